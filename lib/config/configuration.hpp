@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Typed configuration: what one JSON file says, with every default filled in. Plain data.
+//
+// Threads: values.
+#pragma once
+
+#include "base/address.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::config {
+
+enum class Protocol : std::uint8_t { kTcp, kUdp };
+enum class Forwarding : std::uint8_t { kL2dsr, kIpip };
+enum class Policy : std::uint8_t { kMaglev };
+enum class Affinity : std::uint8_t { kFiveTuple };
+enum class XdpMode : std::uint8_t { kAuto, kNative, kGeneric };
+
+struct Dpdk {
+  std::string lcores = "0-1";   ///< EAL list, e.g. "0-3,6"; every lcore but the main one is a worker.
+  unsigned main_lcore = 0;      ///< Runs the slow path; one of `lcores`.
+  bool huge_pages = true;       ///< false: ordinary pages (slower, no reservation needed).
+  unsigned memory_mb = 256;     ///< Memory for packet buffers and flow caches.
+  std::vector<std::string> extra_args;  ///< Handed to the EAL unread, after ours.
+};
+
+struct Port {
+  std::string name;
+  std::string device;             ///< DPDK devargs: "net_af_xdp0,iface=lb0", "0000:3b:00.0".
+  std::optional<MacAddress> mac;  ///< Source of what we send; absent: the device's own.
+  std::uint16_t mtu = 1500;       ///< Largest IP packet that leaves by this port, bytes.
+  std::uint16_t queues = 1;       ///< Receive queues; queue q is polled by worker q.
+  XdpMode xdp = XdpMode::kAuto;   ///< Of net_af_xdp devices: where the filter runs.
+
+  /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
+  [[nodiscard]] std::string interface() const;
+  [[nodiscard]] bool is_af_xdp() const;  ///< The device is of DPDK's net_af_xdp driver.
+};
+
+/// Where packets for an address go on a device that has no kernel interface, or against the
+/// kernel's own routes. The longest prefix that contains the address counts.
+struct Neighbour {
+  IpPrefix address;
+  MacAddress mac;
+  std::string port;
+};
+
+struct FlowCache {
+  std::uint32_t flows = 1U << 20;         ///< Flows a worker remembers; rounded up to a power of 2.
+  std::chrono::seconds tcp_timeout{3600};  ///< Silence after which a flow is forgotten.
+  std::chrono::seconds udp_timeout{120};
+};
+
+struct Service {
+  std::string name;
+  IpAddress address;
+  std::uint16_t port = 0;  ///< 0: every port.
+  Protocol protocol = Protocol::kTcp;
+  std::string pool;
+};
+
+struct BackendClass {
+  std::string name;
+  double capacity = 1;          ///< Requests a second that one backend completes.
+  double service_time_s = 1;    ///< Seconds a request takes on an idle backend.
+  double price_per_hour = 0;
+  double cold_start_s = 0;      ///< From the decision to start one to its first answer.
+};
+
+struct Backend {
+  std::string name;
+  IpAddress address;
+  std::uint32_t weight = 100;  ///< Relative share; 0: no new flows.
+  std::string backend_class;   ///< JSON key "class"; empty: none.
+};
+
+struct Health {
+  std::string type;           ///< "tcp", "http"
+  std::uint16_t port = 0;     ///< 0: the service's.
+  std::string path = "/";
+  std::chrono::milliseconds interval{1000};
+  std::chrono::milliseconds timeout{500};
+  unsigned rise = 2;
+  unsigned fall = 3;
+};
+
+struct Autoscale {
+  std::string policy;
+  unsigned min = 1;
+  unsigned max = 1;
+  double target_utilisation = 0.8;
+  double tick_s = 5;
+};
+
+struct Pool {
+  std::string name;
+  Forwarding forwarding = Forwarding::kIpip;
+  Policy policy = Policy::kMaglev;
+  Affinity affinity = Affinity::kFiveTuple;
+  std::uint32_t table_size = 65537;  ///< Maglev entries; prime.
+  bool decrement_ttl = true;         ///< Of tunnelled packets (RFC 2003).
+  IpAddress encapsulation_source;    ///< Outer source address; required for ipip.
+  std::vector<BackendClass> classes;
+  std::vector<Backend> backends;
+  std::optional<Health> health;        ///< Absent: backends count as up.
+  std::optional<Autoscale> autoscale;
+};
+
+struct Admin {
+  std::string socket = "/run/sluice/admin.sock";
+  std::string http;  ///< "ADDRESS:PORT" of the read-only listener; empty: none.
+};
+
+struct Configuration {
+  std::string node;
+  std::string hash_key;  ///< 32 hexadecimal digits, the same on all nodes of a site; empty: public.
+  Dpdk dpdk;
+  std::vector<Port> ports;
+  std::vector<Neighbour> neighbours;
+  FlowCache flow_cache;
+  std::vector<Service> services;
+  std::vector<Pool> pools;
+  Admin admin;
+  std::string state_dir = "/var/lib/sluice";
+};
+
+}  // namespace sluice::config
