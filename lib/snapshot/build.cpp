@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/header_template.hpp"
+#include "snapshot/snapshot.hpp"
+#include "snapshot/table_arena.hpp"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+namespace sluice::snapshot {
+namespace {
+
+Result<void> refuse_contradictions(const Input& input) {
+  if (input.services.size() > kMostServices || input.pools.size() > kMostPools)
+    return fail(Errc::kExhausted, "", "{} services and {} pools are more than {} and {}",
+                input.services.size(), input.pools.size(), kMostServices, kMostPools);
+  std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> addresses;
+  for (const auto& service : input.services) {
+    if (service.pool >= input.pools.size())
+      return fail(Errc::kInvalid, "service " + service.name, "has no pool");
+    if (!addresses.insert({service.address, service.port, service.protocol}).second)
+      return fail(Errc::kInvalid, "service " + service.name, "another service has {} port {}",
+                  service.address.text(), service.port);
+  }
+  std::set<BackendNumber> numbers;
+  for (const auto& pool : input.pools)
+    for (const auto& backend : pool.backends)
+      if (backend.number >= kMostBackends || !numbers.insert(backend.number).second)
+        return fail(Errc::kInvalid, "backend " + backend.name, "number {} is taken or out of range",
+                    backend.number);
+  return {};
+}
+
+std::vector<maglev::Member> members_of(const PoolInput& pool) {
+  std::vector<maglev::Member> members;
+  for (const auto& backend : pool.backends)
+    if (backend.takes_new_flows())
+      members.push_back({maglev::member_id(backend.name), backend.weight, backend.number});
+  std::ranges::sort(members, {}, &maglev::Member::id);
+  return members;
+}
+
+bool same_members(const PoolTable& table, std::span<const maglev::Member> members,
+                  std::uint32_t size) {
+  return table.size == size &&
+         std::ranges::equal(table.members, members, [](const auto& a, const auto& b) {
+           return a.id == b.id && a.weight == b.weight && a.value == b.value;
+         });
+}
+
+Result<std::shared_ptr<const PoolTable>> build_table(const PoolInput& pool,
+                                                     const Snapshot* previous) {
+  auto made = std::make_shared<PoolTable>();
+  made->members = members_of(pool);
+  made->size = pool.table_size;
+  if (previous != nullptr)
+    for (std::size_t i = 0; i < previous->tables.size(); ++i)
+      if (previous->input.pools[i].name == pool.name &&
+          same_members(*previous->tables[i], made->members, made->size))
+        return previous->tables[i];
+  if (made->members.empty()) return made;
+  auto table = maglev::Table::build(made->members, made->size);
+  if (!table) return fail(table.error().code, "pool " + pool.name, "{}", table.error().message);
+  made->table = std::move(*table);
+  return made;
+}
+
+Result<void> build_tables(Snapshot& snapshot, const Snapshot* previous) {
+  const auto& pools = snapshot.input.pools;
+  std::vector<Result<std::shared_ptr<const PoolTable>>> built(pools.size());
+  in_parallel(pools.size(), [&](std::size_t i) { built[i] = build_table(pools[i], previous); });
+  for (auto& table : built) {
+    if (!table) return forward_error(table);
+    snapshot.pools.push_back(
+        {(*table)->table ? (*table)->table->slots() : std::span<const maglev::Slot>{}});
+    snapshot.tables.push_back(std::move(*table));
+  }
+  return {};
+}
+
+void fill_backends(Snapshot& snapshot) {
+  std::size_t extent = 1;  // workers index without asking: there is always a number 0
+  for (const auto& pool : snapshot.input.pools)
+    for (const auto& backend : pool.backends)
+      extent = std::max<std::size_t>(extent, backend.number + 1U);
+  snapshot.backends.resize(extent);
+  for (std::size_t i = 0; i < snapshot.input.pools.size(); ++i)
+    for (const auto& backend : snapshot.input.pools[i].backends)
+      snapshot.backends[backend.number] =
+          make_backend(snapshot.input.pools[i], static_cast<std::uint16_t>(i), backend);
+}
+
+void fill_services(Snapshot& snapshot) {
+  std::vector<ServiceTable::Entry> entries;
+  for (const auto& service : snapshot.input.services) {
+    entries.push_back({service.address.words()[0], Be16::from_host(service.port).wire(),
+                       service.protocol, static_cast<std::uint32_t>(snapshot.services.size())});
+    snapshot.services.push_back({static_cast<std::uint16_t>(service.pool), service.number});
+  }
+  snapshot.service_table = ServiceTable(entries);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previous) {
+  if (auto sound = refuse_contradictions(input); !sound) return forward_error(sound);
+  auto made = std::make_unique<Snapshot>();
+  made->generation = input.generation;
+  made->hash_key = input.hash_key;
+  made->tcp_timeout = input.tcp_timeout;
+  made->udp_timeout = input.udp_timeout;
+  made->input = std::move(input);
+  if (auto tables = build_tables(*made, previous); !tables) return forward_error(tables);
+  fill_backends(*made);
+  fill_services(*made);
+  return made;
+}
+
+}  // namespace sluice::snapshot

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshot: the immutable tables that workers read, each with a generation number.
+//
+// Threads: built on the slow path; once published, read by any number of workers and never changed.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "flow/cache.hpp"
+#include "maglev/table.hpp"
+#include "packet/flow_key.hpp"
+#include "snapshot/service_table.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sluice::snapshot {
+
+using flow::BackendNumber;
+
+/// Largest count of backends on a node; numbers are 0 to kMostBackends - 1.
+inline constexpr std::size_t kMostBackends = 65535;
+inline constexpr std::size_t kMostServices = 65535;
+inline constexpr std::size_t kMostPools = 65535;
+
+enum class Forwarding : std::uint8_t { kL2dsr, kIpip };
+
+/// Whether flows may go to a backend number.
+enum class State : std::uint8_t {
+  kAbsent,    ///< Nobody has this number in this generation.
+  kUp,        ///< Takes new flows and keeps those it has.
+  kDraining,  ///< Keeps the flows it has.
+};
+
+/// How to reach a backend from this node.
+struct Hop {
+  std::uint16_t port = 0;  ///< Index of the egress port.
+  MacAddress destination;  ///< Of the backend, or of the router before it.
+  MacAddress source;       ///< Of the egress port.
+  std::uint16_t mtu = 0;   ///< Of the egress port: largest IP packet, bytes.
+};
+
+/// What a worker needs to send a packet to one backend: one cache line.
+struct alignas(64) Backend {
+  /// Ethernet header (14 bytes), then for ipip the outer IPv4 header (20 bytes) with the fields
+  /// that differ from packet to packet left zero: TOS, total length, fragment, checksum.
+  std::array<std::byte, 48> header{};
+  std::uint32_t outer_sum =
+      0;                   ///< Sum of the outer header's 16-bit words as it stands in `header`.
+  std::uint16_t pool = 0;  ///< Index into Snapshot::pools; flows of another never go here.
+  std::uint16_t port = 0;
+  std::uint16_t mtu = 0;
+  State state = State::kAbsent;
+  Forwarding forwarding = Forwarding::kL2dsr;
+  bool reachable = false;  ///< The next hop is known: `header`, `port` and `mtu` hold.
+  bool decrement_ttl = false;
+};
+static_assert(sizeof(Backend) == 64);
+
+/// A pool as a worker sees it.
+struct Pool {
+  std::span<const maglev::Slot> slots;  ///< Backend number of each entry; empty: no backend.
+};
+
+struct Service {
+  std::uint16_t pool;    ///< Index into Snapshot::pools.
+  std::uint16_t number;  ///< Index of the service's counters; stable over generations.
+};
+
+/// What the slow path says of a backend.
+struct BackendInput {
+  std::string name;
+  IpAddress address;
+  std::uint32_t weight = 0;  ///< 0: no new flows.
+  BackendNumber number = 0;
+  bool draining = false;
+  std::optional<Hop> hop;  ///< Absent: packets for it are dropped and counted.
+
+  [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining; }
+};
+
+struct PoolInput {
+  std::string name;
+  Forwarding forwarding = Forwarding::kIpip;
+  std::uint32_t table_size = maglev::kDefaultSize;
+  bool decrement_ttl = true;
+  IpAddress outer_source;  ///< For ipip.
+  std::vector<BackendInput> backends;
+};
+
+struct ServiceInput {
+  std::string name;
+  IpAddress address;
+  std::uint16_t port = 0;
+  std::uint8_t protocol = 0;
+  std::size_t pool = 0;  ///< Index into Input::pools.
+  std::uint16_t number = 0;
+};
+
+/// Everything a snapshot is a function of.
+struct Input {
+  std::uint64_t generation = 0;
+  HashKey hash_key{};
+  flow::Tick tcp_timeout = 0;
+  flow::Tick udp_timeout = 0;
+  std::vector<ServiceInput> services;
+  std::vector<PoolInput> pools;
+};
+
+/// A pool's table together with what it was built from, so that an unchanged pool keeps its table.
+struct PoolTable {
+  std::vector<maglev::Member> members;
+  std::uint32_t size = 0;
+  std::optional<maglev::Table> table;  ///< Absent: no member has weight.
+};
+
+struct Snapshot {
+  std::uint64_t generation = 0;
+  HashKey hash_key{};
+  flow::Tick tcp_timeout = 0;
+  flow::Tick udp_timeout = 0;
+  ServiceTable service_table;  ///< Values are indices into `services`.
+  std::vector<Service> services;
+  std::vector<Pool> pools;                               ///< Parallel to input.pools.
+  std::vector<Backend> backends;                         ///< By number; never empty.
+  std::vector<std::shared_ptr<const PoolTable>> tables;  ///< Keeps what `pools` points into.
+  Input input;  ///< Names and addresses, for the slow path.
+
+  /// The service of a flow, or null.
+  [[nodiscard]] const Service* find(const FlowKey& key) const noexcept {
+    const auto index = service_table.find(key.destination[0], key.destination_port, key.protocol);
+    return index == ServiceTable::kNone ? nullptr : &services[index];
+  }
+};
+
+/// Builds a snapshot. Tables of pools whose members did not change are taken over from `previous`.
+///
+/// @param previous  the snapshot before, or null.
+/// @return the snapshot; kInvalid (a table_size that is not prime, two services with one address,
+///   port and protocol, two backends with one number) or kExhausted (more services or pools than
+///   kMost...).
+/// Cost: one Maglev table a changed pool, pools in parallel on the cores that the
+/// calling thread may run on; 64 bytes a number.
+[[nodiscard]] Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previous);
+
+/// What a change of tables did to the flows of the services, in entries.
+struct Movement {
+  std::uint64_t moved = 0;  ///< Entries whose backend differs.
+  std::uint64_t least = 0;  ///< The least any method could move, given both sets of shares.
+  std::uint64_t total = 0;  ///< Entries of the pools that are in both.
+};
+
+/// Compares two snapshots pool by pool (by name; a pool whose size changed counts as moved whole).
+[[nodiscard]] Movement movement(const Snapshot& before, const Snapshot& after);
+
+}  // namespace sluice::snapshot

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/table_arena.hpp"
+
+#include <sched.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <tbb/task_scheduler_observer.h>
+
+namespace sluice::snapshot {
+namespace {
+
+// A TBB thread starts with the affinity of the whole process, whatever its creator was pinned to,
+// and so would run on a polling core. Each is pinned to the caller's cores as it enters.
+class Arena : public tbb::task_scheduler_observer {
+ public:
+  Arena() : tbb::task_scheduler_observer(arena_), cores_(own_cores()), arena_(CPU_COUNT(&cores_)) {
+    arena_.initialize();
+    observe(true);
+  }
+  ~Arena() override { observe(false); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  void on_scheduler_entry(bool) override { ::sched_setaffinity(0, sizeof cores_, &cores_); }
+  void run(const auto& work) { arena_.execute(work); }
+
+ private:
+  static cpu_set_t own_cores() {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_SET(0, &cores);
+    return cores;
+  }
+
+  cpu_set_t cores_;
+  tbb::task_arena arena_;
+};
+
+}  // namespace
+
+void in_parallel(std::size_t count, const std::function<void(std::size_t)>& piece) {
+  if (count == 0) return;
+  if (count == 1) return piece(0);
+  static Arena arena;
+  arena.run([&] { tbb::parallel_for(std::size_t{0}, count, piece); });
+}
+
+}  // namespace sluice::snapshot
