@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A burst of packets, column by column: each stage touches only the columns it needs.
+//
+// Threads: lives on one worker's stack.
+#pragma once
+
+#include "flow/cache.hpp"
+#include "packet/parse.hpp"
+#include "packet/verdict.hpp"
+#include "snapshot/snapshot.hpp"
+
+#include <array>
+#include <cstdint>
+
+struct rte_mbuf;
+
+namespace sluice::dataplane {
+
+inline constexpr std::uint16_t kBurst = 32;  ///< Packets per receive call.
+inline constexpr std::uint16_t kAhead = 4;   ///< Packets prefetched ahead while parsing.
+
+/// Left uninitialised on purpose: a stage writes a column before a later one reads it.
+struct Burst {
+  std::uint16_t size = 0;
+  std::array<rte_mbuf*, kBurst> packet;
+  std::array<std::uint32_t, kBurst> length;  ///< Bytes as received, for the counters.
+  std::array<Parsed, kBurst> parsed;
+  std::array<const snapshot::Service*, kBurst> service;  ///< Null: not for a service.
+  std::array<std::uint64_t, kBurst> hash;
+  std::array<flow::Found, kBurst> found;
+  std::array<flow::BackendNumber, kBurst> backend;
+  std::array<bool, kBurst> new_flow;
+  std::array<Verdict, kBurst> verdict;  ///< kForward, or why a stage gave up on the packet.
+
+  /// Calls f(i) for every packet that no stage has given up on.
+  void each_live(auto&& f) noexcept {
+    for (std::uint16_t i = 0; i < size; ++i)
+      if (verdict[i] == Verdict::kForward) f(i);
+  }
+};
+
+}  // namespace sluice::dataplane

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/port.hpp"
+
+#include "base/log.hpp"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace sluice::dataplane {
+namespace {
+
+constexpr std::uint16_t kDescriptors = 1024;      // per queue, where the device has no other wish
+constexpr std::uint32_t kBuffersPerQueue = 4096;  // net_af_xdp alone lends 2048 to the kernel
+constexpr std::uint32_t kBufferCache = 256;
+
+std::string device_name(const std::string& devargs) { return devargs.substr(0, devargs.find(',')); }
+
+// Spreads packets over queues by address and port. It never picks a backend.
+std::uint64_t rss_of(const rte_eth_dev_info& info) {
+  return (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
+}
+
+}  // namespace
+
+Result<Port> Port::open(const PortSettings& settings) {
+  if (const int error = rte_dev_probe(settings.device.c_str()); error != 0 && error != -EEXIST)
+    return fail(Errc::kNotFound, "port " + settings.name,
+                "device '{}' does not open: {}; check that it exists "
+                "and that this process may use it",
+                settings.device, rte_strerror(-error));
+  std::uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(device_name(settings.device).c_str(), &id) != 0)
+    return fail(Errc::kNotFound, "port " + settings.name, "device '{}' is no network port",
+                settings.device);
+  Port port(id, settings.name);
+  if (auto ready = port.set_up(settings); !ready) return forward_error(ready);
+  return port;
+}
+
+Result<void> Port::set_up(const PortSettings& settings) {
+  const auto refuse = [&](Errc code, int error, std::string_view doing) {
+    return fail(code, "port " + name_, "cannot {}: {}", doing,
+                rte_strerror(error < 0 ? -error : error));
+  };
+  rte_eth_dev_info info{};
+  if (const int error = rte_eth_dev_info_get(id_, &info); error != 0)
+    return refuse(Errc::kIo, error, "ask the device");
+  if (settings.rx_queues > info.max_rx_queues || settings.tx_queues > info.max_tx_queues)
+    return fail(Errc::kUnsupported, "port " + name_,
+                "{} receive and {} transmit queues are wanted; the device has {} and {}",
+                settings.rx_queues, settings.tx_queues, info.max_rx_queues, info.max_tx_queues);
+  kernel_has_copy_ =
+      info.driver_name != nullptr && std::strcmp(info.driver_name, "net_af_packet") == 0;
+
+  rte_eth_conf conf{};
+  if (settings.rx_queues > 1 && rss_of(info) != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss_of(info);
+  }
+  if (const int error = rte_eth_dev_configure(id_, settings.rx_queues, settings.tx_queues, &conf);
+      error != 0)
+    return refuse(Errc::kIo, error, "configure the device");
+  std::uint16_t rx_size = kDescriptors;
+  std::uint16_t tx_size = kDescriptors;
+  if (const int error = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_size, &tx_size); error != 0)
+    return refuse(Errc::kIo, error, "size its queues");
+
+  const int socket = std::max(0, rte_eth_dev_socket_id(id_));
+  const std::uint32_t buffers =
+      kBuffersPerQueue * std::max(settings.rx_queues, settings.tx_queues) * 2U - 1U;
+  pool_ = rte_pktmbuf_pool_create(("port-" + std::to_string(id_)).c_str(), buffers, kBufferCache, 0,
+                                  RTE_MBUF_DEFAULT_BUF_SIZE, socket);
+  if (pool_ == nullptr)
+    return fail(Errc::kExhausted, "port " + name_,
+                "no memory for {} packet buffers ({}); raise /dpdk/memory_mb", buffers,
+                rte_strerror(rte_errno));
+  for (std::uint16_t q = 0; q < settings.rx_queues; ++q)
+    if (const int error =
+            rte_eth_rx_queue_setup(id_, q, rx_size, static_cast<unsigned>(socket), nullptr, pool_);
+        error != 0)
+      return refuse(Errc::kIo, error, fmt::format("set receive queue {} up", q));
+  for (std::uint16_t q = 0; q < settings.tx_queues; ++q)
+    if (const int error =
+            rte_eth_tx_queue_setup(id_, q, tx_size, static_cast<unsigned>(socket), nullptr);
+        error != 0)
+      return refuse(Errc::kIo, error, fmt::format("set transmit queue {} up", q));
+  if (const int error = rte_eth_dev_start(id_); error != 0)
+    return refuse(Errc::kIo, error, "start the device");
+
+  rte_ether_addr own{};
+  rte_eth_macaddr_get(id_, &own);
+  std::copy(std::begin(own.addr_bytes), std::end(own.addr_bytes), mac_.bytes.begin());
+  if (settings.mac && *settings.mac != mac_) {
+    // Frames for another address than the device's own arrive only in promiscuous mode.
+    if (rte_eth_promiscuous_enable(id_) != 0)
+      log("dataplane")
+          ->warn("port_mac port={} device={} configured={} the device takes no other address",
+                 name_, mac_.text(), settings.mac->text());
+    mac_ = *settings.mac;
+  }
+  return {};
+}
+
+Port::Port(Port&& other) noexcept
+    : id_(other.id_),
+      name_(std::move(other.name_)),
+      mac_(other.mac_),
+      kernel_has_copy_(other.kernel_has_copy_),
+      pool_(std::exchange(other.pool_, nullptr)),
+      open_(std::exchange(other.open_, false)) {}
+
+Port::~Port() {
+  if (!open_) return;
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+  // The pool is left to the EAL: a driver may hold buffers of a socket that the kernel still
+  // drains.
+}
+
+PortStatus Port::status() const noexcept {
+  PortStatus status;
+  rte_eth_link link{};
+  if (rte_eth_link_get_nowait(id_, &link) == 0)
+    status.link_up = link.link_status == RTE_ETH_LINK_UP;
+  rte_eth_stats stats{};
+  if (rte_eth_stats_get(id_, &stats) != 0) return status;
+  status.rx_packets = stats.ipackets;
+  status.rx_missed = stats.imissed;
+  status.rx_errors = stats.ierrors + stats.rx_nombuf;
+  status.tx_packets = stats.opackets;
+  status.tx_errors = stats.oerrors;
+  return status;
+}
+
+}  // namespace sluice::dataplane

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ports: DPDK devices opened by devargs, with their queues and packet buffers.
+//
+// Threads: opened, closed and asked by the slow path; workers use the ids.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+struct rte_mempool;
+
+namespace sluice::dataplane {
+
+struct PortSettings {
+  std::string name;
+  std::string device;             ///< Devargs.
+  std::optional<MacAddress> mac;  ///< Absent: the device's own.
+  std::uint16_t rx_queues = 1;
+  std::uint16_t tx_queues = 1;  ///< One a worker: two workers never share one.
+};
+
+/// The device's own counters and link.
+struct PortStatus {
+  bool link_up = false;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t rx_missed = 0;  ///< Lost before a worker saw them: the worker was too slow.
+  std::uint64_t rx_errors = 0;  ///< Including those for want of a buffer.
+  std::uint64_t tx_packets = 0;
+  std::uint64_t tx_errors = 0;
+};
+
+/// An open, started port.
+class Port {
+ public:
+  /// Probes the device, sets its queues up with buffers of their own, and starts it.
+  /// @return kNotFound (no such device or interface), kUnsupported (too few queues), kExhausted (no
+  ///   memory for buffers), kIo; `where` is the port's name.
+  [[nodiscard]] static Result<Port> open(const PortSettings& settings);
+  ~Port();  ///< Stops and closes the device.
+  Port(Port&& other) noexcept;
+  Port& operator=(Port&&) = delete;
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  [[nodiscard]] std::uint16_t id() const noexcept { return id_; }  ///< DPDK's number.
+  [[nodiscard]] const MacAddress& mac() const noexcept { return mac_; }
+  [[nodiscard]] PortStatus status() const noexcept;
+  /// The driver leaves Linux its own copy of every packet (net_af_packet).
+  [[nodiscard]] bool kernel_has_copy() const noexcept { return kernel_has_copy_; }
+
+ private:
+  Port(std::uint16_t id, std::string name) noexcept : id_(id), name_(std::move(name)) {}
+  [[nodiscard]] Result<void> set_up(const PortSettings& settings);
+
+  std::uint16_t id_;
+  std::string name_;
+  MacAddress mac_;
+  bool kernel_has_copy_ = false;
+  rte_mempool* pool_ = nullptr;
+  bool open_ = true;
+};
+
+}  // namespace sluice::dataplane

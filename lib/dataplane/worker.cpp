@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/worker.hpp"
+
+#include "dataplane/stages.hpp"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <new>
+
+namespace sluice::dataplane {
+namespace {
+
+// The whole cache is swept in half an hour, a few lines every millisecond: long before a tick
+// wraps.
+constexpr std::uint64_t kSweepsPerSecond = 1000;
+constexpr std::size_t kSweepSeconds = 1800;
+constexpr unsigned kTransmitAttempts = 4;  // a queue that the kernel drains may need a second push
+
+}  // namespace
+
+void Worker::FreeMemory::operator()(void* memory) const noexcept { rte_free(memory); }
+
+Worker::Worker(WorkerSettings settings, const snapshot::Publisher& publisher) noexcept
+    : settings_(std::move(settings)), publisher_(&publisher) {}
+
+Worker::~Worker() = default;
+
+Result<std::unique_ptr<Worker>> Worker::create(WorkerSettings settings,
+                                               const snapshot::Publisher& publisher) {
+  std::unique_ptr<Worker> worker(new Worker(std::move(settings), publisher));
+  if (auto ready = worker->allocate(); !ready) return forward_error(ready);
+  return worker;
+}
+
+Result<void> Worker::allocate() {
+  const auto zeroed = [&]<class T>(std::size_t count) -> std::span<T> {
+    void* memory = rte_zmalloc_socket("worker", count * sizeof(T), alignof(T),
+                                      static_cast<int>(rte_lcore_to_socket_id(settings_.lcore)));
+    if (memory == nullptr) return {};
+    memory_.emplace_back(memory);
+    for (std::size_t i = 0; i < count; ++i) new (static_cast<T*>(memory) + i) T();
+    return {static_cast<T*>(memory), count};
+  };
+  const auto lines = zeroed.operator()<flow::Line>(flow::Cache::lines_for(settings_.flows));
+  const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
+  const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
+  if (lines.empty() || services.empty() || backends.empty())
+    return fail(
+        Errc::kExhausted, fmt::format("worker {}", settings_.number),
+        "no memory for a flow cache of {} flows; raise /dpdk/memory_mb or lower /flow_cache/flows",
+        settings_.flows);
+  counters_ = std::make_unique<Counters>(services, backends);
+  cache_ = std::make_unique<flow::Cache>(lines);
+
+  tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
+  sweep_cycles_ = rte_get_tsc_hz() / kSweepsPerSecond;
+  sweep_lines_ = cache_->lines() / (kSweepSeconds * kSweepsPerSecond) + 1;
+  return {};
+}
+
+Result<void> Worker::launch() {
+  if (rte_eal_remote_launch(&Worker::run_on_lcore, this, settings_.lcore) != 0)
+    return fail(Errc::kIo, fmt::format("worker {}", settings_.number), "lcore {} is busy",
+                settings_.lcore);
+  return {};
+}
+
+void Worker::join() noexcept { rte_eal_wait_lcore(settings_.lcore); }
+
+int Worker::run_on_lcore(void* self) noexcept {
+  static_cast<Worker*>(self)->run();
+  return 0;
+}
+
+void Worker::run() noexcept {
+  snapshot::Reader reader(*publisher_, settings_.number);
+  std::uint64_t before = rte_rdtsc();
+  next_tick_ = before + tick_cycles_;
+  while (!stop_.load(std::memory_order_relaxed)) {  // pairs with nothing: no data hangs on it
+    const std::uint32_t received = poll(reader);
+    const std::uint64_t after = rte_rdtsc();
+    (received != 0 ? counters_->busy_cycles : counters_->idle_cycles).add(after - before);
+    before = after;
+    keep_time(after);
+  }
+}
+
+void Worker::keep_time(std::uint64_t tsc) noexcept {
+  if (tsc >= next_tick_) {
+    tick_ = (tick_ + 1) & flow::kTickMask;
+    next_tick_ += tick_cycles_;
+  }
+  if (tsc >= next_sweep_) {
+    cache_->sweep(sweep_lines_, tick_, longest_timeout_);
+    next_sweep_ = tsc + sweep_cycles_;
+  }
+}
+
+std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
+  Burst b;
+  std::uint32_t received = 0;
+  const snapshot::Snapshot& now = reader.current();
+  longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
+  for (const Queue& queue : settings_.queues) {
+    poll_queue(queue, b, now);
+    received += b.size;
+  }
+  counters_->polls.add(1);
+  if (received == 0) counters_->empty_polls.add(1);
+  reader.quiescent();  // from here on no pointer into `now` is held
+  return received;
+}
+
+void Worker::poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept {
+  const WorkerPort& from = settings_.ports[queue.port];
+  b.size = rte_eth_rx_burst(from.id, queue.queue, b.packet.data(), kBurst);
+  if (b.size == 0) return;
+  std::uint64_t bytes = 0;
+  for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.packet[i]->pkt_len;
+  counters_->rx_packets.add(b.size);
+  counters_->rx_bytes.add(bytes);
+  counters_->bursts.add(1);
+  process(b, now, *cache_, tick_);
+  transmit(b, now, from);
+  count(b, *counters_);
+}
+
+// Packets leave in bundles of one egress port each, in order; all others are freed here.
+void Worker::transmit(Burst& b, const snapshot::Snapshot& now, const WorkerPort& from) noexcept {
+  std::array<rte_mbuf*, kBurst> bundle;
+  std::array<std::uint16_t, kBurst> origin;
+  std::array<bool, kBurst> done{};
+  for (std::uint16_t first = 0; first < b.size; ++first) {
+    if (done[first]) continue;
+    if (b.verdict[first] != Verdict::kForward) {
+      if (b.verdict[first] == Verdict::kHost && !from.kernel_has_copy)
+        b.verdict[first] = Verdict::kNoHostPath;
+      rte_pktmbuf_free(b.packet[first]);
+      continue;
+    }
+    const std::uint16_t port = now.backends[b.backend[first]].port;
+    std::uint16_t n = 0;
+    std::uint64_t bytes = 0;
+    for (std::uint16_t i = first; i < b.size; ++i) {
+      if (b.verdict[i] != Verdict::kForward || done[i] || now.backends[b.backend[i]].port != port)
+        continue;
+      done[i] = true;
+      bytes += b.packet[i]->pkt_len;
+      origin[n] = i;
+      bundle[n++] = b.packet[i];
+    }
+    std::uint16_t sent = 0;
+    for (unsigned attempt = 0; attempt < kTransmitAttempts && sent < n; ++attempt)
+      sent = static_cast<std::uint16_t>(
+          sent + rte_eth_tx_burst(settings_.ports[port].id,
+                                  static_cast<std::uint16_t>(settings_.number),
+                                  bundle.data() + sent, static_cast<std::uint16_t>(n - sent)));
+    for (std::uint16_t i = sent; i < n; ++i) {
+      bytes -= bundle[i]->pkt_len;
+      b.verdict[origin[i]] = Verdict::kTxFull;
+      rte_pktmbuf_free(bundle[i]);
+    }
+    counters_->tx_bytes.add(bytes);
+  }
+}
+
+}  // namespace sluice::dataplane

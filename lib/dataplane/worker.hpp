@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Worker: one poll loop on one lcore, owning its queues, flow cache and counters.
+//
+// Threads: everything but counters(), cache_stats() and stop() belongs to the worker's lcore.
+#pragma once
+
+#include "base/result.hpp"
+#include "dataplane/burst.hpp"
+#include "dataplane/counters.hpp"
+#include "flow/cache.hpp"
+#include "snapshot/publisher.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace sluice::dataplane {
+
+/// One receive queue that a worker polls.
+struct Queue {
+  std::uint16_t port;  ///< Index of the port in the configuration.
+  std::uint16_t queue;
+};
+
+/// What a worker knows of a port, by its index in the configuration.
+struct WorkerPort {
+  std::uint16_t id;      ///< DPDK's number.
+  bool kernel_has_copy;  ///< Packets for the host need no handing over.
+};
+
+struct WorkerSettings {
+  unsigned number = 0;  ///< Also its transmit queue on every port.
+  unsigned lcore = 0;
+  std::vector<Queue> queues;
+  std::vector<WorkerPort> ports;
+  std::uint32_t flows = 1U << 20;  ///< Capacity of the flow cache.
+};
+
+class Worker {
+ public:
+  /// Allocates the flow cache and the counters from DPDK's memory, near the lcore.
+  /// @return kExhausted when there is not enough of it.
+  [[nodiscard]] static Result<std::unique_ptr<Worker>> create(WorkerSettings settings,
+                                                              const snapshot::Publisher& publisher);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Starts the loop on the worker's lcore. @return kIo when the lcore is busy.
+  [[nodiscard]] Result<void> launch();
+  /// Asks the loop to end after the burst at hand; join() waits for it.
+  void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
+  void join() noexcept;
+
+  /// Polls every queue once: receives at most kBurst packets from each, and sends on or frees every
+  /// one of them. @return packets received.
+  std::uint32_t poll(snapshot::Reader& reader) noexcept;
+
+  [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
+  [[nodiscard]] const flow::Cache& cache() const noexcept { return *cache_; }
+  [[nodiscard]] const WorkerSettings& settings() const noexcept { return settings_; }
+
+ private:
+  explicit Worker(WorkerSettings settings, const snapshot::Publisher& publisher) noexcept;
+  [[nodiscard]] Result<void> allocate();
+  static int run_on_lcore(void* self) noexcept;
+  void run() noexcept;
+  void poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
+  void transmit(Burst& b, const snapshot::Snapshot& now, const WorkerPort& from) noexcept;
+  void keep_time(std::uint64_t tsc) noexcept;
+
+  /// Zeroed memory from DPDK's heap, given back at the end.
+  struct FreeMemory {
+    void operator()(void* memory) const noexcept;
+  };
+  using Memory = std::unique_ptr<void, FreeMemory>;
+
+  WorkerSettings settings_;
+  const snapshot::Publisher* publisher_;
+  std::vector<Memory> memory_;
+  std::unique_ptr<Counters> counters_;
+  std::unique_ptr<flow::Cache> cache_;
+  flow::Tick tick_ = 0;
+  std::uint64_t next_tick_ = 0;   ///< TSC.
+  std::uint64_t next_sweep_ = 0;  ///< TSC.
+  std::uint64_t tick_cycles_ = 0;
+  std::uint64_t sweep_cycles_ = 0;
+  std::size_t sweep_lines_ = 0;
+  flow::Tick longest_timeout_ = 0;
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace sluice::dataplane
