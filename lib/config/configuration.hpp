@@ -21,11 +21,17 @@ enum class Affinity : std::uint8_t { kFiveTuple };
 enum class XdpMode : std::uint8_t { kAuto, kNative, kGeneric };
 
 struct Dpdk {
-  std::string lcores = "0-1";   ///< EAL list, e.g. "0-3,6"; every lcore but the main one is a worker.
-  unsigned main_lcore = 0;      ///< Runs the slow path; one of `lcores`.
-  bool huge_pages = true;       ///< false: ordinary pages (slower, no reservation needed).
-  unsigned memory_mb = 256;     ///< Memory for packet buffers and flow caches.
+  std::string lcores =
+      "0-1";                 ///< EAL list, e.g. "0-3,6"; every lcore but the main one is a worker.
+  unsigned main_lcore = 0;   ///< Runs the slow path; one of `lcores`.
+  bool huge_pages = true;    ///< false: ordinary pages (slower, no reservation needed).
+  unsigned memory_mb = 256;  ///< Memory for packet buffers and flow caches.
   std::vector<std::string> extra_args;  ///< Handed to the EAL unread, after ours.
+
+  /// Every lcore but the main one, ascending; empty when `lcores` is no list.
+  [[nodiscard]] std::vector<unsigned> workers() const;
+
+  friend bool operator==(const Dpdk&, const Dpdk&) = default;
 };
 
 struct Port {
@@ -39,6 +45,8 @@ struct Port {
   /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
   [[nodiscard]] std::string interface() const;
   [[nodiscard]] bool is_af_xdp() const;  ///< The device is of DPDK's net_af_xdp driver.
+
+  friend bool operator==(const Port&, const Port&) = default;
 };
 
 /// Where packets for an address go on a device that has no kernel interface, or against the
@@ -47,12 +55,16 @@ struct Neighbour {
   IpPrefix address;
   MacAddress mac;
   std::string port;
+
+  friend bool operator==(const Neighbour&, const Neighbour&) = default;
 };
 
 struct FlowCache {
-  std::uint32_t flows = 1U << 20;         ///< Flows a worker remembers; rounded up to a power of 2.
+  std::uint32_t flows = 1U << 20;  ///< Flows a worker remembers; rounded up to a power of 2.
   std::chrono::seconds tcp_timeout{3600};  ///< Silence after which a flow is forgotten.
   std::chrono::seconds udp_timeout{120};
+
+  friend bool operator==(const FlowCache&, const FlowCache&) = default;
 };
 
 struct Service {
@@ -61,14 +73,18 @@ struct Service {
   std::uint16_t port = 0;  ///< 0: every port.
   Protocol protocol = Protocol::kTcp;
   std::string pool;
+
+  friend bool operator==(const Service&, const Service&) = default;
 };
 
 struct BackendClass {
   std::string name;
-  double capacity = 1;          ///< Requests a second that one backend completes.
-  double service_time_s = 1;    ///< Seconds a request takes on an idle backend.
+  double capacity = 1;        ///< Requests a second that one backend completes.
+  double service_time_s = 1;  ///< Seconds a request takes on an idle backend.
   double price_per_hour = 0;
-  double cold_start_s = 0;      ///< From the decision to start one to its first answer.
+  double cold_start_s = 0;  ///< From the decision to start one to its first answer.
+
+  friend bool operator==(const BackendClass&, const BackendClass&) = default;
 };
 
 struct Backend {
@@ -76,24 +92,30 @@ struct Backend {
   IpAddress address;
   std::uint32_t weight = 100;  ///< Relative share; 0: no new flows.
   std::string backend_class;   ///< JSON key "class"; empty: none.
+
+  friend bool operator==(const Backend&, const Backend&) = default;
 };
 
 struct Health {
-  std::string type;           ///< "tcp", "http"
-  std::uint16_t port = 0;     ///< 0: the service's.
+  std::string type;        ///< "tcp", "http", "https", "grpc", "icmp", "udp" or "command"
+  std::uint16_t port = 0;  ///< 0: the service's.
   std::string path = "/";
   std::chrono::milliseconds interval{1000};
   std::chrono::milliseconds timeout{500};
   unsigned rise = 2;
   unsigned fall = 3;
+
+  friend bool operator==(const Health&, const Health&) = default;
 };
 
 struct Autoscale {
-  std::string policy;
+  std::string policy;  ///< "threshold", "target", "predictive", "scheduled" or "cost_aware"
   unsigned min = 1;
   unsigned max = 1;
   double target_utilisation = 0.8;
   double tick_s = 5;
+
+  friend bool operator==(const Autoscale&, const Autoscale&) = default;
 };
 
 struct Pool {
@@ -106,17 +128,21 @@ struct Pool {
   IpAddress encapsulation_source;    ///< Outer source address; required for ipip.
   std::vector<BackendClass> classes;
   std::vector<Backend> backends;
-  std::optional<Health> health;        ///< Absent: backends count as up.
+  std::optional<Health> health;  ///< Absent: backends count as up.
   std::optional<Autoscale> autoscale;
+
+  friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 struct Admin {
   std::string socket = "/run/sluice/admin.sock";
   std::string http;  ///< "ADDRESS:PORT" of the read-only listener; empty: none.
+
+  friend bool operator==(const Admin&, const Admin&) = default;
 };
 
 struct Configuration {
-  std::string node;
+  std::string node = "sluice";
   std::string hash_key;  ///< 32 hexadecimal digits, the same on all nodes of a site; empty: public.
   Dpdk dpdk;
   std::vector<Port> ports;
@@ -126,6 +152,8 @@ struct Configuration {
   std::vector<Pool> pools;
   Admin admin;
   std::string state_dir = "/var/lib/sluice";
+
+  friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
 }  // namespace sluice::config

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/check.hpp"
+
+#include "base/nearest.hpp"
+#include "config/lcores.hpp"
+#include "config/reader.hpp"
+#include "maglev/table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace sluice::config {
+namespace {
+
+constexpr std::size_t kMostCandidates = 1000;  // of a did-you-mean
+constexpr std::size_t kMostBackends = 65535;   // of all pools: backend numbers have 16 bits
+
+// Fields that could not be decoded; what stands in the configuration for them means nothing.
+class Damage {
+ public:
+  explicit Damage(const std::vector<Fault>& faults) {
+    for (const auto& fault : faults) pointers_.insert(fault.pointer);
+  }
+  /// Whether the field at `pointer`, or something around it, has a fault.
+  [[nodiscard]] bool at(std::string_view pointer) const {
+    while (!pointer.empty()) {
+      if (pointers_.contains(std::string(pointer))) return true;
+      pointer = pointer.substr(0, pointer.rfind('/'));
+    }
+    return pointers_.contains("/");
+  }
+
+ private:
+  std::unordered_set<std::string> pointers_;
+};
+
+class Checker {
+ public:
+  Checker(const Configuration& configuration, const std::vector<Fault>& known)
+      : configuration_(configuration), damage_(known) {}
+
+  Findings run() {
+    reader_.at("dpdk", [&] { dpdk(); });
+    reader_.at("ports", [&] { ports(); });
+    reader_.at("neighbours", [&] { neighbours(); });
+    reader_.at("services", [&] { services(); });
+    reader_.at("pools", [&] { pools(); });
+    return {reader_.take_faults(), reader_.take_warnings()};
+  }
+
+ private:
+  /// Runs f(item) at every item of a list.
+  void each(const auto& list, auto&& f) {
+    for (std::size_t i = 0; i < list.size() && !reader_.full(); ++i)
+      reader_.at(i, [&] { f(list[i]); });
+  }
+
+  /// Runs f at a field, unless the field could not be decoded.
+  void at(std::string_view key, auto&& f) {
+    reader_.at(key, [&] {
+      if (!damage_.at(reader_.place())) f();
+    });
+  }
+
+  [[nodiscard]] bool damaged(std::string_view key) {
+    bool damaged = false;
+    reader_.at(key, [&] { damaged = damage_.at(reader_.place()); });
+    return damaged;
+  }
+
+  /// Every item's key, as `key_of` gives it, is its own. `what` names a kind: "port".
+  void distinct(const auto& list, std::string_view key, std::string_view what, auto&& key_of) {
+    const auto list_at = reader_.place();
+    std::unordered_map<std::string, std::size_t> first;
+    std::size_t i = 0;
+    each(list, [&](const auto& item) {
+      at(key, [&] {
+        const std::string own = key_of(item);
+        const auto [known, is_new] = first.emplace(own, i);
+        if (!is_new)
+          reader_.fault(
+              fmt::format("{} is the {} of {}/{} too", quoted(own), what, list_at, known->second),
+              "give each its own", Layer::kRule);
+      });
+      ++i;
+    });
+  }
+
+  void distinct_names(const auto& list) {
+    distinct(list, "name", "name", [](const auto& item) { return item.name; });
+  }
+
+  /// `name` at `key` is the name of an item of `list`. Silent while an item's name is unknown.
+  void refers(std::string_view key, std::string_view name, const auto& list,
+              std::string_view what) {
+    at(key, [&] {
+      std::vector<std::string_view> names;
+      for (const auto& item : list) {
+        if (item.name == name || item.name.empty()) return;
+        if (names.size() < kMostCandidates) names.push_back(item.name);
+      }
+      reader_.fault(fmt::format("there is no {} {}", what, quoted(name)),
+                    fmt::format("name one that exists or add it{}", did_you_mean(name, names)),
+                    Layer::kRule);
+    });
+  }
+
+  void dpdk() {
+    const auto& dpdk = configuration_.dpdk;
+    at("lcores", [&] {
+      const auto lcores = parse_lcores(dpdk.lcores);
+      if (!lcores) {
+        reader_.fault(fmt::format("{}: {}", quoted(dpdk.lcores), lcores.error().what),
+                      lcores.error().remedy, Layer::kRule);
+      } else if (lcores->size() < 2) {
+        reader_.fault(fmt::format("{} leaves no worker beside the main lcore", quoted(dpdk.lcores)),
+                      "give at least two lcores", Layer::kRule);
+      } else if (!std::ranges::binary_search(*lcores, dpdk.main_lcore)) {
+        if (damaged_main_lcore()) return;
+        main_lcore_fault_ = true;
+      }
+    });
+    if (main_lcore_fault_)
+      at("main_lcore", [&] {
+        reader_.fault(
+            fmt::format("lcore {} is not one of {}", dpdk.main_lcore, quoted(dpdk.lcores)),
+            "choose one of dpdk.lcores or add it there", Layer::kRule);
+      });
+  }
+
+  [[nodiscard]] bool damaged_main_lcore() const { return damage_.at("/dpdk/main_lcore"); }
+
+  void ports() {
+    const auto& ports = configuration_.ports;
+    distinct_names(ports);
+    distinct(ports, "device", "device",
+             [](const Port& port) { return port.device.substr(0, port.device.find(',')); });
+    if (ports.empty() || damage_.at("/ports") || damage_.at("/ports/0/queues")) return;
+    each(ports, [&](const Port& port) {
+      at("queues", [&] {
+        if (port.queues != ports.front().queues)
+          reader_.fault(fmt::format("{} queues, but the first port has {}", port.queues,
+                                    ports.front().queues),
+                        "give all ports the same number", Layer::kRule);
+      });
+    });
+    const auto workers = configuration_.dpdk.workers().size();
+    if (workers == 0 || damage_.at("/dpdk/lcores") || damage_.at("/dpdk/main_lcore") ||
+        main_lcore_fault_)
+      return;
+    const std::size_t queues = ports.front().queues;
+    reader_.at(std::size_t{0}, [&] {
+      reader_.at("queues", [&] {
+        if (queues > workers)
+          reader_.fault(fmt::format("{} queues for {} workers", queues, workers),
+                        "give at most one queue for each worker, or more dpdk.lcores",
+                        Layer::kRule);
+        else if (queues < workers)
+          reader_.warning(fmt::format("{} queues leave {} of {} workers idle", queues,
+                                      workers - queues, workers),
+                          "give each worker a queue, or fewer dpdk.lcores");
+      });
+    });
+  }
+
+  void neighbours() {
+    distinct(configuration_.neighbours, "address", "address",
+             [](const Neighbour& neighbour) { return neighbour.address.text(); });
+    each(configuration_.neighbours, [&](const Neighbour& neighbour) {
+      refers("port", neighbour.port, configuration_.ports, "port");
+    });
+  }
+
+  void services() {
+    distinct_names(configuration_.services);
+    std::map<std::tuple<IpAddress, std::uint16_t, Protocol>, std::string_view> listeners;
+    each(configuration_.services, [&](const Service& service) {
+      if (!damaged("address") && !damaged("port") && !damaged("protocol")) {
+        const auto [known, is_new] = listeners.try_emplace(
+            std::tuple(service.address, service.port, service.protocol), service.name);
+        if (!is_new)
+          reader_.fault(fmt::format("address, port and protocol are those of service {}",
+                                    quoted(known->second)),
+                        "change one of the three, or remove one of the services", Layer::kRule);
+      }
+      refers("pool", service.pool, configuration_.pools, "pool");
+    });
+  }
+
+  void pools() {
+    distinct_names(configuration_.pools);
+    std::unordered_map<std::string, std::string_view> service_of;
+    for (const auto& service : configuration_.services)
+      if (!service.address.is_unspecified())
+        service_of.emplace(service.address.text(), service.name);
+    std::size_t backends = 0;
+    each(configuration_.pools, [&](const Pool& pool) {
+      table_size(pool);
+      tunnel(pool);
+      reader_.at("classes", [&] { distinct_names(pool.classes); });
+      reader_.at("backends", [&] { this->backends(pool, service_of); });
+      at("health", [&] { health(pool); });
+      at("autoscale", [&] { autoscale(pool); });
+      if (!pool.classes.empty())
+        at("classes", [&] {
+          reader_.warning("accepted, but this version does not act on it",
+                          "classes count from the version that scales pools");
+        });
+      backends += pool.backends.size();
+      if (backends > kMostBackends && backends - pool.backends.size() <= kMostBackends)
+        at("backends", [&] {
+          reader_.fault(fmt::format("more than {} backends in all pools together", kMostBackends),
+                        "spread them over several nodes", Layer::kRule);
+        });
+    });
+  }
+
+  void table_size(const Pool& pool) {
+    at("table_size", [&] {
+      if (!maglev::is_prime(pool.table_size)) {
+        const auto [below, above] = maglev::nearest_primes(pool.table_size);
+        reader_.fault(fmt::format("{} is not a prime number", pool.table_size),
+                      fmt::format("the nearest are {} and {}", below, above), Layer::kRule);
+      } else if (pool.table_size < pool.backends.size()) {
+        reader_.fault(
+            fmt::format("{} entries are too few for {} backends", pool.table_size,
+                        pool.backends.size()),
+            fmt::format("give a larger prime number; the default is {}", Pool().table_size),
+            Layer::kRule);
+      }
+    });
+  }
+
+  void tunnel(const Pool& pool) {
+    if (pool.forwarding != Forwarding::kIpip || !pool.encapsulation_source.is_unspecified() ||
+        damaged("forwarding") || damaged("encapsulation"))
+      return;
+    reader_.at("encapsulation", [&] {
+      at("source", [&] {
+        reader_.fault("is required by forwarding 'ipip'",
+                      "give the node's own address that tunnelled packets come from", Layer::kRule);
+      });
+    });
+  }
+
+  void backends(const Pool& pool,
+                const std::unordered_map<std::string, std::string_view>& service_of) {
+    if (damage_.at(reader_.place())) return;
+    if (pool.backends.empty())
+      reader_.warning("the pool has no backends, so its services drop what they get",
+                      "add one here or with 'sluicectl backend add'");
+    distinct_names(pool.backends);
+    distinct(pool.backends, "address", "address",
+             [](const Backend& backend) { return backend.address.text(); });
+    each(pool.backends, [&](const Backend& backend) {
+      at("address", [&] {
+        const auto service = service_of.find(backend.address.text());
+        if (service != service_of.end())
+          reader_.fault(fmt::format("{} is the address of service {}", backend.address.text(),
+                                    quoted(service->second)),
+                        "give the server's own address", Layer::kRule);
+      });
+      if (!backend.backend_class.empty())
+        refers("class", backend.backend_class, pool.classes, "class");
+    });
+  }
+
+  void health(const Pool& pool) {
+    if (!pool.health) return;
+    if (!damaged("interval_ms"))
+      at("timeout_ms", [&] {
+        if (pool.health->timeout >= pool.health->interval)
+          reader_.fault(fmt::format("{} ms is not shorter than the interval of {} ms",
+                                    pool.health->timeout.count(), pool.health->interval.count()),
+                        "give a shorter timeout or a longer interval", Layer::kRule);
+      });
+    reader_.warning("accepted, but this version does not act on it; backends count as up",
+                    "watch the backends by other means");
+  }
+
+  void autoscale(const Pool& pool) {
+    if (!pool.autoscale) return;
+    if (!damaged("max"))
+      at("min", [&] {
+        if (pool.autoscale->min > pool.autoscale->max)
+          reader_.fault(fmt::format("{} is more than the maximum of {}", pool.autoscale->min,
+                                    pool.autoscale->max),
+                        "give min a smaller number or max a larger one", Layer::kRule);
+      });
+    reader_.warning("accepted, but this version does not act on it; the pool keeps its size",
+                    "add and remove backends with 'sluicectl backend'");
+  }
+
+  const Configuration& configuration_;
+  Damage damage_;
+  Reader reader_;
+  bool main_lcore_fault_ = false;
+};
+
+}  // namespace
+
+Findings check(const Configuration& configuration, const std::vector<Fault>& known) {
+  return Checker(configuration, known).run();
+}
+
+}  // namespace sluice::config
