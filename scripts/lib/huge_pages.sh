@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Reserves 2 MiB huge pages for the time of a lab and gives back exactly what it reserved.
+#
+# Source it after common.sh; runs as root.
+
+huge_pages_dir=/sys/kernel/mm/hugepages/hugepages-2048kB
+huge_pages_ours=0 # pages added to the machine's count by this script
+
+# reserve_huge_pages MIB: succeeds when MIB MiB are free. Adds what is missing, all of it or nothing.
+reserve_huge_pages() {
+  local need=$(($1 / 2)) have free now
+  [[ -w $huge_pages_dir/nr_hugepages ]] || return 1
+  have=$(<"$huge_pages_dir/nr_hugepages")
+  free=$(<"$huge_pages_dir/free_hugepages")
+  ((free < need)) || return 0
+  # Before the write, so that an interruption right after it still gives the pages back.
+  huge_pages_ours=$((need - free))
+  echo $((have + huge_pages_ours)) >"$huge_pages_dir/nr_hugepages" 2>/dev/null || :
+  now=$(<"$huge_pages_dir/nr_hugepages")
+  ((now < have + huge_pages_ours)) || return 0
+  huge_pages_ours=$((now - have))
+  give_back_huge_pages
+  return 1
+}
+
+give_back_huge_pages() {
+  ((huge_pages_ours > 0)) || return 0
+  local have
+  have=$(<"$huge_pages_dir/nr_hugepages")
+  echo $((have > huge_pages_ours ? have - huge_pages_ours : 0)) >"$huge_pages_dir/nr_hugepages"
+  huge_pages_ours=0
+}
