@@ -36,8 +36,12 @@ stop_sandbox() {
   local init=${sandbox_init:-0}
   sandbox_init=0
   ((init > 0)) || init=$(pgrep -P "$outer") || init=0
-  kill -KILL "$outer" 2>/dev/null || :
-  ((init == 0)) || wait_until 20 "the lab to end" process_gone "$init" || :
+  # Quietly: bash would tell of every command of ours that dies with it.
+  {
+    kill -KILL "$outer" || :
+    ((init == 0)) || wait_until 20 "" process_gone "$init" || :
+  } 2>/dev/null
+  ((init == 0)) || process_gone "$init" || complain "the lab's first process, $init, does not end"
 }
 process_gone() { [[ ! -d /proc/$1 ]]; }
 
