@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 #include <cstdlib>
+#include <mutex>
 
 namespace sluice {
 namespace {
@@ -30,6 +31,10 @@ class JournalPriority : public spdlog::custom_flag_formatter {
 }  // namespace
 
 std::shared_ptr<spdlog::logger> log(const std::string& component) {
+  // spdlog guards its registry, not the step from "not there" to "made": the second of two first
+  // uses would throw.
+  static std::mutex making;
+  const std::scoped_lock lock(making);
   if (auto known = spdlog::get(component)) return known;
   auto made = spdlog::stderr_color_mt(component);
   if (std::getenv("JOURNAL_STREAM") != nullptr) {
