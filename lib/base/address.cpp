@@ -10,7 +10,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kLongestText = 64;  // inet_pton wants a terminated string; no address is longer
+constexpr std::size_t kLongestText =
+    64;  // inet_pton wants a terminated string; no address is longer
 
 bool bit(const std::array<std::uint8_t, 16>& bytes, unsigned i) noexcept {
   return ((bytes[i / 8] >> (7 - i % 8)) & 1U) != 0;
@@ -81,7 +82,8 @@ bool IpAddress::is_multicast() const noexcept {
 
 bool IpAddress::is_loopback() const noexcept {
   if (is_v4()) return bytes_[0] == 127;
-  return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto b) { return b == 0; });
+  return bytes_[15] == 1 &&
+         std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto b) { return b == 0; });
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) noexcept {
@@ -91,7 +93,8 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) noexcept {
   IpPrefix r{*address, address->bits()};
   if (slash != std::string_view::npos) {
     const auto digits = text.substr(slash + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), r.length);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), r.length);
     if (error != std::errc{} || end != digits.data() + digits.size() || r.length > address->bits())
       return std::nullopt;
   }

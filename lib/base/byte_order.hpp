@@ -24,7 +24,9 @@ class Be16 {
     r.wire_ = wire;
     return r;
   }
-  [[nodiscard]] constexpr std::uint16_t to_host() const noexcept { return __builtin_bswap16(wire_); }
+  [[nodiscard]] constexpr std::uint16_t to_host() const noexcept {
+    return __builtin_bswap16(wire_);
+  }
   [[nodiscard]] constexpr std::uint16_t wire() const noexcept { return wire_; }
   friend constexpr bool operator==(Be16, Be16) noexcept = default;
 
@@ -45,7 +47,9 @@ class Be32 {
     r.wire_ = wire;
     return r;
   }
-  [[nodiscard]] constexpr std::uint32_t to_host() const noexcept { return __builtin_bswap32(wire_); }
+  [[nodiscard]] constexpr std::uint32_t to_host() const noexcept {
+    return __builtin_bswap32(wire_);
+  }
   [[nodiscard]] constexpr std::uint32_t wire() const noexcept { return wire_; }
   friend constexpr bool operator==(Be32, Be32) noexcept = default;
 

@@ -36,7 +36,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
   if (!fd) return system_failure(path, "open it");
   struct stat about {};
   if (::fstat(fd.get(), &about) != 0) return system_failure(path, "look at it");
-  if (S_ISDIR(about.st_mode)) return fail(Errc::kInvalid, path.string(), "is a directory, not a file");
+  if (S_ISDIR(about.st_mode))
+    return fail(Errc::kInvalid, path.string(), "is a directory, not a file");
   std::string content;
   std::string chunk(64 * 1024, '\0');
   for (;;) {

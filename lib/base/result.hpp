@@ -23,15 +23,17 @@ struct Error {
   std::string message;  ///< One sentence, lower case, no full stop, with the offending value.
 
   /// "WHERE: MESSAGE", or the message alone when there is no place to name.
-  [[nodiscard]] std::string text() const { return where.empty() ? message : where + ": " + message; }
+  [[nodiscard]] std::string text() const {
+    return where.empty() ? message : where + ": " + message;
+  }
 };
 
 template <class T>
 using Result = tl::expected<T, Error>;
 
 template <class... A>
-[[nodiscard]] tl::unexpected<Error> fail(Errc code, std::string where, fmt::format_string<A...> what,
-                                         A&&... args) {
+[[nodiscard]] tl::unexpected<Error> fail(Errc code, std::string where,
+                                         fmt::format_string<A...> what, A&&... args) {
   return tl::unexpected(Error{code, std::move(where), fmt::format(what, std::forward<A>(args)...)});
 }
 
