@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,6 +23,26 @@ namespace {
 
 constexpr std::size_t kMostCandidates = 1000;  // of a did-you-mean
 constexpr std::size_t kMostBackends = 65535;   // of all pools: backend numbers have 16 bits
+
+constexpr auto kRules = std::to_array<std::string_view>({
+    "No object has a key twice.",
+    "`dpdk.lcores` names lcores 0 to 127, each once, and at least two; `dpdk.main_lcore` is one of "
+    "them.",
+    "Names of ports, services and pools are unique, names and addresses of backends and names of "
+    "classes within their pool.",
+    "No two ports have the same device, whatever its parameters.",
+    "All ports have the same number of queues, at most one for each worker.",
+    "`neighbours[].address` is unique and has no bits set beyond the length of its prefix; "
+    "`neighbours[].port` is the name of a port.",
+    "No two services have the same address, port and protocol; `services[].pool` is the name of a "
+    "pool.",
+    "`pools[].table_size` is a prime number and not smaller than the number of backends.",
+    "`pools[].encapsulation.source` is given when `forwarding` is `ipip`.",
+    "No backend has the address of a service; `backends[].class` is the name of one of the pool's "
+    "classes; all pools together have at most 65535 backends.",
+    "`health.timeout_ms` is less than `health.interval_ms`; `autoscale.min` is not more than "
+    "`autoscale.max`.",
+});
 
 // Fields that could not be decoded; what stands in the configuration for them means nothing.
 class Damage {
@@ -310,5 +331,7 @@ class Checker {
 Findings check(const Configuration& configuration, const std::vector<Fault>& known) {
   return Checker(configuration, known).run();
 }
+
+std::span<const std::string_view> rules() noexcept { return kRules; }
 
 }  // namespace sluice::config

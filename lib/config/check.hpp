@@ -7,6 +7,8 @@
 #include "config/configuration.hpp"
 #include "config/fault.hpp"
 
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace sluice::config {
@@ -21,5 +23,8 @@ struct Findings {
 /// Cost: linear in the configuration; a did-you-mean looks at 1000 names at most.
 [[nodiscard]] Findings check(const Configuration& configuration,
                              const std::vector<Fault>& known = {});
+
+/// What check() asks for, a sentence each, in Markdown: for the reference.
+[[nodiscard]] std::span<const std::string_view> rules() noexcept;
 
 }  // namespace sluice::config

@@ -29,8 +29,9 @@ const std::string* text_of(Reader& reader, const Value& value, const Shape& shap
 }
 
 void not_the_form(Reader& reader, std::string_view text, const Shape& shape) {
-  reader.fault(fmt::format("{} is not {}", quoted(text), shape.form),
-               fmt::format("give {}", shape.rule));
+  reader.fault(
+      fmt::format("{} is not {}", shape.secret ? "what stands here" : quoted(text), shape.form),
+      fmt::format("give {}", shape.rule));
 }
 
 void not_supported(Reader& reader) {
@@ -233,11 +234,11 @@ const Value::List* items(Reader& reader, const Value& value, const Shape& shape)
   return list;
 }
 
-Field group(std::string_view key, Change change, std::shared_ptr<const Object> object,
+Field group(std::string_view key, TakenBy taken_by, std::shared_ptr<const Object> object,
             std::string_view about) {
   return {.key = key,
           .need = Need::kOptional,
-          .change = change,
+          .taken_by = taken_by,
           .shape = {.kind = Shape::Kind::kObject, .object = object},
           .about = about,
           .read = [object](Reader& reader, const Value& value,

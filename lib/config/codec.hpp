@@ -80,6 +80,7 @@ struct Text {
   std::size_t shortest;
   std::size_t longest;
   bool (*accepts)(std::string_view);  ///< Given text of an allowed length.
+  bool secret = false;
 
   [[nodiscard]] Shape shape() const {
     return {.kind = Shape::Kind::kText,
@@ -87,7 +88,8 @@ struct Text {
             .rule = rule,
             .pattern = std::string(pattern),
             .shortest = shortest,
-            .longest = longest};
+            .longest = longest,
+            .secret = secret};
   }
   void read(Reader& reader, const Value& value, std::string& to) const;
   /// Empty text is the same as the key left out: no form accepts it.
@@ -212,12 +214,12 @@ void ListOf<Codec>::read(Reader& reader, const Value& value, std::vector<T>& to)
 }
 
 template <class Owner, class T, class Codec>
-Field field(std::string_view key, Need need, Change change, T Owner::*member, Codec codec,
+Field field(std::string_view key, Need need, TakenBy taken_by, T Owner::*member, Codec codec,
             std::string_view about) {
   return {
       .key = key,
       .need = need,
-      .change = change,
+      .taken_by = taken_by,
       .shape = codec.shape(),
       .about = about,
       .read = [=](Reader& reader, const Value& value,
@@ -230,7 +232,7 @@ Field field(std::string_view key, Need need, Change change, T Owner::*member, Co
 
 /// Members of the owner that stand in an object of their own in JSON; left out when all of them
 /// are.
-Field group(std::string_view key, Change change, std::shared_ptr<const Object> object,
+Field group(std::string_view key, TakenBy taken_by, std::shared_ptr<const Object> object,
             std::string_view about);
 
 /// The fields of a struct.

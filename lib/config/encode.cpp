@@ -6,8 +6,10 @@
 
 namespace sluice::config {
 
-std::string encode(const Configuration& configuration) {
-  return print(write_object(table(), &configuration));
+std::string encode(const Configuration& configuration, Secrets secrets) {
+  Value written = write_object(table(), &configuration);
+  if (secrets == Secrets::kHidden) hide_secrets(table(), written);
+  return print(written);
 }
 
 }  // namespace sluice::config

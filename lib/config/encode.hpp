@@ -10,8 +10,12 @@
 
 namespace sluice::config {
 
-/// JSON text over several lines that decode() turns into an equal Configuration, if the given one
-/// keeps the rules.
-[[nodiscard]] std::string encode(const Configuration& configuration);
+/// What becomes of `hash_key` and its like. Hidden for whoever may read but not change the node.
+enum class Secrets : bool { kShown, kHidden };
+
+/// JSON text over several lines. With its secrets shown, decode() turns it into an equal
+/// Configuration, if the given one keeps the rules.
+[[nodiscard]] std::string encode(const Configuration& configuration,
+                                 Secrets secrets = Secrets::kShown);
 
 }  // namespace sluice::config

@@ -80,6 +80,20 @@ Value write_object(const Object& object, const void* from) {
   return Value{std::move(members)};
 }
 
+void hide_secrets(const Object& object, Value& written) {
+  auto& members = std::get<Value::Members>(written.is);
+  std::erase_if(members, [&](const Member& member) {
+    const auto* field = object.find(member.key);
+    return field != nullptr && field->shape.secret;
+  });
+  for (auto& [key, value] : members) {
+    const auto& shape = object.find(key)->shape;
+    if (shape.object != nullptr) hide_secrets(*shape.object, value);
+    if (shape.item != nullptr && shape.item->object != nullptr)
+      for (auto& item : std::get<Value::List>(value.is)) hide_secrets(*shape.item->object, item);
+  }
+}
+
 std::string one_of(const std::vector<std::string_view>& words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -110,7 +124,7 @@ std::string wanted(const Shape& shape) {
 }
 
 void wrong_type(Reader& reader, const Value& value, const Shape& shape) {
-  reader.fault(what_it_is(value), "give " + wanted(shape));
+  reader.fault(shape.secret ? "is not text" : what_it_is(value), "give " + wanted(shape));
 }
 
 }  // namespace sluice::config

@@ -34,19 +34,20 @@ struct Shape {
   std::string pattern = {};    ///< Text: ECMA-262, anchored; empty: any.
   std::size_t shortest = 0;    ///< Characters of a text, items of a list.
   std::size_t longest = 0;     ///< 0: no limit of its own.
-  std::vector<std::string_view> words = {};   ///< Text: the only ones allowed; empty: any.
+  std::vector<std::string_view> words = {};  ///< Text: the only ones allowed; empty: any.
+  bool secret = false;  ///< Text: never in a message, a difference or a read-only answer.
   std::shared_ptr<const Shape> item = {};     ///< Of a list.
   std::shared_ptr<const Object> object = {};  ///< Of an object.
 };
 
 enum class Need : bool { kOptional, kRequired };
 /// What a reload may change. kRestart fields are refused by a running daemon, by name.
-enum class Change : bool { kRestart, kReload };
+enum class TakenBy : bool { kRestart, kReload };
 
 struct Field {
   std::string_view key;
   Need need = Need::kOptional;
-  Change change = Change::kRestart;
+  TakenBy taken_by = TakenBy::kRestart;
   Shape shape;
   std::string_view about;  ///< A sentence or two for the reference; no line breaks.
   /// Reads a value of the document into the owning struct; on a fault the member stays as it was.
@@ -69,6 +70,9 @@ struct Object {
 void read_object(const Object& object, Reader& reader, const Value& value, void* to);
 /// Every field of it, in the order of the table.
 [[nodiscard]] Value write_object(const Object& object, const void* from);
+
+/// Leaves the secrets out of what write_object() wrote.
+void hide_secrets(const Object& object, Value& written);
 
 /// "a whole number from 576 to 9000 (bytes)": what a remedy asks for.
 [[nodiscard]] std::string wanted(const Shape& shape);

@@ -13,8 +13,8 @@ namespace {
 
 constexpr auto kRequired = Need::kRequired;
 constexpr auto kOptional = Need::kOptional;
-constexpr auto kRestart = Change::kRestart;
-constexpr auto kReload = Change::kReload;
+constexpr auto kRestart = TakenBy::kRestart;
+constexpr auto kReload = TakenBy::kReload;
 
 constexpr std::int64_t kMostBackends = 65535;  // backend numbers have 16 bits
 
@@ -122,7 +122,7 @@ Field schema_reference() {
                   is_printable_text};
   return {.key = "$schema",
           .need = kOptional,
-          .change = kReload,
+          .taken_by = kReload,
           .shape = text.shape(),
           .about = "Where an editor finds the JSON Schema of this file. Read by nobody else.",
           .read =
@@ -184,7 +184,7 @@ auto neighbour() {
 auto flow_cache() {
   return object<FlowCache>(
       "flow cache", "",
-      {field("flows", kOptional, kRestart, &FlowCache::flows, Whole{64, 1 << 28, "flows"},
+      {field("flows", kOptional, kRestart, &FlowCache::flows, Whole{64, 1 << 28},
              "Flows that each worker remembers, 8 bytes each; rounded up to a power of two."),
        field("tcp_timeout_s", kOptional, kReload, &FlowCache::tcp_timeout, Whole{10, 14400, "s"},
              "Silence after which a TCP flow is forgotten."),
@@ -255,9 +255,9 @@ auto health() {
              "Time between two probes of a backend."),
        field("timeout_ms", kOptional, kReload, &Health::timeout, Whole{1, 600'000, "ms"},
              "Time after which a probe without an answer has failed; shorter than the interval."),
-       field("rise", kOptional, kReload, &Health::rise, Whole{1, 1000, "probes"},
+       field("rise", kOptional, kReload, &Health::rise, Whole{1, 1000},
              "Good answers in a row that bring a backend up."),
-       field("fall", kOptional, kReload, &Health::fall, Whole{1, 1000, "probes"},
+       field("fall", kOptional, kReload, &Health::fall, Whole{1, 1000},
              "Failures in a row that take a backend down.")});
 }
 
@@ -271,9 +271,9 @@ auto autoscale() {
                                   {"scheduled", "scheduled"},
                                   {"cost_aware", "cost_aware"}}},
              "How the number of backends is decided."),
-       field("min", kOptional, kReload, &Autoscale::min, Whole{0, kMostBackends, "backends"},
+       field("min", kOptional, kReload, &Autoscale::min, Whole{0, kMostBackends},
              "Never fewer backends than this."),
-       field("max", kOptional, kReload, &Autoscale::max, Whole{1, kMostBackends, "backends"},
+       field("max", kOptional, kReload, &Autoscale::max, Whole{1, kMostBackends},
              "Never more backends than this."),
        field("target_utilisation", kOptional, kReload, &Autoscale::target_utilisation,
              Fractional{0.01, 1}, "Share of the capacity that the load should take."),
@@ -306,7 +306,7 @@ auto pool() {
              "What is hashed to pick one."),
        field(
            "table_size", kOptional, kReload, &Pool::table_size,
-           Whole{2, std::int64_t{maglev::kLargestSize}, "entries"},
+           Whole{2, std::int64_t{maglev::kLargestSize}},
            "Entries of the Maglev table; a prime number, at least 100 for each backend for shares "
            "within 1 %."),
        field("decrement_ttl", kOptional, kReload, &Pool::decrement_ttl, Flag{},
