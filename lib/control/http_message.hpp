@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin API's handlers get and give: one request, one answer.
+//
+// Threads: values.
+#pragma once
+
+#include "base/result.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sluice::control {
+
+/// Who asks. Of a Unix socket the kernel vouches for process and user; of TCP both are absent.
+struct Peer {
+  std::string text;  ///< "pid 4711 uid 0" or "127.0.0.1:4242", for events.
+  std::optional<pid_t> process;
+  std::optional<uid_t> user;
+};
+
+struct Request {
+  std::string method;  ///< "GET", "POST", ...; a HEAD comes as GET, and its body is not sent.
+  std::string path;    ///< Percent-decoded, without the query: "/api/v1/events".
+  std::vector<std::pair<std::string, std::string>>
+      query;  ///< Decoded, in order; "?a" has value "".
+  std::string body;
+  Peer peer;
+  bool read_only = false;  ///< It came by the listener that only reads (then always GET).
+  bool expired = false;    ///< It was deferred and has waited long enough: answer now.
+
+  /// The first value of a key of the query.
+  [[nodiscard]] std::optional<std::string_view> parameter(std::string_view key) const noexcept;
+};
+
+struct Response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Besides type and length.
+};
+
+/// "Nothing yet": the handler is asked again at each HttpServer::wake_deferred(), and a last time,
+/// with Request::expired set, when `at_most` has passed since it was first asked.
+struct Defer {
+  std::chrono::milliseconds at_most;
+};
+
+using Answer = std::variant<Response, Defer>;
+using Handler = std::function<Answer(const Request&)>;
+
+/// `{"error": {"code", "where", "message"}}` with that status; bytes that are not UTF-8 are
+/// replaced.
+[[nodiscard]] Response refusal(int status, std::string_view code, std::string_view where,
+                               std::string_view message);
+/// The same from an Error: its code's name and its HTTP status.
+[[nodiscard]] Response refusal(const Error& error);
+
+}  // namespace sluice::control

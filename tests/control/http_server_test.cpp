@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/http_server.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <stdexcept>
+
+namespace sluice::control {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+/// A client in the same thread as the server: it never blocks, the loop turns while it waits.
+class Client {
+ public:
+  Client(EventLoop& loop, UniqueFd fd) : loop_(loop), fd_(std::move(fd)) {}
+
+  void send(std::string_view bytes) {
+    for (const auto give_up = std::chrono::steady_clock::now() + 10s; !bytes.empty();) {
+      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+      if (n < 0 && errno != EAGAIN) return;  // the server has closed it: the test reads why
+      loop_.turn(0ms);
+      ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the server does not read";
+    }
+  }
+
+  /// Turns the loop until `text` has come, or the server has closed the connection.
+  std::string read_until(std::string_view text) {
+    for (const auto give_up = std::chrono::steady_clock::now() + 10s;
+         std::chrono::steady_clock::now() < give_up;) {
+      if (receive(); !text.empty() && got_.find(text) != std::string::npos) return got_;
+      if (closed_) return got_;
+      loop_.turn(1ms);
+    }
+    ADD_FAILURE() << "nothing came in time; so far: " << got_;
+    return got_;
+  }
+  std::string read_all() { return read_until(""); }
+
+  void receive() {
+    std::array<char, 65536> chunk;
+    ssize_t n = 0;
+    while ((n = ::recv(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT)) > 0)
+      got_.append(chunk.data(), static_cast<std::size_t>(n));
+    closed_ = n == 0 || (n < 0 && errno != EAGAIN);
+  }
+  [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] const std::string& got() const { return got_; }
+  void close() { fd_.reset(); }
+
+ private:
+  EventLoop& loop_;
+  UniqueFd fd_;
+  std::string got_;
+  bool closed_ = false;
+};
+
+struct HttpServerTest : testing::Test {
+  HttpServerTest() {
+    std::string name = testing::TempDir() + "sluice-http-XXXXXX";
+    folder = ::mkdtemp(name.data());
+    options.socket = folder / "admin.sock";
+  }
+  ~HttpServerTest() override {
+    server.reset();
+    std::filesystem::remove_all(folder);
+  }
+
+  void start() {
+    auto opened = HttpServer::open(*loop, options, [this](const Request& request) -> Answer {
+      asked.push_back(request);
+      return handler(request);
+    });
+    ASSERT_TRUE(opened) << opened.error().text();
+    server = std::move(*opened);
+  }
+
+  Client local() {
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    options.socket.copy(to.sun_path, sizeof to.sun_path - 1);
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    return {*loop, std::move(fd)};
+  }
+
+  Client remote() {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(server->tcp_port());
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    return {*loop, std::move(fd)};
+  }
+
+  /// One request on a connection of its own, that the server closes after the answer.
+  std::string ask(std::string_view line, std::string_view rest = "\r\n") {
+    Client client = local();
+    client.send(fmt::format("{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}", line, rest));
+    return client.read_all();
+  }
+
+  void turn_until(auto&& reached) {
+    for (const auto give_up = std::chrono::steady_clock::now() + 10s; !reached();) {
+      loop->turn(1ms);
+      ASSERT_LT(std::chrono::steady_clock::now(), give_up);
+    }
+  }
+
+  std::filesystem::path folder;
+  HttpServer::Options options;
+  EventLoop::Clock::duration ahead{0};  ///< Moves the loop's clock on.
+  std::unique_ptr<EventLoop> loop =
+      EventLoop::open([this] { return EventLoop::Clock::now() + ahead; }).value();
+  Handler handler = [](const Request&) { return Response{200, "{}\n", "application/json", {}}; };
+  std::deque<Request> asked;
+  std::unique_ptr<HttpServer> server;
+};
+
+TEST_F(HttpServerTest, RequestArrivesDecodedAndWithItsPeer) {
+  start();
+  const auto got = ask("GET /api/v1/a%20b?since=7&wait=%2B5&flag");
+  EXPECT_THAT(got, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(got, testing::EndsWith("\r\n\r\n{}\n"));
+  EXPECT_THAT(got, HasSubstr("Content-Type: application/json\r\n"));
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_EQ(asked[0].method, "GET");
+  EXPECT_EQ(asked[0].path, "/api/v1/a b");
+  EXPECT_EQ(asked[0].parameter("since"), "7");
+  EXPECT_EQ(asked[0].parameter("wait"), "+5");
+  EXPECT_EQ(asked[0].parameter("flag"), "");
+  EXPECT_EQ(asked[0].parameter("other"), std::nullopt);
+  EXPECT_EQ(asked[0].peer.process, ::getpid());
+  EXPECT_EQ(asked[0].peer.user, ::getuid());
+  EXPECT_FALSE(asked[0].read_only);
+}
+
+TEST_F(HttpServerTest, HeadIsAnsweredAsGetWithoutTheBody) {
+  start();
+  const auto got = ask("HEAD /");
+  EXPECT_THAT(got, HasSubstr("Content-Length: 3\r\n"));
+  EXPECT_THAT(got, testing::EndsWith("\r\n\r\n"));
+  EXPECT_EQ(asked.at(0).method, "GET");
+}
+
+TEST_F(HttpServerTest, BodyArrivesWholeHoweverItIsCut) {
+  start();
+  Client client = local();
+  client.send("POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 6\r\n\r\n");
+  for (const char c : std::string_view("abcdef")) client.send({&c, 1});
+  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 200 "));
+  ask("POST /y", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_EQ(asked[0].body, "abcdef");
+  EXPECT_EQ(asked[1].body, "abcde");
+}
+
+TEST_F(HttpServerTest, ConnectionServesOneRequestAfterAnother) {
+  start();
+  Client client = local();
+  for (int i = 0; i < 3; ++i) client.send(fmt::format("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", i));
+  turn_until([&] { return asked.size() == 3; });
+  EXPECT_EQ(asked[2].path, "/2");
+}
+
+TEST_F(HttpServerTest, BodyOverTheLimitIs413AndOneAtTheLimitIsNot) {
+  options.limits.body_bytes = 100'000;
+  start();
+  const std::string fits(100'000, 'x');
+  EXPECT_THAT(ask("POST /", "Content-Length: 100000\r\n\r\n" + fits), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask("POST /", "Content-Length: 100001\r\n\r\n" + fits + "x"),
+              StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(
+      ask("POST /", "Transfer-Encoding: chunked\r\n\r\n186a1\r\n" + fits + "x\r\n0\r\n\r\n"),
+      StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(ask("POST /", "Content-Length: 18446744073709551615\r\n\r\n"),
+              Not(StartsWith("HTTP/1.1 200 ")));
+  EXPECT_EQ(asked.size(), 1U);
+}
+
+TEST_F(HttpServerTest, BodiesOfAllClientsTogetherAreBounded) {
+  options.limits.all_body_bytes = 5000;
+  start();
+  Client first = local();
+  first.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4001\r\n\r\n" + std::string(4000, 'x'));
+  const std::string second = "Content-Length: 4000\r\n\r\n" + std::string(4000, 'y');
+  EXPECT_THAT(ask("POST /", second), StartsWith("HTTP/1.1 503 "));
+  first.send("x");
+  EXPECT_THAT(first.read_until("{}\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask("POST /", second), StartsWith("HTTP/1.1 200 "));  // the room is given back
+}
+
+TEST_F(HttpServerTest, TcpListenerReadsAndRefusesEverythingElse) {
+  options.http = "127.0.0.1:0";
+  start();
+  for (const char* const method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "FOO"}) {
+    Client client = remote();
+    client.send(
+        fmt::format("{} /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    "Content-Length: 2\r\n\r\n{{}}",
+                    method));
+    const auto got = client.read_all();
+    EXPECT_THAT(got, StartsWith("HTTP/1.1 405 ")) << method;
+    EXPECT_THAT(got, HasSubstr("Allow: GET, HEAD\r\n"));
+    EXPECT_THAT(got, HasSubstr(R"({"error":{"code":"method_not_allowed","where":"/x")"));
+  }
+  EXPECT_TRUE(asked.empty());
+  for (const char* const method : {"GET", "HEAD"}) {
+    Client client = remote();
+    client.send(fmt::format("{} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method));
+    EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 200 "));
+  }
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_TRUE(asked[0].read_only);
+  EXPECT_EQ(asked[0].peer.process, std::nullopt);
+  EXPECT_THAT(asked[0].peer.text, StartsWith("127.0.0.1:"));
+}
+
+TEST_F(HttpServerTest, ClientThatStopsAfterOneByteDoesNotHoldAnother) {
+  start();
+  Client slow = local();
+  slow.send("G");
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
+  slow.send("ET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(slow.read_until("{}\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, ClientThatDoesNotReadItsAnswerDoesNotHoldAnother) {
+  handler = [](const Request& r) {
+    return Response{200, std::string(r.path == "/big" ? 8'000'000 : 1, 'x'), "text/plain", {}};
+  };
+  start();
+  Client lazy = local();
+  lazy.send("GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  turn_until([&] { return asked.size() == 1; });
+  EXPECT_THAT(ask("GET /small"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_GT(lazy.read_all().size(), 8'000'000U);
+}
+
+TEST_F(HttpServerTest, ClientThatTricklesIsCutWhenItsRequestTakesTooLong) {
+  options.limits.request = 1000ms;
+  start();
+  Client trickle = local();
+  trickle.send("GET / HT");
+  loop->turn(0ms);
+  ahead += 900ms;
+  trickle.send("T");
+  EXPECT_FALSE(trickle.closed());
+  ahead += 900ms;
+  EXPECT_EQ(trickle.read_all(), "");
+  EXPECT_TRUE(trickle.closed());
+}
+
+TEST_F(HttpServerTest, ConnectionsOverTheLimitWaitUntilOneEnds) {
+  options.limits.connections = 2;
+  start();
+  std::deque<Client> idle;
+  for (int i = 0; i < 2; ++i) {
+    idle.push_back(local());
+    idle.back().send("GET /idle HTTP/1.1\r\nHost: x\r\n\r\n");
+    idle.back().read_until("{}\n");
+  }
+  Client third = local();
+  third.send("GET /third HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  for (int i = 0; i < 20; ++i) loop->turn(1ms);
+  EXPECT_EQ(asked.size(), 2U);
+  idle.pop_front();
+  EXPECT_THAT(third.read_all(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, TargetThatIsTooLongOrHoldsANulIsRefused) {
+  start();
+  EXPECT_THAT(ask("GET /" + std::string(8191, 'a')), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask("GET /" + std::string(8192, 'a')), StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(ask("GET /" + std::string(40'000, 'a')), StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(ask("GET /status%00hidden"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(asked.size(), 1U);
+}
+
+TEST_F(HttpServerTest, HeadersThatDoNotFitAreRefused) {
+  start();
+  EXPECT_THAT(ask("GET /", "A: " + std::string(40'000, 'a') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 4"));
+  EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(HttpServerTest, GarbageIsRefusedOrCutAndTheNextClientServed) {
+  start();
+  for (const std::string_view bytes :
+       {std::string_view("\0\0\0\0\r\n\r\n", 8), std::string_view("GET\r\n\r\n"),
+        std::string_view("GET / HTTP/9.9\r\n\r\n"), std::string_view("\x16\x03\x01\x02\r\n\r\n")}) {
+    Client client = local();
+    client.send(bytes);
+    ahead += options.limits.request + 1s;  // some of it is cut in time rather than answered
+    EXPECT_THAT(client.read_all(), Not(StartsWith("HTTP/1.1 200 "))) << bytes;
+  }
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, HandlerThatThrowsIs500) {
+  handler = [](const Request&) -> Answer { throw std::runtime_error("broken"); };
+  start();
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 500 "));
+}
+
+struct Deferred : HttpServerTest {
+  Deferred() {
+    handler = [this](const Request& r) -> Answer {
+      if (ready || (r.expired && !stubborn))
+        return Response{200, r.expired ? "late" : "woken", "text/plain", {}};
+      return Defer{5000ms};
+    };
+  }
+  Client wait() {
+    Client client = local();
+    client.send("GET /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const auto before = server->deferred();
+    turn_until([&] { return server->deferred() == before + 1; });
+    return client;
+  }
+  bool ready = false;
+  bool stubborn = false;
+};
+
+TEST_F(Deferred, RequestIsAskedAgainAtEachWakeUntilItIsAnswered) {
+  start();
+  Client client = wait();
+  server->wake_deferred();
+  server->wake_deferred();
+  turn_until([&] { return asked.size() == 2; });
+  EXPECT_EQ(server->deferred(), 1U);
+  client.receive();
+  EXPECT_EQ(client.got(), "");
+  ready = true;
+  server->wake_deferred();
+  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
+  EXPECT_EQ(server->deferred(), 0U);
+}
+
+TEST_F(Deferred, RequestIsAskedALastTimeWhenItHasWaitedLongEnough) {
+  start();
+  Client client = wait();
+  ahead += 4900ms;
+  server->wake_deferred();  // does not start the wait anew
+  turn_until([&] { return asked.size() == 2; });
+  ahead += 200ms;
+  EXPECT_THAT(client.read_all(), testing::EndsWith("late"));
+  EXPECT_TRUE(asked.back().expired);
+}
+
+TEST_F(Deferred, HandlerThatDefersForEverIs503) {
+  stubborn = true;
+  start();
+  Client client = wait();
+  ahead += 5001ms;
+  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_F(Deferred, WaitIsNotCountedAsASlowRequest) {
+  options.limits.request = 1000ms;
+  start();
+  Client client = wait();
+  ahead += 4000ms;
+  for (int i = 0; i < 10; ++i) loop->turn(1ms);
+  ready = true;
+  server->wake_deferred();
+  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
+}
+
+TEST_F(Deferred, OthersAreServedWhileOneWaitsAndTooManyAre503) {
+  options.limits.deferred = 2;
+  start();
+  std::deque<Client> clients;
+  for (int i = 0; i < 2; ++i) clients.push_back(wait());
+  EXPECT_THAT(ask("GET /events"), StartsWith("HTTP/1.1 503 "));
+  ready = true;
+  EXPECT_THAT(ask("GET /now"), StartsWith("HTTP/1.1 200 "));
+  server->wake_deferred();
+  for (auto& client : clients) EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
+}
+
+TEST_F(Deferred, ClientThatLeavesIsForgottenAtTheNextWake) {
+  start();
+  Client client = wait();
+  client.close();
+  ready = true;
+  server->wake_deferred();
+  turn_until([&] { return server->deferred() == 0; });
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(Deferred, ServerMayEndWhileRequestsWaitAndAWakeIsUnderWay) {
+  start();
+  Client client = wait();
+  server->wake_deferred();
+  server.reset();
+  loop->turn(0ms);
+  client.read_all();
+  EXPECT_TRUE(client.closed());
+  EXPECT_FALSE(std::filesystem::exists(options.socket));
+}
+
+TEST_F(Deferred, HandlerMayWakeTheOthersWhileItAnswers) {
+  const auto waits = handler;
+  handler = [this, waits](const Request& r) -> Answer {
+    if (r.method != "POST") return waits(r);
+    ready = true;
+    server->wake_deferred();
+    return Response{};
+  };
+  start();
+  Client client = wait();
+  EXPECT_THAT(ask("POST /change"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
+}
+
+TEST(Refusal, NamesCodePlaceAndReasonAndSurvivesBytesThatAreNotUtf8) {
+  const auto made = refusal(Error{Errc::kNotFound, "pool \xff", "has no \"x\""});
+  EXPECT_EQ(made.status, 404);
+  EXPECT_EQ(
+      made.body,
+      "{\"error\":{\"code\":\"not_found\",\"where\":\"pool \xef\xbf\xbd\",\"message\":\"has no "
+      "\\\"x\\\"\"}}\n");
+}
+
+}  // namespace
+}  // namespace sluice::control
