@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/command.hpp"
+
+#include "base/file.hpp"
+#include "client/answer.hpp"
+#include "client/command_line.hpp"
+#include "client/follow.hpp"
+#include "client/http.hpp"
+#include "client/output.hpp"
+#include "client/show.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sluice::client {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLongestConfiguration = 16U << 20U;  // bytes; what the daemon accepts
+constexpr std::string_view kApi = "/api/v1";
+
+// Prints an answer for a human.
+using Show = std::function<Result<std::string>(const View&, const Look&)>;
+
+class Session {
+ public:
+  Session(const CommandLine& line, const Environment& environment, Output& output)
+      : line_(line),
+        environment_(environment),
+        output_(output),
+        http_(line.socket, environment.limit) {}
+
+  // @return nothing when done, or what went wrong.
+  Result<void> perform() {
+    switch (line_.command) {
+      case Command::kStatus:
+        return get("/status", show_status);
+      case Command::kServices:
+        return get("/services", show_services);
+      case Command::kPools:
+        return get("/pools", show_pools);
+      case Command::kBackends:
+        return get(line_.pool.empty() ? "/backends" : "/backends?pool=" + escaped(line_.pool),
+                   show_backends);
+      case Command::kWorkers:
+        return get("/workers", show_workers);
+      case Command::kDrops:
+        return get("/drops", [this](const View& answer, const Look& look) {
+          return show_drops(answer, look, line_.all);
+        });
+      case Command::kEvents:
+        return events();
+      case Command::kConfigShow:
+        return get("/config", nullptr);
+      case Command::kConfigDiff:
+        return with_file("/config/diff", show_changes);
+      case Command::kConfigApply:
+        return apply();
+      case Command::kBackendAdd:
+        return add();
+      case Command::kBackendRemove:
+        return post(backend_path("/remove"), "", show_outcome);
+      case Command::kBackendDrain:
+        return post(backend_path("/drain"), "", show_outcome);
+      case Command::kBackendUndrain:
+        return post(backend_path("/undrain"), "", show_outcome);
+      case Command::kBackendWeight:
+        return post(backend_path("/weight"), json{{"weight", *line_.weight}}.dump(), show_outcome);
+      case Command::kTrace:
+        return trace();
+      case Command::kReload:
+        return post("/reload", "", show_change_and_outcome);
+    }
+    return {};
+  }
+
+ private:
+  Result<void> get(const std::string& target, const Show& show) {
+    return exchange({std::string(kApi) + target, std::nullopt}, show);
+  }
+
+  Result<void> post(const std::string& target, std::string body, const Show& show) {
+    return exchange({std::string(kApi) + target, std::move(body)}, show);
+  }
+
+  // Sends, prints the answer (as it is with --json or without `show`). The daemon's refusal is
+  // printed too with --json, for programs, and is the error.
+  Result<void> exchange(const Request& request, const Show& show) {
+    const auto answer = http_.send(request);
+    if (!answer) return forward_error(answer);
+    const bool done = answer->status >= 200 && answer->status < 300;
+    if (!done) {
+      const auto laid_out = line_.json ? lay_out(answer->body) : Result<std::string>("");
+      if (laid_out) output_.print(*laid_out);
+      return tl::unexpected(refusal(*answer));
+    }
+    const auto text = line_.json || !show ? lay_out(answer->body) : shown(answer->body, show);
+    if (!text) return forward_error(text);
+    output_.print(*text);
+    return {};
+  }
+
+  Result<std::string> shown(const std::string& body, const Show& show) const {
+    const auto value = parse_answer(body);
+    if (!value) return forward_error(value);
+    return show(View(*value), look());
+  }
+
+  [[nodiscard]] Look look() const { return {environment_.colour, environment_.now()}; }
+
+  [[nodiscard]] std::string backend_path(std::string_view action) const {
+    return fmt::format("/backends/{}/{}{}", escaped(line_.pool), escaped(line_.name), action);
+  }
+
+  static Result<std::string> show_change_and_outcome(const View& answer, const Look& look) {
+    const auto outcome = show_outcome(answer, look);
+    const auto changes = answer["changes"].items();
+    if (!outcome || !changes || changes->empty()) return outcome;
+    return *show_changes(answer, look) + *outcome;
+  }
+
+  Result<void> with_file(const std::string& target, const Show& show) {
+    auto content = read_file(line_.file, kLongestConfiguration);
+    if (!content)
+      return tl::unexpected(
+          Error{content.error().code, printable(content.error().where), content.error().message});
+    return post(target, std::move(*content), show);
+  }
+
+  // What it will change is printed before it changes; with --json the daemon's one answer is.
+  Result<void> apply() {
+    if (!line_.json)
+      if (auto compared = with_file("/config/diff", show_changes); !compared) return compared;
+    return with_file("/config/apply", show_outcome);
+  }
+
+  Result<void> add() {
+    json body{{"name", line_.name}, {"address", line_.address}};
+    if (line_.weight) body["weight"] = *line_.weight;
+    if (!line_.backend_class.empty()) body["class"] = line_.backend_class;
+    // Words of a command line need not be UTF-8; JSON must.
+    return post("/backends/" + escaped(line_.pool),
+                body.dump(-1, ' ', false, json::error_handler_t::replace), show_outcome);
+  }
+
+  Result<void> trace() {
+    const Flow& flow = *line_.flow;
+    const auto target = fmt::format(
+        "/trace?protocol={}&source={}&source_port={}&destination={}&destination_port={}",
+        flow.protocol, escaped(flow.source.text()), flow.source_port,
+        escaped(flow.destination.text()), flow.destination_port);
+    return get(target, [&](const View& answer, const Look& look) {
+      return show_trace(answer, look, flow);
+    });
+  }
+
+  Result<void> events() {
+    if (line_.follow) {
+      Following how{.since = line_.since,
+                    .json = line_.json,
+                    .colour = environment_.colour,
+                    .interrupt = environment_.interrupt()};
+      how.first_pause = environment_.first_pause;
+      return follow_events(http_, output_, how);
+    }
+    const auto target =
+        line_.since ? fmt::format("/events?since={}", *line_.since) : std::string("/events");
+    return get(target, [](const View& answer, const Look& look) -> Result<std::string> {
+      const auto events = list_of(answer, "events");
+      if (!events) return forward_error(events);
+      std::string out;
+      for (const auto& event : *events) out += show_event(event, look);
+      return out;
+    });
+  }
+
+  const CommandLine& line_;
+  const Environment& environment_;
+  Output& output_;
+  Http http_;
+};
+
+}  // namespace
+
+int run(std::span<const std::string> arguments, const Environment& environment) {
+  Output output(environment.out, environment.err);
+  const auto line = parse_command_line(arguments, environment.version, environment.socket);
+  int status = 0;
+  if (!line) {
+    status = line.error().status;
+    if (status == 0)
+      output.print(line.error().text);
+    else
+      output.complain(line.error().text);
+  } else if (const auto done = Session(*line, environment, output).perform(); !done) {
+    output.complain(done.error().text());
+    status = exit_status(done.error().code);
+  }
+  // A reader that went away has what he wanted; a full disk has not.
+  if (output.failure() != 0 && output.failure() != EPIPE) {
+    output.complain(fmt::format("cannot write the output: {}", std::strerror(output.failure())));
+    if (status == 0) status = 1;
+  }
+  return status;
+}
+
+}  // namespace sluice::client

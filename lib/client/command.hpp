@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// sluicectl as a function: arguments in, exit status out.
+//
+// Threads: one; it waits for the daemon.
+#pragma once
+
+#include "client/text.hpp"
+
+#include <chrono>
+#include <functional>
+#include <span>
+#include <string>
+
+namespace sluice::client {
+
+/// What a run takes from the process around it.
+struct Environment {
+  std::string version;
+  std::string socket = "/run/sluice/admin.sock";  ///< Where the daemon is unless --socket says.
+  int out = 1;  ///< Descriptors of what is printed; SIGPIPE must be ignored.
+  int err = 2;
+  bool colour = false;
+  std::function<TimePoint()> now = [] { return std::chrono::system_clock::now(); };
+  /// Called once by `events --follow`: a descriptor that becomes readable when it is to end.
+  std::function<int()> interrupt = [] { return -1; };
+  std::chrono::milliseconds limit{10'000};     ///< Longest time for an answer.
+  std::chrono::milliseconds first_pause{250};  ///< See Following.
+};
+
+/// Runs one command line (without the program's name).
+/// @return 0 done, 1 failed, 2 wrong usage or a request that the daemon finds invalid.
+[[nodiscard]] int run(std::span<const std::string> arguments, const Environment& environment);
+
+}  // namespace sluice::client

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/command_line.hpp"
+
+#include "base/nearest.hpp"
+#include "client/text.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+namespace sluice::client {
+namespace {
+
+constexpr int kUsage = 2;
+
+// What CLI11 writes to; numbers and flows stay text until all words are known to be in their place.
+struct Typed {
+  CommandLine line;
+  std::string weight;
+  std::string since;
+  std::vector<std::string> flow{3};
+};
+
+// `description` of a group of commands that does nothing by itself.
+CLI::App* group(CLI::App& parent, const std::string& name, const std::string& description) {
+  auto* app = parent.add_subcommand(name, description);
+  app->require_subcommand(1);
+  return app;
+}
+
+CLI::App* command(CLI::App& parent, Typed& typed, Command what, const std::string& name,
+                  const std::string& description) {
+  auto* app = parent.add_subcommand(name, description);
+  app->callback([&typed, what] { typed.line.command = what; });
+  return app;
+}
+
+CLI::App* backend_command(CLI::App& parent, Typed& typed, Command what, const std::string& name,
+                          const std::string& description) {
+  auto* app = command(parent, typed, what, name, description);
+  app->add_option("POOL", typed.line.pool, "pool of the backend")->required();
+  app->add_option("NAME", typed.line.name, "name of the backend")->required();
+  return app;
+}
+
+void add_reading(CLI::App& app, Typed& typed) {
+  command(app, typed, Command::kStatus, "status",
+          "the node at a glance: ready, generation, books, ports");
+  command(app, typed, Command::kServices, "services", "services with their backends and traffic");
+  command(app, typed, Command::kPools, "pools", "pools and how they spread flows");
+  command(app, typed, Command::kBackends, "backends",
+          "backends: state, share of the flows, next hop")
+      ->add_option("--pool", typed.line.pool, "of this pool only");
+  command(app, typed, Command::kWorkers, "workers", "workers: load and flow cache");
+  command(app, typed, Command::kDrops, "drops", "dropped packets by reason, and what to do")
+      ->add_flag("--all", typed.line.all, "reasons without packets too");
+  auto* events = command(app, typed, Command::kEvents, "events", "what happened on the node");
+  events->add_flag("--follow,-f", typed.line.follow, "go on until interrupted");
+  events->add_option("--since", typed.since, "from the event with this number on");
+  auto* trace = command(app, typed, Command::kTrace, "trace",
+                        "which backend a new flow gets, and why\n\nexample: sluicectl trace tcp "
+                        "198.51.100.7:40000 203.0.113.10:443");
+  trace
+      ->add_option("PROTOCOL", typed.flow[0],
+                   "tcp or udp; or all in one: PROTOCOL:SOURCE-DESTINATION")
+      ->required();
+  trace->add_option("SOURCE", typed.flow[1], "ADDRESS:PORT, IPv6 as [ADDRESS]:PORT");
+  trace->add_option("DESTINATION", typed.flow[2], "ADDRESS:PORT of the service");
+}
+
+void add_changing(CLI::App& app, Typed& typed) {
+  auto* config = group(app, "config", "the running configuration");
+  command(*config, typed, Command::kConfigShow, "show",
+          "print it as JSON, the operator's changes included");
+  command(*config, typed, Command::kConfigDiff, "diff", "what `config apply FILE` would change")
+      ->add_option("FILE", typed.line.file, "a configuration")
+      ->required();
+  command(*config, typed, Command::kConfigApply, "apply",
+          "run this configuration until the next reload or restart; drops the operator's changes")
+      ->add_option("FILE", typed.line.file, "a configuration")
+      ->required();
+
+  auto* backend = group(app, "backend", "add, remove, drain or weigh a backend");
+  auto* add =
+      backend_command(*backend, typed, Command::kBackendAdd, "add", "add a backend to a pool");
+  add->add_option("ADDRESS", typed.line.address, "its IP address")->required();
+  add->add_option("--weight", typed.weight, "its relative share, 100 when not given");
+  add->add_option("--class", typed.line.backend_class, "its class, one of the pool's");
+  backend_command(*backend, typed, Command::kBackendRemove, "remove",
+                  "remove a backend; its flows move");
+  backend_command(*backend, typed, Command::kBackendDrain, "drain",
+                  "give a backend no new flows; those it has stay");
+  backend_command(*backend, typed, Command::kBackendUndrain, "undrain", "give it new flows again");
+  backend_command(*backend, typed, Command::kBackendWeight, "weight", "set its relative share")
+      ->add_option("N", typed.weight, "0: no new flows")
+      ->required();
+  command(app, typed, Command::kReload, "reload",
+          "read the configuration file again, as SIGHUP does");
+}
+
+std::string shown(std::string_view word) { return "'" + clip(printable(word), 60) + "'"; }
+
+// "sluicectl backend drain": the command that the arguments reached.
+std::string path_of(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : path_of(*app.get_parent()) + " " + app.get_name();
+}
+
+const CLI::App& deepest(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : deepest(*chosen.front());
+}
+
+std::vector<std::string_view> commands_of(const CLI::App& app) {
+  std::vector<std::string_view> names;
+  for (const auto* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
+std::string suggestion(const std::string& word, std::vector<std::string> candidates) {
+  const std::vector<std::string_view> views(candidates.begin(), candidates.end());
+  return did_you_mean(word, views);
+}
+
+std::string joined(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (const auto word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
+
+// CLI11 says "A subcommand is required" for a mistyped one: say which word was not understood.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto& reached = deepest(app);
+  const auto left = app.remaining(true);
+  const auto known = commands_of(reached);
+  const auto option = std::ranges::find_if(left, [](const auto& w) { return w.starts_with("-"); });
+  if (option != left.end() && option->size() > 1) {
+    std::vector<std::string> options;
+    for (const auto* at = &reached; at != nullptr; at = at->get_parent())
+      for (const auto* each : at->get_options())
+        for (const auto& name : each->get_lnames()) options.push_back("--" + name);
+    return fmt::format("{} has no option {}{}", path_of(reached), shown(*option),
+                       suggestion(option->substr(0, option->find('=')), std::move(options)));
+  }
+  if (!left.empty() && !known.empty())
+    return fmt::format("{} is not a command of {}{}", shown(left.front()), path_of(reached),
+                       did_you_mean(left.front(), known));
+  if (!left.empty())
+    return fmt::format("{} does not take {}", path_of(reached), shown(left.front()));
+  if (!known.empty()) return fmt::format("{} needs a command: {}", path_of(reached), joined(known));
+  return fmt::format("{}: {}", path_of(reached), printable(error.what()));
+}
+
+template <class T>
+Result<void> read_number(const std::string& text, std::string where, std::optional<T>& into) {
+  if (text.empty()) return {};
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return fail(Errc::kInvalid, std::move(where), "{} is not a whole number from 0 to {}",
+                shown(text), std::numeric_limits<T>::max());
+  into = value;
+  return {};
+}
+
+// Turns words into values; the command is known.
+Result<void> finish(Typed& typed) {
+  auto& line = typed.line;
+  if (auto r = read_number(typed.weight, "weight", line.weight); !r) return r;
+  if (auto r = read_number(typed.since, "--since", line.since); !r) return r;
+  if (line.command == Command::kTrace) {
+    std::erase(typed.flow, "");
+    auto flow = parse_flow(typed.flow);
+    if (!flow) return forward_error(flow);
+    line.flow = std::move(*flow);
+  }
+  const bool of_backend =
+      line.command >= Command::kBackendAdd && line.command <= Command::kBackendWeight;
+  if (of_backend && (line.pool.empty() || line.name.empty()))
+    return fail(Errc::kInvalid, line.pool.empty() ? "POOL" : "NAME", "is empty");
+  return {};
+}
+
+}  // namespace
+
+tl::expected<CommandLine, Ending> parse_command_line(std::span<const std::string> arguments,
+                                                     const std::string& version,
+                                                     const std::string& socket) {
+  Typed typed;
+  typed.line.socket = socket;
+  CLI::App app("Remote control of sluiced, the packet-level load balancer.", "sluicectl");
+  app.require_subcommand(1);
+  app.fallthrough();  // inherited by every command: --json may stand behind it
+  app.get_formatter()->column_width(34);
+  app.add_option("--socket", typed.line.socket,
+                 "Unix socket of the daemon (" + socket + "; SLUICE_SOCKET sets another default)");
+  app.add_flag("--json", typed.line.json, "print the daemon's answer as JSON");
+  app.set_version_flag("--version", "sluicectl " + version);
+  add_reading(app, typed);
+  add_changing(app, typed);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      std::ostringstream out;
+      app.exit(error, out, out);
+      return tl::unexpected(Ending{0, out.str()});
+    }
+    auto what = explain(app, error);
+    if (!what.ends_with('?')) what += fmt::format("; see `{} --help`", path_of(deepest(app)));
+    return tl::unexpected(Ending{kUsage, std::move(what)});
+  }
+  if (const auto finished = finish(typed); !finished)
+    return tl::unexpected(Ending{kUsage, finished.error().text()});
+  return std::move(typed.line);
+}
+
+}  // namespace sluice::client

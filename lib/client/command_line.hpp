@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was typed: arguments of sluicectl to one command with all it needs.
+//
+// Threads: values.
+#pragma once
+
+#include "client/flow.hpp"
+
+#include <tl/expected.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace sluice::client {
+
+enum class Command : std::uint8_t {
+  kStatus,
+  kServices,
+  kPools,
+  kBackends,
+  kWorkers,
+  kDrops,
+  kEvents,
+  kConfigShow,
+  kConfigDiff,
+  kConfigApply,
+  kBackendAdd,
+  kBackendRemove,
+  kBackendDrain,
+  kBackendUndrain,
+  kBackendWeight,
+  kTrace,
+  kReload,
+};
+
+struct CommandLine {
+  Command command = Command::kStatus;
+  std::string socket;
+  bool json = false;
+  std::string pool;     ///< backends (empty: all), backend ...
+  std::string name;     ///< backend ...
+  std::string address;  ///< backend add
+  std::string backend_class;
+  std::optional<std::uint32_t> weight;
+  std::string file;     ///< config diff, config apply
+  bool all = false;     ///< drops
+  bool follow = false;  ///< events
+  std::optional<std::uint64_t> since;
+  std::optional<Flow> flow;  ///< trace; always there for it.
+};
+
+/// No command to run: help, the version, or wrong usage.
+struct Ending {
+  int status = 0;  ///< 0: `text` is what was asked for; 2: `text` says what is wrong.
+  std::string text;
+};
+
+/// Reads the arguments after the program's name. Options of all commands (--socket, --json) may
+/// stand before and behind the command.
+/// @param socket  where the daemon is when --socket is not given.
+[[nodiscard]] tl::expected<CommandLine, Ending> parse_command_line(
+    std::span<const std::string> arguments, const std::string& version, const std::string& socket);
+
+}  // namespace sluice::client

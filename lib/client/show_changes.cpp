@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/show.hpp"
+
+namespace sluice::client {
+namespace {
+
+constexpr std::size_t kWidestValue = 100;
+
+std::string change_line(const View& change, bool colour) {
+  const auto path = change["path"].text();
+  const auto before = change["before"];
+  const auto after = change["after"];
+  const bool restart = change["reloadable"].is_false();
+  std::string line;
+  if (!before.present())
+    line = toned(fmt::format("+ {}: {}", path, after.json(kWidestValue)), Tone::kGood, colour);
+  else if (!after.present())
+    line = toned(fmt::format("- {}: {}", path, before.json(kWidestValue)), Tone::kBad, colour);
+  else
+    line = toned(
+        fmt::format("~ {}: {} -> {}", path, before.json(kWidestValue), after.json(kWidestValue)),
+        Tone::kWarning, colour);
+  return line + (restart ? toned(" (needs a restart)", Tone::kBad, colour) : "") + "\n";
+}
+
+Tone tone_of_level(const View& level) {
+  if (level.is("error") || level.is("critical")) return Tone::kBad;
+  if (level.is("warning") || level.is("warn")) return Tone::kWarning;
+  return Tone::kPlain;
+}
+
+// Pads to columns, not bytes; longer texts push what follows to the right.
+std::string wide(std::string text, std::size_t width) {
+  const auto used = columns(text);
+  return used < width ? std::move(text.append(width - used, ' ')) : std::move(text);
+}
+
+}  // namespace
+
+Result<std::string> show_changes(const View& answer, const Look& look) {
+  const auto changes = list_of(answer, "changes");
+  if (!changes) return forward_error(changes);
+  if (changes->empty()) return std::string("no difference\n");
+  std::string out;
+  for (const auto& change : *changes) out += change_line(change, look.colour);
+  return out;
+}
+
+Result<std::string> show_outcome(const View& answer, const Look& look) {
+  const auto generation = answer["generation"].whole();
+  if (!generation)
+    return fail(Errc::kIo, "",
+                "the daemon's answer has no generation; see what it did with `sluicectl status`");
+  const auto moved = answer["moved"];
+  const auto slots = moved["slots"].whole();
+  const auto least = moved["least"].whole();
+  const auto of = moved["of"].whole();
+  const auto changes = answer["changes"].items();
+  if (changes && changes->empty() && slots.value_or(0) == 0)
+    return fmt::format("generation {}: nothing changed\n", *generation);
+  if (!slots || !least || !of || *of == 0) return fmt::format("generation {}\n", *generation);
+  const auto line = fmt::format(
+      "generation {}: {} of {} slots moved ({}), least possible {}\n", *generation, *slots, *of,
+      share_text(static_cast<double>(*slots) / static_cast<double>(*of)), *least);
+  return toned(line.substr(0, line.size() - 1), *slots > *least ? Tone::kPlain : Tone::kGood,
+               look.colour) +
+         "\n";
+}
+
+Result<std::string> show_trace(const View& answer, const Look& look, const Flow& flow) {
+  if (!answer["verdict"].is_string())
+    return fail(Errc::kIo, "",
+                "the daemon's answer has no verdict; is it sluiced that listens there?");
+  Listing out;
+  const bool forward = answer["verdict"].is("forward");
+  out.add("flow", flow.text(), Tone::kStrong);
+  if (answer["service"].present()) out.add("service", answer["service"].text());
+  if (answer["pool"].present())
+    out.add("pool", fmt::format("{} ({})", answer["pool"].text(), answer["forwarding"].text()));
+  if (answer["slot"].present())
+    out.add("slot", fmt::format("{} of {}, by hash {}", answer["slot"].text(),
+                                answer["table_size"].text(), answer["hash"].text()));
+  if (answer["backend"].present())
+    out.add("backend",
+            fmt::format("{} (number {}), {}", answer["backend"].text(), answer["number"].text(),
+                        answer["state"].text()),
+            tone_of_state(answer["state"]));
+  if (answer["next_hop"].present()) {
+    const auto hop = answer["next_hop"];
+    out.add("next hop", next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad);
+  }
+  out.add("verdict", answer["verdict"].text(), forward ? Tone::kGood : Tone::kWarning);
+  out.add("why", answer["why"].text(500));
+  out.add("generation", answer["generation"].text());
+  return out.text(look.colour);
+}
+
+std::string show_event(const View& event, const Look& look) {
+  return fmt::format(
+      "{:>6}  {}  {}  {}  {}  {}\n", event["id"].text(20), event["at"].text(40),
+      toned(wide(event["level"].text(16), 7), tone_of_level(event["level"]), look.colour),
+      wide(event["component"].text(32), 9), wide(event["event"].text(48), 16),
+      event["text"].text(1000));
+}
+
+}  // namespace sluice::client

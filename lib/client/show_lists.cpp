@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/show.hpp"
+
+#include "client/table.hpp"
+
+#include <algorithm>
+
+namespace sluice::client {
+namespace {
+
+// Every column of numbers.
+Column number(std::string title) { return {std::move(title), Align::kRight}; }
+
+// `empty` where the table has no rows: a title line over nothing says less.
+std::string text_of(const Table& table, const Look& look, std::string_view empty) {
+  return table.empty() ? std::string(empty) + "\n" : table.text(look.colour);
+}
+
+std::string joined(const std::vector<View>& list, std::string_view between) {
+  std::string text;
+  for (const auto& element : list) {
+    if (text.size() > 200) return text + std::string(between) + "…";
+    text += (text.empty() ? "" : std::string(between)) + element.text(64);
+  }
+  return text;
+}
+
+std::string address_text(const View& service) {
+  auto address = service["address"].text(64);
+  if (address.find(':') != address.npos) address = "[" + address + "]";
+  const auto port = service["port"].whole();
+  return fmt::format("{}:{}", address, port && *port == 0 ? "*" : service["port"].text(8));
+}
+
+// "up" where all are; a service without a backend that takes flows serves nobody.
+Cell backends_cell(const View& service) {
+  const auto up = service["backends_up"].whole();
+  const auto total = service["backends_total"].whole();
+  const Tone tone = up && *up == 0 ? Tone::kBad : up == total ? Tone::kGood : Tone::kWarning;
+  return {fmt::format("{}/{}", service["backends_up"].count(), service["backends_total"].count()),
+          tone};
+}
+
+std::string note_on(const View& backend) {
+  std::string note;
+  const auto add = [&](std::string text) { note += (note.empty() ? "" : ", ") + std::move(text); };
+  if (backend["origin"].is("operator")) add("added by operator");
+  if (backend["operator"].is("drain")) add("drained by operator");
+  const auto configured = backend["configured_weight"].whole();
+  if (configured && backend["weight"].whole() != configured)
+    add(fmt::format("weight {} in the file", *configured));
+  return note;
+}
+
+// `part` of `whole` as a percentage; "-" before anything was counted.
+std::string percentage(std::optional<std::uint64_t> part, std::optional<std::uint64_t> whole) {
+  if (!part || !whole) return "?";
+  if (*whole == 0) return "-";
+  return share_text(static_cast<double>(*part) / static_cast<double>(*whole));
+}
+
+std::string decimal(const View& value) {
+  const auto number = value.real();
+  return number ? fmt::format("{:.1f}", *number) : "?";
+}
+
+std::string queues_text(const View& queues) {
+  const auto list = queues.items();
+  if (!list) return "?";
+  std::string text;
+  for (const auto& queue : *list) {
+    text += fmt::format("{}{}/{}", text.empty() ? "" : " ", queue["port"].text(32),
+                        queue["queue"].text(8));
+    if (text.size() > 200) break;
+  }
+  return text;
+}
+
+std::optional<std::uint64_t> sum(std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
+  if (!a || !b) return std::nullopt;
+  return *a + *b;
+}
+
+}  // namespace
+
+Result<std::vector<View>> list_of(const View& answer, std::string_view key) {
+  auto list = answer[key].items();
+  if (!list)
+    return fail(Errc::kIo, "",
+                "the daemon's answer has no list '{}'; is it sluiced that listens there?", key);
+  return std::move(*list);
+}
+
+std::string next_hop_text(const View& next_hop) {
+  if (!next_hop["resolved"].is_true()) return "unresolved: " + next_hop["problem"].text();
+  return fmt::format("{} on {} ({})", next_hop["mac"].text(), next_hop["port"].text(),
+                     next_hop["source"].text());
+}
+
+Tone tone_of_state(const View& state) {
+  if (state.is("up")) return Tone::kGood;
+  return state.is("draining") ? Tone::kWarning : Tone::kBad;
+}
+
+Result<std::string> show_services(const View& answer, const Look& look) {
+  const auto services = list_of(answer, "services");
+  if (!services) return forward_error(services);
+  Table table({{"SERVICE"},
+               {"PROTOCOL"},
+               {"ADDRESS", Align::kLeft, 56},
+               {"POOL"},
+               {"FORWARDING"},
+               number("BACKENDS UP"),
+               number("PACKETS"),
+               number("BYTES"),
+               number("NEW FLOWS")});
+  for (const auto& s : *services)
+    table.add({{s["name"].text(), Tone::kStrong},
+               {s["protocol"].text()},
+               {address_text(s)},
+               {s["pool"].text()},
+               {s["forwarding"].text()},
+               backends_cell(s),
+               {s["packets"].count()},
+               {s["bytes"].count()},
+               {s["new_flows"].count()}});
+  return text_of(table, look, "no services");
+}
+
+Result<std::string> show_pools(const View& answer, const Look& look) {
+  const auto pools = list_of(answer, "pools");
+  if (!pools) return forward_error(pools);
+  Table table({{"POOL"},
+               {"FORWARDING"},
+               {"POLICY"},
+               {"AFFINITY"},
+               number("SLOTS"),
+               number("BACKENDS"),
+               {"NAMES", Align::kLeft, 80}});
+  for (const auto& p : *pools) {
+    const auto backends = p["backends"].items();
+    table.add({{p["name"].text(), Tone::kStrong},
+               {p["forwarding"].text()},
+               {p["policy"].text()},
+               {p["affinity"].text()},
+               {p["table_size"].text()},
+               {backends ? std::to_string(backends->size()) : "?"},
+               {backends ? joined(*backends, ", ") : "?"}});
+  }
+  return text_of(table, look, "no pools");
+}
+
+Result<std::string> show_backends(const View& answer, const Look& look) {
+  const auto backends = list_of(answer, "backends");
+  if (!backends) return forward_error(backends);
+  Table table({{"POOL"},
+               {"BACKEND"},
+               {"ADDRESS"},
+               {"STATE"},
+               number("WEIGHT"),
+               number("ASKED"),
+               number("OF SLOTS"),
+               number("PACKETS"),
+               number("BYTES"),
+               number("NEW FLOWS"),
+               {"NEXT HOP", Align::kLeft, 80},
+               {"NOTE", Align::kLeft, 80, true}});
+  for (const auto& b : *backends) {
+    const auto hop = b["next_hop"];
+    table.add({{b["pool"].text()},
+               {b["name"].text(), Tone::kStrong},
+               {b["address"].text()},
+               {b["state"].text(), tone_of_state(b["state"])},
+               {b["weight"].text(20)},
+               {b["weight_share"].share()},
+               {b["slots_share"].share()},
+               {b["packets"].count()},
+               {b["bytes"].count()},
+               {b["new_flows"].count()},
+               {next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad},
+               {note_on(b), Tone::kWarning}});
+  }
+  return text_of(table, look, "no backends");
+}
+
+Result<std::string> show_workers(const View& answer, const Look& look) {
+  const auto workers = list_of(answer, "workers");
+  if (!workers) return forward_error(workers);
+  Table table({number("WORKER"),
+               number("LCORE"),
+               {"QUEUES"},
+               number("BUSY"),
+               number("PACKETS"),
+               number("PER BURST"),
+               number("CYCLES EACH"),
+               number("POLLS"),
+               number("EMPTY"),
+               number("CACHE HITS"),
+               number("FLOWS ADDED"),
+               number("EXPIRED"),
+               number("EVICTED NEW"),
+               number("EVICTED LIVE")});
+  for (const auto& w : *workers) {
+    const auto cache = w["flow_cache"];
+    const auto hits = cache["hits"].whole();
+    const auto live = cache["evictions_established"];
+    table.add({{w["id"].text(8)},
+               {w["lcore"].text(8)},
+               {queues_text(w["queues"])},
+               {w["busy_ratio"].share()},
+               {w["packets"].count()},
+               {decimal(w["packets_per_burst"])},
+               {decimal(w["cycles_per_packet"])},
+               {w["polls"].count()},
+               {percentage(w["empty_polls"].whole(), w["polls"].whole())},
+               {percentage(hits, sum(hits, cache["misses"].whole()))},
+               {cache["inserts"].count()},
+               {cache["expired"].count()},
+               {cache["evictions_new"].count()},
+               {live.count(), live.whole().value_or(0) != 0 ? Tone::kWarning : Tone::kPlain}});
+  }
+  return text_of(table, look, "no workers");
+}
+
+Result<std::string> show_drops(const View& answer, const Look& look, bool all) {
+  auto drops = list_of(answer, "drops");
+  if (!drops) return forward_error(drops);
+  const auto packets = [](const View& drop) { return drop["packets"].whole(); };
+  if (!all) {
+    std::erase_if(*drops, [&](const View& drop) { return packets(drop) == std::uint64_t{0}; });
+    std::ranges::stable_sort(*drops,
+                             [&](const View& a, const View& b) { return packets(a) > packets(b); });
+  }
+  Table table({{"REASON"}, number("PACKETS"), {"REMEDY", Align::kLeft, 200}});
+  for (const auto& drop : *drops)
+    table.add({{drop["reason"].text(), Tone::kStrong},
+               {drop["packets"].count()},
+               {drop["remedy"].is_string() ? drop["remedy"].text() : ""}});
+  if (table.empty()) return std::string("nothing was dropped\n");
+  return table.text(look.colour) + fmt::format("{} dropped in all\n", answer["total"].count());
+}
+
+}  // namespace sluice::client
