@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flow cache: remembers which backend a flow was given, so that it stays there while the table
-// changes. Eight bytes a flow, one 64-byte line a look-up.
+// changes. Eight bytes a flow, one 64-byte line a look-up; docs/design/flow-cache.md.
 //
-// Threads: one worker owns a cache and alone calls its methods; stats() may be read by any thread.
+// Threads: one worker owns a cache and alone calls its methods; any thread may call stats(),
+// sample(), capacity() and lines().
 #pragma once
 
 #include "base/counter.hpp"
 
+#include <immintrin.h>
+
+#include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,14 +35,19 @@ enum class State : std::uint8_t {
 
 inline constexpr unsigned kFlowsInLine = 8;
 inline constexpr Tick kClosingTicks = 4;
+inline constexpr Tick kLongestTimeout = 0x1fff;  ///< Ticks; half of the clock's range.
 
 struct alignas(64) Line {
-  std::uint32_t tag[kFlowsInLine];      ///< Upper half of the flow hash.
+  std::uint32_t tag[kFlowsInLine];  ///< Upper half of the flow hash.
   BackendNumber backend[kFlowsInLine];
-  std::uint16_t mark[kFlowsInLine];     ///< State (high 2 bits) and tick of the last packet; 0: free.
+  std::uint16_t mark[kFlowsInLine];  ///< State (high 2 bits) and tick of the last packet; 0: free.
 };
 static_assert(sizeof(Line) == 64);
 
+/// What find() knows of a flow. It may be looked up for a whole burst before anything is touched or
+/// assigned: touch() and assign() go by what the entry holds by then. But it does not know of flows
+/// that were assigned in between: after an assign(), a caller that picks backends by anything else
+/// than the hash looks up again what it has not found.
 struct Found {
   bool hit;
   std::uint8_t way;       ///< Which entry of the line; kFlowsInLine when !hit.
@@ -45,12 +55,22 @@ struct Found {
   BackendNumber backend;  ///< Undefined when !hit.
 };
 
-/// Counted by the owner, read by anyone.
+/// One entry as another thread sees it; its fields may stem from different moments.
+struct Sample {
+  State state;
+  Tick tick;  ///< Of the last packet (of the first FIN or RST when kClosing).
+  BackendNumber backend;
+  std::uint32_t tag;
+};
+
+/// Counted by the owner, read by anyone. At rest, entries that are not free ==
+/// inserts - evictions_new - evictions_closing - evictions_established - expired.
 struct Stats {
-  Counter hits;
-  Counter misses;
-  Counter inserts;
+  Counter hits;                   ///< touch() calls.
+  Counter misses;                 ///< assign() calls for a flow that was not found.
+  Counter inserts;                ///< Entries given to a flow that had none.
   Counter evictions_new;          ///< A kNew flow was overwritten by another flow.
+  Counter evictions_closing;      ///< A kClosing flow was, before its time.
   Counter evictions_established;  ///< A kEstablished flow was: the cache is too small.
   Counter expired;                ///< Entries freed by sweep() or reused after their timeout.
 };
@@ -64,25 +84,38 @@ class Cache {
   [[nodiscard]] static std::size_t lines_for(std::size_t flows) noexcept;
 
   /// Starts the load of a flow's line; call it a burst ahead of find().
-  void prefetch(std::uint64_t hash) const noexcept;
+  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&line_of(hash)); }
 
-  /// Looks a flow up. An entry whose last packet is more than `timeout` ticks before `now` (more
-  /// than kClosingTicks for a closing one) is no hit. Writes nothing.
+  /// Looks a flow up. An entry whose last packet is more than `timeout` ticks before `now` (whose
+  /// first FIN or RST is more than kClosingTicks before, when closing) is no hit. Writes nothing.
+  ///
+  /// @param hash     uniform: low bits choose the line, the upper half is the tag.
+  /// @param timeout  at most kLongestTimeout.
+  /// Cost: one cache line.
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
-  /// Notes a packet of a found flow: its tick, and its state (kNew becomes kEstablished; kClosing
-  /// stays until a SYN renews it). No store when nothing changes.
+  /// Notes a packet of a flow that was found. kNew becomes kEstablished, with `closing` (the packet
+  /// has FIN or RST) any state becomes kClosing, and the entry gets the tick. A kClosing entry
+  /// stays as it is, whatever comes, so that it ends kClosingTicks after the first FIN or RST; a
+  /// SYN on it is a new connection, and the caller assigns it anew. No store to the line when
+  /// nothing changes, or when the entry has gone to another flow since.
   void touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept;
 
-  /// Gives the flow to `backend`: over the found entry on a hit; on a miss over a free entry, an
-  /// expired one, the oldest kNew or kClosing one, or the oldest of all, in this order.
+  /// Gives the flow to `backend`: over the found entry on a hit; on a miss, or when that entry has
+  /// gone to another flow since, over one with the flow's own tag (a flow never has two), a free
+  /// one, one past its `timeout`, the oldest kNew or kClosing one, or the oldest of all, in this
+  /// order.
   /// The state is kNew, or kEstablished when `established` (a flow that was met in its middle).
   void assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now, Tick timeout,
               bool established) noexcept;
 
-  /// Frees entries older than `timeout` in the next `count` lines, round robin. The caller paces it
-  /// so that the whole cache is swept within 2^13 ticks, before a tick can be mistaken for a newer.
+  /// Frees entries past their time in the next `count` lines (at most all), round robin. The caller
+  /// paces it so that the whole cache is swept within 2^13 ticks, before a tick can be mistaken for
+  /// a newer one, and gives the longest `timeout` of all its services.
   void sweep(std::size_t count, Tick now, Tick timeout) noexcept;
+
+  /// One entry, for a thread that takes samples. `line` < lines(), `way` < kFlowsInLine.
+  [[nodiscard]] Sample sample(std::size_t line, unsigned way) const noexcept;
 
   [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return (mask_ + 1) * kFlowsInLine; }
@@ -91,10 +124,87 @@ class Cache {
  private:
   [[nodiscard]] Line& line_of(std::uint64_t hash) const noexcept { return lines_[hash & mask_]; }
 
+  /// The way to overwrite for a flow that has no entry; counts what is lost.
+  [[nodiscard]] unsigned make_room(const Line& line, std::uint32_t tag, Tick now,
+                                   Tick timeout) noexcept;
+
   Line* lines_;
   std::size_t mask_;
-  std::size_t swept_ = 0;
-  Stats stats_;
+  std::size_t swept_ = 0;      ///< Line that sweep() goes on with.
+  alignas(64) Stats stats_{};  ///< Written for every packet: off the line that look-ups read.
 };
+
+namespace detail {
+
+inline constexpr unsigned kStateShift = 14;
+
+[[nodiscard]] constexpr State state_of(std::uint16_t mark) noexcept {
+  return static_cast<State>(mark >> kStateShift);
+}
+
+[[nodiscard]] constexpr std::uint16_t mark_of(State state, Tick tick) noexcept {
+  return static_cast<std::uint16_t>(static_cast<unsigned>(state) << kStateShift |
+                                    (tick & kTickMask));
+}
+
+/// Ticks since the entry's own, modulo 2^14.
+[[nodiscard]] constexpr Tick age_of(std::uint16_t mark, Tick now) noexcept {
+  return static_cast<Tick>((now - mark) & kTickMask);
+}
+
+/// Whether an entry that is not free has passed its time.
+[[nodiscard]] constexpr bool is_expired(std::uint16_t mark, Tick now, Tick timeout) noexcept {
+  return age_of(mark, now) > (state_of(mark) == State::kClosing ? kClosingTicks : timeout);
+}
+
+/// A store that sample() on another thread may overlap; the same instruction as a plain one.
+template <class T>
+void put(T& to, T value) noexcept {
+  std::atomic_ref<T>(to).store(value, std::memory_order_relaxed);
+}
+
+/// One bit a way whose tag is `tag`; free and expired ways are among them.
+[[nodiscard]] inline unsigned matches(const Line& line, std::uint32_t tag) noexcept {
+#ifdef __AVX2__
+  const auto wanted = _mm256_set1_epi32(static_cast<int>(tag));
+  const auto tags = _mm256_load_si256(reinterpret_cast<const __m256i*>(line.tag));
+  return static_cast<unsigned>(
+      _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(tags, wanted))));
+#else
+  const auto wanted = _mm_set1_epi32(static_cast<int>(tag));
+  const auto* tags = reinterpret_cast<const __m128i*>(line.tag);
+  const auto low = _mm_cmpeq_epi32(_mm_load_si128(tags), wanted);
+  const auto high = _mm_cmpeq_epi32(_mm_load_si128(tags + 1), wanted);
+  return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(low)) |
+                               _mm_movemask_ps(_mm_castsi128_ps(high)) << 4);
+#endif
+}
+
+}  // namespace detail
+
+inline Found Cache::find(std::uint64_t hash, Tick now, Tick timeout) const noexcept {
+  const Line& line = line_of(hash);
+  for (unsigned rest = detail::matches(line, static_cast<std::uint32_t>(hash >> 32)); rest != 0;
+       rest &= rest - 1) {
+    const auto way = static_cast<unsigned>(std::countr_zero(rest));
+    const std::uint16_t mark = line.mark[way];
+    const State state = detail::state_of(mark);
+    if (state != State::kFree && !detail::is_expired(mark, now, timeout))
+      return {true, static_cast<std::uint8_t>(way), state, line.backend[way]};
+  }
+  return {false, kFlowsInLine, State::kFree, 0};
+}
+
+inline void Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {
+  stats_.hits.add(1);
+  Line& line = line_of(hash);
+  std::uint16_t& mark = line.mark[found.way];
+  const State state = detail::state_of(mark);  // not found.state: a FIN may stand between the two
+  if (line.tag[found.way] != static_cast<std::uint32_t>(hash >> 32) || state == State::kFree ||
+      state == State::kClosing)
+    return;
+  const auto next = detail::mark_of(closing ? State::kClosing : State::kEstablished, now);
+  if (mark != next) detail::put(mark, next);
+}
 
 }  // namespace sluice::flow
