@@ -88,7 +88,7 @@ take_tunnel() {
   local object=$SLUICE_BUILD/lib/xdp/decap.bpf.o mode
   [[ -f $object ]] || die "$object is missing; run: ninja -C $SLUICE_BUILD"
   for mode in xdpdrv xdpgeneric; do
-    if in_namespace "$1" ip link set dev eth0 "$mode" object "$object" section xdp 2>"$lab_dir/tmp/decap.$1"; then return 0; fi
+    if in_namespace "$1" ip link set dev eth0 "$mode" object "$object" program sluice_decap 2>"$lab_dir/tmp/decap.$1"; then return 0; fi
   done
   complain "backend $1 cannot take tunnelled packets, only l2dsr: $(head -n 1 "$lab_dir/tmp/decap.$1")"
 }
