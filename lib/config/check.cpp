@@ -119,9 +119,11 @@ class Checker {
     distinct(list, "name", "name", [](const auto& item) { return item.name; });
   }
 
-  /// `name` at `key` is the name of an item of `list`. Silent while an item's name is unknown.
+  /// `name` at `key` is the name of an item of `list`, which stands at `list_at`. Silent while an
+  /// item's name is unknown.
   void refers(std::string_view key, std::string_view name, const auto& list,
-              std::string_view what) {
+              std::string_view list_at, std::string_view what) {
+    if (damage_.at(list_at)) return;
     at(key, [&] {
       std::vector<std::string_view> names;
       for (const auto& item : list) {
@@ -181,9 +183,9 @@ class Checker {
     reader_.at(std::size_t{0}, [&] {
       reader_.at("queues", [&] {
         if (queues > workers)
-          reader_.fault(fmt::format("{} queues for {} workers", queues, workers),
-                        "give at most one queue for each worker, or more dpdk.lcores",
-                        Layer::kRule);
+          reader_.fault(
+              fmt::format("{} queues, but {} worker{}", queues, workers, workers == 1 ? "" : "s"),
+              "give at most one queue for each worker, or more dpdk.lcores", Layer::kRule);
         else if (queues < workers)
           reader_.warning(fmt::format("{} queues leave {} of {} workers idle", queues,
                                       workers - queues, workers),
@@ -196,7 +198,7 @@ class Checker {
     distinct(configuration_.neighbours, "address", "address",
              [](const Neighbour& neighbour) { return neighbour.address.text(); });
     each(configuration_.neighbours, [&](const Neighbour& neighbour) {
-      refers("port", neighbour.port, configuration_.ports, "port");
+      refers("port", neighbour.port, configuration_.ports, "/ports", "port");
     });
   }
 
@@ -212,7 +214,7 @@ class Checker {
                                     quoted(known->second)),
                         "change one of the three, or remove one of the services", Layer::kRule);
       }
-      refers("pool", service.pool, configuration_.pools, "pool");
+      refers("pool", service.pool, configuration_.pools, "/pools", "pool");
     });
   }
 
@@ -281,6 +283,8 @@ class Checker {
     distinct_names(pool.backends);
     distinct(pool.backends, "address", "address",
              [](const Backend& backend) { return backend.address.text(); });
+    const auto backends_at = reader_.place();
+    const auto classes_at = backends_at.substr(0, backends_at.rfind('/')) + "/classes";
     each(pool.backends, [&](const Backend& backend) {
       at("address", [&] {
         const auto service = service_of.find(backend.address.text());
@@ -290,7 +294,7 @@ class Checker {
                         "give the server's own address", Layer::kRule);
       });
       if (!backend.backend_class.empty())
-        refers("class", backend.backend_class, pool.classes, "class");
+        refers("class", backend.backend_class, pool.classes, classes_at, "class");
     });
   }
 

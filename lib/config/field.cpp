@@ -116,7 +116,8 @@ std::string wanted(const Shape& shape) {
       return shape.words.empty() ? fmt::format("{}: {}", shape.form, shape.rule)
                                  : one_of(shape.words);
     case Shape::Kind::kList:
-      return "a list";
+
+      return shape.shortest == 0 ? "a list" : fmt::format("a list of at least {}", shape.shortest);
     case Shape::Kind::kObject:
       return "an object";
   }

@@ -40,10 +40,13 @@ const Text kName{
     64,
     [](std::string_view text) { return std::ranges::all_of(text, is_name_character); }};
 
-const Text kHashKey{
-    "a key", "32 hexadecimal digits", "^[0-9a-fA-F]{32}$", 32, 32, [](std::string_view text) {
-      return std::ranges::all_of(text, is_hexadecimal);
-    }};
+const Text kHashKey{"a key",
+                    "32 hexadecimal digits",
+                    "^[0-9a-fA-F]{32}$",
+                    32,
+                    32,
+                    [](std::string_view text) { return std::ranges::all_of(text, is_hexadecimal); },
+                    /*secret=*/true};
 
 Text absolute_path(std::string_view rule, std::size_t longest) {
   return {"an absolute path", rule, "^/[ -~]*$", 1, longest, [](std::string_view text) {
@@ -52,7 +55,7 @@ Text absolute_path(std::string_view rule, std::size_t longest) {
 }
 
 const Text kUrlPath{"a path",
-                    "'/' and printable characters without blanks, as in /health",
+                    "'/' and after it printable characters without blanks, as in /health",
                     "^/[!-~]*$",
                     1,
                     1024,
@@ -329,7 +332,7 @@ auto admin() {
   return object<Admin>(
       "admin", "",
       {field("socket", kOptional, kRestart, &Admin::socket,
-             absolute_path("'/' and at most 106 more printable ASCII characters", 107),
+             absolute_path("'/' and after it at most 106 printable ASCII characters", 107),
              "Unix socket of the admin API; who may open it may change everything."),
        field("http", kOptional, kRestart, &Admin::http, kEndpoint,
              "Address and port of the read-only admin API on TCP; absent: none.")});
@@ -361,7 +364,7 @@ std::shared_ptr<const Object> configuration() {
        field("admin", kOptional, kRestart, &Configuration::admin, Nested{admin()},
              "Where the daemon can be watched and changed."),
        field("state_dir", kOptional, kRestart, &Configuration::state_dir,
-             absolute_path("'/' and printable ASCII characters", 4095),
+             absolute_path("'/' and after it printable ASCII characters", 4095),
              "Directory of what must survive a restart: weights and drains set at run time.")});
 }
 

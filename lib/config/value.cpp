@@ -172,6 +172,12 @@ Document parse(std::string_view text) noexcept {
     failed.remedy = "give a smaller document";
     return failed;
   }
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    // The library takes it for the end of the text, whatever follows.
+    failed.fault = place(text, nul + 1) + ": a NUL byte";
+    failed.remedy = "remove it";
+    return failed;
+  }
   Builder builder(text);
   try {
     if (Json::sax_parse(text, &builder, Json::input_format_t::json, /*strict=*/true,
