@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "xdp/filter.hpp"
+
+#include "base/log.hpp"
+#include "xdp/filter.skel.h"
+#include "xdp/interface.hpp"
+#include "xdp/layout.h"
+#include "xdp/pins.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace sluice::xdp {
+namespace {
+
+constexpr std::array<std::string_view, SLUICE_XDP_STATS> kStatNames = {
+    "pass", "redirect", "fragment", "malformed", "no_socket"};
+
+constexpr const char* kLinkPin = "link";
+
+static_assert(sizeof(sluice_xdp_service_key) == 20 && sizeof(sluice_xdp_service) == 32 &&
+              sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16);
+
+struct Unload {
+  void operator()(filter_bpf* object) const noexcept { filter_bpf__destroy(object); }
+};
+using Object = std::unique_ptr<filter_bpf, Unload>;
+
+// The verifier's report and all else that libbpf has to say: for whoever asks for debug lines.
+int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
+  std::array<char, 4096> text{};
+  const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string_view line(text.data());
+  while (line.ends_with('\n')) line.remove_suffix(1);
+  log("xdp")->debug("libbpf text=\"{}\"", line);
+  return length;
+}
+
+std::string map_pin(const std::string& directory, const bpf_map* map) {
+  return directory + "/" + bpf_map__name(map);
+}
+
+// Pins `map` in `directory`, or has it use the map that is pinned there already.
+Result<bool> use_pin(const std::string& directory, bpf_map* map) {
+  const std::string path = map_pin(directory, map);
+  auto kept = keep_fitting_map(path, map);
+  if (!kept) return kept;
+  if (const int error = bpf_map__set_pin_path(map, path.c_str()); error != 0)
+    return system_failure(path, "cannot pin the map", -error);
+  return kept;
+}
+
+Result<Object> open_object(const std::string& where) {
+  Object object(filter_bpf__open());
+  if (object == nullptr) return system_failure(where, "cannot read the BPF object", errno);
+  return object;
+}
+
+Result<void> load_object(const std::string& where, filter_bpf* object) {
+  const int error = filter_bpf__load(object);
+  if (error == 0) return {};
+  if (error == -EINVAL || error == -E2BIG || error == -ENOTSUP)
+    return fail(Errc::kUnsupported, where,
+                "the kernel refuses the XDP program: {}; debug log lines hold its reasons",
+                std::strerror(-error));
+  return system_failure(where, "cannot load the XDP program", -error);
+}
+
+struct KeyOrder {
+  bool operator()(const sluice_xdp_service_key& a, const sluice_xdp_service_key& b) const noexcept {
+    return std::memcmp(&a, &b, sizeof a) < 0;
+  }
+};
+using ServiceMap = std::map<sluice_xdp_service_key, sluice_xdp_service, KeyOrder>;
+using KeySet = std::set<sluice_xdp_service_key, KeyOrder>;
+
+sluice_xdp_service_key key_of(const IpAddress& address, std::uint16_t port, std::uint8_t protocol) {
+  sluice_xdp_service_key key{};
+  const auto words = address.words();
+  std::ranges::copy(words, key.address);
+  key.port = __builtin_bswap16(port);
+  key.protocol = protocol;
+  key.family = address.is_v4() ? 4 : 6;
+  return key;
+}
+
+Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services) {
+  ServiceMap wanted;
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    const ServiceEntry& entry = services[i];
+    const std::string where = fmt::format("/services/{}", i);
+    if (entry.protocol == 0) return fail(Errc::kInvalid, where, "protocol 0 is no protocol");
+    const auto key = key_of(entry.address, entry.port, entry.protocol);
+    if (!wanted.try_emplace(key, sluice_xdp_service{entry.number, 0, {}}).second)
+      return fail(Errc::kInvalid, where, "{} port {} protocol {} is there twice",
+                  entry.address.text(), entry.port, entry.protocol);
+    wanted.try_emplace(key_of(entry.address, 0, 0));
+  }
+  return wanted;
+}
+
+Result<KeySet> present_keys(int map) {
+  KeySet keys;
+  sluice_xdp_service_key key{};
+  // Whoever changes the map beside us could send the walk back to its start: the bound ends it.
+  const void* previous = nullptr;
+  for (unsigned step = 0; step <= 2U * SLUICE_XDP_SERVICES; ++step) {
+    if (bpf_map_get_next_key(map, previous, &key) != 0) {
+      if (errno == ENOENT) return keys;
+      return system_failure("sluice_services", "cannot read the map", errno);
+    }
+    keys.insert(key);
+    previous = &key;
+  }
+  return fail(Errc::kConflict, "sluice_services", "another process keeps changing the map");
+}
+
+}  // namespace
+
+std::string_view name(Mode mode) noexcept {
+  switch (mode) {
+    case Mode::kNative:
+      return "native";
+    case Mode::kGeneric:
+      return "generic";
+    case Mode::kAuto:
+      break;
+  }
+  return "auto";
+}
+
+struct Filter::State {
+  struct Attached {
+    Object object;
+    UniqueFd link;
+  };
+
+  std::string node;
+  std::string root;
+  std::string directory;
+  UniqueFd lock;
+  Object maps;  // the node's maps; no program of it is ever loaded
+  bool took_over = false;
+  std::map<std::string, Attached> attached;  // by interface
+
+  [[nodiscard]] std::string directory_of(const std::string& interface) const {
+    return directory + "/" + pin_name(interface);
+  }
+  [[nodiscard]] int settings() const { return bpf_map__fd(maps->maps.sluice_settings); }
+  [[nodiscard]] int services() const { return bpf_map__fd(maps->maps.sluice_services); }
+
+  [[nodiscard]] Result<void> load_maps();
+  [[nodiscard]] Result<void> drop_other_layout();
+  [[nodiscard]] Result<Object> load_programs(const std::string& interface) const;
+  [[nodiscard]] Result<void> remove_interface(const std::string& path) const;
+  [[nodiscard]] std::vector<std::string> interface_directories() const;
+};
+
+// A map of another layout may have the sizes of this one: the settings say which layout all have.
+Result<void> Filter::State::drop_other_layout() {
+  const std::string path = map_pin(directory, maps->maps.sluice_settings);
+  const Pin pin = open_pin(path);
+  if (pin.kind == Pinned::kNothing) return {};
+  sluice_xdp_settings settings{};
+  const std::uint32_t first = 0;
+  const auto fits = keep_fitting_map(path, maps->maps.sluice_settings);
+  if (!fits) return forward_error(fits);
+  if (*fits && bpf_map_lookup_elem(pin.fd.get(), &first, &settings) == 0 &&
+      settings.layout == SLUICE_XDP_LAYOUT)
+    return {};
+  log("xdp")->warn("replace path={} reason=\"maps of layout {}, this program has layout {}\"",
+                   directory, settings.layout, SLUICE_XDP_LAYOUT);
+  std::vector<std::string> stale = {path, map_pin(directory, maps->maps.sluice_services)};
+  for (const auto& sub : interface_directories())
+    stale.push_back(map_pin(sub, maps->maps.sluice_stats));
+  for (const auto& each : stale)
+    if (auto removed = remove_pin(each); !removed) return removed;
+  return {};
+}
+
+Result<void> Filter::State::load_maps() {
+  auto object = open_object(node);
+  if (!object) return forward_error(object);
+  maps = std::move(*object);
+  bpf_program__set_autoload(maps->progs.xsk_def_prog, false);
+  bpf_program__set_autoload(maps->progs.sluice_filter, false);
+  bpf_map__set_autocreate(maps->maps.xsks_map, false);
+  bpf_map__set_autocreate(maps->maps.sluice_stats, false);
+  if (auto dropped = drop_other_layout(); !dropped) return dropped;
+  const auto settings_kept = use_pin(directory, maps->maps.sluice_settings);
+  if (!settings_kept) return forward_error(settings_kept);
+  const auto services_kept = use_pin(directory, maps->maps.sluice_services);
+  if (!services_kept) return forward_error(services_kept);
+  if (auto loaded = load_object(directory, maps.get()); !loaded) return loaded;
+  took_over = *settings_kept && *services_kept;
+
+  const std::uint32_t first = 0;
+  sluice_xdp_settings written{};
+  written.layout = SLUICE_XDP_LAYOUT;
+  if (bpf_map_update_elem(settings(), &first, &written, BPF_ANY) != 0)
+    return system_failure(directory, "cannot write the settings", errno);
+  return {};
+}
+
+Result<Object> Filter::State::load_programs(const std::string& interface) const {
+  auto object = open_object("interface " + interface);
+  if (!object) return object;
+  auto& map = (*object)->maps;
+  for (const auto& [mine, nodes] :
+       {std::pair{map.sluice_settings, settings()}, std::pair{map.sluice_services, services()}})
+    if (const int error = bpf_map__reuse_fd(mine, nodes); error != 0)
+      return system_failure(directory, "cannot share the node's maps", -error);
+  for (bpf_map* own : {map.xsks_map, map.sluice_stats})
+    if (auto pinned = use_pin(directory_of(interface), own); !pinned) return forward_error(pinned);
+  if (auto loaded = load_object("interface " + interface, object->get()); !loaded)
+    return forward_error(loaded);
+  return object;
+}
+
+std::vector<std::string> Filter::State::interface_directories() const {
+  std::vector<std::string> found;
+  for (const auto& entry : entries(directory))
+    if (open_pin(directory + "/" + entry).kind == Pinned::kForeign)
+      found.push_back(directory + "/" + entry);
+  return found;
+}
+
+Result<void> Filter::State::remove_interface(const std::string& path) const {
+  if (auto detached = detach_pinned(path + "/" + kLinkPin); !detached) return detached;
+  for (const bpf_map* map : {maps->maps.xsks_map, maps->maps.sluice_stats})
+    if (auto removed = remove_pin(map_pin(path, map)); !removed) return removed;
+  remove_directory(path);
+  return {};
+}
+
+Filter::Filter(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Filter::Filter(Filter&&) noexcept = default;
+Filter& Filter::operator=(Filter&&) noexcept = default;
+Filter::~Filter() = default;
+
+Result<Filter> Filter::open(const std::string& node, std::string_view pin_root) {
+  if (auto valid = check_node_name(node); !valid) return forward_error(valid);
+  libbpf_set_print(log_libbpf);
+  auto state = std::make_unique<State>();
+  state->node = node;
+  state->root = pin_root;
+  state->directory = state->root + "/" + pin_name(node);
+  if (auto mounted = ensure_bpf_file_system(state->root); !mounted) return forward_error(mounted);
+  if (auto made = make_directory(state->root); !made) return forward_error(made);
+  auto lock = claim_directory(state->directory);
+  if (!lock) return forward_error(lock);
+  state->lock = std::move(*lock);
+  if (auto loaded = state->load_maps(); !loaded) return forward_error(loaded);
+  return Filter(std::move(state));
+}
+
+bool Filter::took_over() const noexcept { return state_->took_over; }
+const std::string& Filter::directory() const noexcept { return state_->directory; }
+
+Result<AttachReport> Filter::attach(const std::string& interface, Mode mode) {
+  const std::string directory = state_->directory_of(interface);
+  const std::string pin = directory + "/" + kLinkPin;
+  if (auto made = make_directory(directory); !made) return forward_error(made);
+  auto object = state_->load_programs(interface);
+  if (!object) return forward_error(object);
+  auto link = attach_program(interface, bpf_program__fd((*object)->progs.xsk_def_prog), mode, pin);
+  if (!link) {
+    object->reset();
+    if (!state_->attached.contains(interface)) {
+      if (auto removed = state_->remove_interface(directory); !removed)
+        log("xdp")->warn("keep path={} reason=\"{}\"", directory, removed.error().text());
+    }
+    return forward_error(link);
+  }
+  state_->attached.insert_or_assign(interface,
+                                    State::Attached{std::move(*object), std::move(link->fd)});
+  return std::move(link->report);
+}
+
+Result<void> Filter::promote(const std::string& interface) {
+  const auto found = state_->attached.find(interface);
+  if (found == state_->attached.end())
+    return fail(Errc::kNotFound, "interface " + interface, "the XDP filter is not attached");
+  const auto& [object, link] = found->second;
+  const int program = bpf_program__fd(object->progs.sluice_filter);
+  if (bpf_link_update(link.get(), program, nullptr) == 0) return {};
+  if (errno == ENOLINK)
+    return fail(Errc::kNotFound, "interface " + interface, "the interface is gone");
+  return system_failure("interface " + interface, "cannot replace the XDP program", errno);
+}
+
+Result<void> Filter::detach(const std::string& interface) {
+  state_->attached.erase(interface);
+  const std::string directory = state_->directory_of(interface);
+  if (open_pin(directory).kind == Pinned::kNothing) return {};
+  return state_->remove_interface(directory);
+}
+
+Result<void> Filter::detach_others() {
+  for (const auto& path : state_->interface_directories()) {
+    const std::string interface = name_of_pin(path.substr(path.rfind('/') + 1));
+    if (state_->attached.contains(interface)) continue;
+    log("xdp")->info("detach interface={} reason=\"a predecessor's, not in use now\"", interface);
+    if (auto removed = state_->remove_interface(path); !removed) return removed;
+  }
+  return {};
+}
+
+Result<void> Filter::set_services(std::span<const ServiceEntry> services) {
+  const auto wanted = wanted_entries(services);
+  if (!wanted) return forward_error(wanted);
+  const auto present = present_keys(state_->services());
+  if (!present) return forward_error(present);
+  KeySet all = *present;
+  for (const auto& [key, value] : *wanted) all.insert(key);
+  if (all.size() > SLUICE_XDP_SERVICES)
+    return fail(Errc::kExhausted, "/services", "old and new services need {} entries of {}",
+                all.size(), SLUICE_XDP_SERVICES);
+
+  for (const auto& [key, value] : *wanted) {
+    sluice_xdp_service now{};
+    if (bpf_map_lookup_elem(state_->services(), &key, &now) == 0 &&
+        std::memcmp(&now, &value, sizeof now) == 0)
+      continue;
+    if (bpf_map_update_elem(state_->services(), &key, &value, BPF_ANY) != 0)
+      return system_failure("/services", "cannot add to the map sluice_services", errno);
+  }
+  for (const auto& key : *present)
+    if (!wanted->contains(key) && bpf_map_delete_elem(state_->services(), &key) != 0 &&
+        errno != ENOENT)
+      return system_failure("/services", "cannot remove from the map sluice_services", errno);
+  return {};
+}
+
+Result<std::vector<Stat>> Filter::statistics(const std::string& interface) const {
+  const auto found = state_->attached.find(interface);
+  if (found == state_->attached.end())
+    return fail(Errc::kNotFound, "interface " + interface, "the XDP filter is not attached");
+  const int map = bpf_map__fd(found->second.object->maps.sluice_stats);
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return system_failure("sluice_stats", "cannot count the CPUs", -cpus);
+  std::vector<sluice_xdp_count> per_cpu(static_cast<std::size_t>(cpus));
+  std::vector<Stat> stats;
+  for (std::uint32_t i = 0; i < kStatNames.size(); ++i) {
+    if (bpf_map_lookup_elem(map, &i, per_cpu.data()) != 0)
+      return system_failure("sluice_stats", "cannot read the map", errno);
+    Stat& sum = stats.emplace_back(Stat{kStatNames[i]});
+    for (const auto& one : per_cpu) {
+      sum.packets += one.packets;
+      sum.bytes += one.bytes;
+    }
+  }
+  return stats;
+}
+
+Result<void> Filter::close() {
+  state_->attached.clear();
+  for (const auto& path : state_->interface_directories())
+    if (auto removed = state_->remove_interface(path); !removed) return removed;
+  for (const bpf_map* map :
+       {state_->maps->maps.sluice_settings, state_->maps->maps.sluice_services})
+    if (auto removed = remove_pin(map_pin(state_->directory, map)); !removed) return removed;
+  remove_directory(state_->directory);
+  if (entries(state_->root).empty()) remove_directory(state_->root);
+  return {};
+}
+
+}  // namespace sluice::xdp

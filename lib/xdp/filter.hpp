@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The XDP filter as its one owner sees it: pinned maps of a node, programs on its interfaces.
+//
+// Threads: slow path only, one thread; the kernel reads the maps meanwhile.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::xdp {
+
+inline constexpr std::string_view kDefaultPinRoot = "/sys/fs/bpf/sluice";
+
+/// What one service owns of the traffic.
+struct ServiceEntry {
+  IpAddress address;
+  std::uint16_t port = 0;     ///< Host order; 0: every port.
+  std::uint8_t protocol = 0;  ///< 6 (TCP) or 17 (UDP).
+  std::uint32_t number = 0;   ///< The snapshot's number of the service; for readers of the map.
+};
+
+enum class Mode : std::uint8_t {
+  kAuto,     ///< Native where the driver can, else generic.
+  kNative,   ///< In the driver, before the kernel makes a packet buffer.
+  kGeneric,  ///< After it: any interface, at the cost of a copy.
+};
+[[nodiscard]] std::string_view name(Mode mode) noexcept;  ///< "auto", "native", "generic"
+
+struct AttachReport {
+  Mode mode = Mode::kNative;  ///< What it became: native or generic.
+  bool took_over = false;     ///< A predecessor's program was replaced without a gap.
+  std::string note;           ///< One sentence on why not otherwise; empty when all went as asked.
+};
+
+/// One counter of one interface since its maps were made, all CPUs added up.
+struct Stat {
+  std::string_view name;  ///< "pass", "redirect", "fragment", "malformed", "no_socket"
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;  ///< From the Ethernet header on, without checksum.
+};
+
+/// Start: open(), set_services(), then for each interface attach(), let DPDK open its port(s)
+/// there, promote(); at last detach_others(). Stop: close() before DPDK closes the ports. Destroyed
+/// without close() it leaves everything in place, as `kill -9` does, and the next open() takes it
+/// over. Why: docs/design/xdp-filter.md.
+class Filter {
+ public:
+  /// Claims the directory `pin_root`/`node`, makes or takes over the node's maps. Mounts the BPF
+  /// file system at /sys/fs/bpf where it is missing. A pinned map of another layout or shape is
+  /// replaced, and a log line says so.
+  ///
+  /// @param node  1 to 64 of A-Z a-z 0-9 _ . - and not "." or "..".
+  /// @return kInvalid (name; `pin_root` is not on a BPF file system), kConflict (another process
+  /// has
+  ///   the node; something that is no map stands where one belongs), kIo (not permitted: needs root
+  ///   or CAP_BPF, CAP_NET_ADMIN and, to mount, CAP_SYS_ADMIN), kExhausted (memory).
+  [[nodiscard]] static Result<Filter> open(const std::string& node,
+                                           std::string_view pin_root = kDefaultPinRoot);
+
+  Filter(Filter&&) noexcept;
+  Filter& operator=(Filter&&) noexcept;
+  ~Filter();
+
+  [[nodiscard]] bool took_over() const noexcept;  ///< open() found maps of a predecessor.
+  [[nodiscard]] const std::string& directory()
+      const noexcept;  ///< Where the node's maps are pinned.
+
+  /// First phase: attaches the program under the name by which libxdp, and so DPDK's af_xdp driver,
+  /// finds it and its socket map. Call it again before DPDK opens a port a second time. Packets are
+  /// judged from here on; those for a service go to Linux until a socket is there.
+  ///
+  /// @return kNotFound (no such interface), kConflict (it carries another XDP program: its name, id
+  ///   and how to detach it), kUnsupported (the mode; under kAuto: both), kIo, kExhausted.
+  [[nodiscard]] Result<AttachReport> attach(const std::string& interface, Mode mode);
+
+  /// Second phase, after DPDK opened the port: swaps in `sluice_filter`, in one step and without a
+  /// gap. From then on libxdp does not take the program for its own.
+  /// @return kNotFound (not attached, or the interface is gone), kIo.
+  [[nodiscard]] Result<void> promote(const std::string& interface);
+
+  /// Takes the program off the interface and removes its pins. An interface that is gone, or that
+  /// was never attached, is no error.
+  [[nodiscard]] Result<void> detach(const std::string& interface);
+
+  /// Detaches what a predecessor left on interfaces that attach() was not called for.
+  [[nodiscard]] Result<void> detach_others();
+
+  /// Makes the service map hold exactly `services`, and an entry for each of their addresses. What
+  /// is in both the old and the new set is there at every moment: new ones are added first, then
+  /// old ones removed. Cost: two system calls per entry that stays or changes.
+  /// @return kInvalid (protocol 0, or one address, port and protocol twice), kExhausted (old and
+  /// new
+  ///   together exceed the map's 65536 entries; nothing is changed), kIo.
+  [[nodiscard]] Result<void> set_services(std::span<const ServiceEntry> services);
+
+  /// Counters of an attached interface; their sum is the number of packets it received. Survives a
+  /// takeover. @return kNotFound (not attached), kIo.
+  [[nodiscard]] Result<std::vector<Stat>> statistics(const std::string& interface) const;
+
+  /// Clean stop: detaches everything, removes the pins and the directory. What others put there
+  /// stays, and a log line names it.
+  [[nodiscard]] Result<void> close();
+
+ private:
+  struct State;
+  explicit Filter(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::xdp
