@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// lib/xdp/decap.bpf.c: frame by frame by BPF_PROG_TEST_RUN, and on an interface as a script puts it
+// there.
+#include "support/packet.hpp"
+#include "xdp/decap.skel.h"
+#include "xdp/sandbox.hpp"
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace sluice::xdp {
+namespace {
+
+using sluice::test::Bytes;
+using sluice::test::Packet;
+
+enum Stat : std::uint32_t { kDone, kOther, kRefused, kStats };  // as in decap.bpf.c
+
+constexpr const char* kBalancer = "10.0.0.1";
+constexpr const char* kBackend = "10.0.1.11";
+constexpr const char* kClient = "198.51.100.7";
+constexpr const char* kVip = "203.0.113.10";
+
+class Decap : public test::Sandboxed {
+ protected:
+  void SetUp() override {
+    Sandboxed::SetUp();
+    if (IsSkipped()) return;
+    object_.reset(decap_bpf__open_and_load());
+    ASSERT_NE(object_, nullptr) << "the kernel refuses the program";
+  }
+
+  /// Runs a frame and checks that the counter that moved fits what became of it.
+  std::pair<Stat, Bytes> run(const Bytes& frame) {
+    std::array<std::uint64_t, kStats> before{};
+    for (std::uint32_t i = 0; i < kStats; ++i) before[i] = count(i);
+    const auto ran = test::run(bpf_program__fd(object_->progs.sluice_decap), frame);
+    EXPECT_EQ(ran.error, 0) << std::strerror(-ran.error);
+    EXPECT_EQ(ran.action, static_cast<std::uint32_t>(XDP_PASS));
+    Stat moved = kStats;
+    for (std::uint32_t i = 0; i < kStats; ++i)
+      if (count(i) != before[i]) moved = static_cast<Stat>(i);
+    EXPECT_TRUE(moved == kDone || ran.frame == frame) << "changed, but not counted as done";
+    return {moved, ran.frame};
+  }
+  std::uint64_t count(std::uint32_t index) const {
+    return test::sum_of(bpf_map__fd(object_->maps.decap_counts), index, sizeof(std::uint64_t));
+  }
+
+  struct Unload {
+    void operator()(decap_bpf* object) const { decap_bpf__destroy(object); }
+  };
+  std::unique_ptr<decap_bpf, Unload> object_;
+};
+
+Packet outer() { return Packet().eth().ipip(kBalancer, kBackend); }
+
+TEST_F(Decap, TheOuterHeaderGoesAndAllElseStays) {
+  const Bytes bare = Packet().eth().ipv4(kClient, kVip).tcp(40000, 443).payload(100);
+  EXPECT_EQ(run(outer().ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+            (std::pair{kDone, bare}));
+  EXPECT_EQ(run(outer().options(10).ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+            (std::pair{kDone, bare}));
+  EXPECT_EQ(run(outer().df().ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+            (std::pair{kDone, bare}));
+}
+
+TEST_F(Decap, AnInnerPacketWithOptionsOrOfAnyProtocolIsTakenOut) {
+  for (const auto& [inside, bare] :
+       {std::pair<Bytes, Bytes>{
+            outer().ipv4(kClient, kVip).options(3).udp(1, 53).payload(9),
+            Packet().eth().ipv4(kClient, kVip).options(3).udp(1, 53).payload(9)},
+        {outer().ipv4(kClient, kVip).icmp_echo(1, 1),
+         Packet().eth().ipv4(kClient, kVip).icmp_echo(1, 1)},
+        {outer().ipv4(kClient, kVip).fragment(5, true).udp(1, 53),
+         Packet().eth().ipv4(kClient, kVip).fragment(5, true).udp(1, 53)}})
+    EXPECT_EQ(run(inside), (std::pair{kDone, bare}));
+}
+
+TEST_F(Decap, WhatIsNoIpv4InIpv4IsLeftAlone) {
+  for (const Bytes& frame :
+       {Packet().eth().ipv4(kClient, kVip).tcp(1, 443).bytes(),
+        Packet().eth().ipv6("2001:db8::1", "2001:db8::2").tcp(1, 443).bytes(),
+        Packet().eth().arp_request("02:00:00:00:00:02", kClient, kVip).bytes(),
+        Packet().eth().vlan(5).ipip(kBalancer, kBackend).ipv4(kClient, kVip).udp(1, 2).bytes()})
+    EXPECT_EQ(run(frame).first, kOther);
+}
+
+TEST_F(Decap, LiesFragmentsAndIpv6InsideAreLeftToLinux) {
+  for (const Bytes& frame :
+       {outer().fragment(0, true).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().fragment(7, false).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().total_length(1400).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().total_length(39).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().header_length(4).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().header_length(15).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().ip_version(6).ipv4(kClient, kVip).udp(1, 2).bytes(),
+        outer().ipv4(kClient, kVip).total_length(1400).udp(1, 2).bytes(),
+        outer().ipv4(kClient, kVip).total_length(19).udp(1, 2).bytes(),
+        outer().ipv4(kClient, kVip).ip_version(6).udp(1, 2).bytes(),
+        outer().ipv4(kClient, kVip).header_length(4).udp(1, 2).bytes(),
+        outer().protocol(4).ipv6("2001:db8::1", "2001:db8::2").udp(1, 2).bytes()})
+    EXPECT_EQ(run(frame).first, kRefused);
+}
+
+TEST_F(Decap, AFrameCutAnywhereIsLeftAlone) {
+  const Bytes whole = outer().options(2).ipv4(kClient, kVip).options(2).udp(1, 53).payload(20);
+  ASSERT_EQ(run(whole).first, kDone);
+  for (std::size_t length = 14; length < whole.size(); ++length) {
+    const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
+    EXPECT_NE(run(cut).first, kDone) << "cut at " << length;
+  }
+}
+
+TEST_F(Decap, PassPassesEverything) {
+  const Bytes frame = outer().ipv4(kClient, kVip).udp(1, 2);
+  const auto ran = test::run(bpf_program__fd(object_->progs.sluice_pass), frame);
+  EXPECT_EQ(ran.action, static_cast<std::uint32_t>(XDP_PASS));
+  EXPECT_EQ(ran.frame, frame);
+}
+
+/// Attached as a script does it, by `ip link`, in the mode of the parameter.
+class DecapOnAnInterface : public test::Sandboxed,
+                           public testing::WithParamInterface<const char*> {};
+
+TEST_P(DecapOnAnInterface, AServerOnTheVipReceivesWhatCameInTheTunnel) {
+  const test::Cable cable("be0", "be1");
+  ASSERT_TRUE(
+      test::shell("ip link set lo up && ip addr replace 203.0.113.10/32 dev lo && "
+                  "ip addr add 10.0.1.11/24 dev be0 && ip route replace default dev be0 && "
+                  "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.be0.rp_filter=0"));
+  ASSERT_TRUE(test::shell(std::string("ip link set dev be0 ") + GetParam() +
+                          " obj '" DECAP_OBJECT "' program sluice_decap"));
+
+  const UniqueFd server(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(8000);
+  ASSERT_EQ(::inet_pton(AF_INET, kVip, &address.sin_addr), 1);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+
+  const test::RawSocket balancer("be1");
+  ASSERT_TRUE(balancer.send(Packet()
+                                .eth("ff:ff:ff:ff:ff:ff")
+                                .ipip(kBalancer, kBackend)
+                                .ipv4(kClient, kVip)
+                                .udp(40000, 8000)
+                                .payload("through the tunnel")
+                                .bytes()));
+  std::array<char, 64> text{};
+  EXPECT_TRUE(
+      test::wait_until([&] { return ::recv(server.get(), text.data(), text.size(), 0) > 0; }));
+  EXPECT_STREQ(text.data(), "through the tunnel");
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, DecapOnAnInterface, testing::Values("xdpdrv", "xdpgeneric"),
+                         [](const auto& mode) { return std::string(mode.param); });
+
+}  // namespace
+}  // namespace sluice::xdp
