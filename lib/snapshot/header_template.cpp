@@ -33,7 +33,7 @@ Backend make_backend(const PoolInput& pool, std::uint16_t pool_index, const Back
   if (pool.forwarding == Forwarding::kIpip) {
     std::byte* outer = made.header.data() + kEthernetBytes;
     wire::store(outer, outer_header(pool.outer_source, backend.address));
-    made.outer_sum = static_cast<std::uint32_t>(checksum_sum({outer, kOuterBytes}));
+    made.outer_sum = fold_checksum(checksum_sum({outer, kOuterBytes}));  // room for carries
   }
   return made;
 }
