@@ -9,11 +9,19 @@
 namespace sluice::snapshot {
 namespace {
 
+cpu_set_t own_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_SET(0, &cores);
+  return cores;
+}
+
 // A TBB thread starts with the affinity of the whole process, whatever its creator was pinned to,
 // and so would run on a polling core. Each is pinned to the caller's cores as it enters.
 class Arena : public tbb::task_scheduler_observer {
  public:
-  Arena() : tbb::task_scheduler_observer(arena_), cores_(own_cores()), arena_(CPU_COUNT(&cores_)) {
+  explicit Arena(const cpu_set_t& cores)
+      : tbb::task_scheduler_observer(arena_), cores_(cores), arena_(CPU_COUNT(&cores_)) {
     arena_.initialize();
     observe(true);
   }
@@ -25,13 +33,6 @@ class Arena : public tbb::task_scheduler_observer {
   void run(const auto& work) { arena_.execute(work); }
 
  private:
-  static cpu_set_t own_cores() {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_SET(0, &cores);
-    return cores;
-  }
-
   cpu_set_t cores_;
   tbb::task_arena arena_;
 };
@@ -39,9 +40,13 @@ class Arena : public tbb::task_scheduler_observer {
 }  // namespace
 
 void in_parallel(std::size_t count, const std::function<void(std::size_t)>& piece) {
-  if (count == 0) return;
-  if (count == 1) return piece(0);
-  static Arena arena;
+  const cpu_set_t cores = own_cores();
+  if (count <= 1 || CPU_COUNT(&cores) == 1) {
+    for (std::size_t i = 0; i < count; ++i) piece(i);
+    return;
+  }
+  // Made for each call: what the caller may use changes when DPDK takes cores for its workers.
+  Arena arena(cores);
   arena.run([&] { tbb::parallel_for(std::size_t{0}, count, piece); });
 }
 

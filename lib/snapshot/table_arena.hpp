@@ -10,7 +10,7 @@
 namespace sluice::snapshot {
 
 /// Runs piece(0) ... piece(count - 1), in any order and possibly at once, on the cores that the
-/// calling thread may run on at its first call. One core, or one piece: in order, on the caller.
+/// calling thread may run on now. One core, or one piece: in order, on the caller.
 void in_parallel(std::size_t count, const std::function<void(std::size_t)>& piece);
 
 }  // namespace sluice::snapshot
