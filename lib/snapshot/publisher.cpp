@@ -12,7 +12,8 @@ namespace sluice::snapshot {
 
 Reader::Reader(const Publisher& publisher, unsigned worker) noexcept
     : current_(&publisher.current_), readers_(publisher.readers_.get()), worker_(worker) {
-  rte_rcu_qsbr_thread_register(readers_, worker_);
+  SLUICE_ASSERT(rte_rcu_qsbr_thread_register(readers_, worker_) == 0,
+                "a reader's number is below the publisher's count of workers");
   rte_rcu_qsbr_thread_online(readers_, worker_);
 }
 
