@@ -25,8 +25,9 @@ class Numbers {
   ///               hold it.
   Numbers(std::size_t limit, std::chrono::seconds rest) noexcept : limit_(limit), rest_(rest) {}
 
-  /// Makes `names` the set in use: known ones keep their numbers, new ones get free numbers, lowest
-  /// first, and those no longer named begin their rest. All or nothing.
+  /// Makes `names` the set in use: known ones keep their numbers, new ones get rested numbers,
+  /// longest rested first, then numbers never used, lowest first; those no longer named begin their
+  /// rest. All or nothing.
   /// @return kExhausted when too few numbers are free or rested; the error says when one will be.
   [[nodiscard]] Result<void> use(std::span<const std::string> names, Time now);
 
