@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "packet/headers.hpp"
 #include "snapshot/header_template.hpp"
 #include "snapshot/snapshot.hpp"
 #include "snapshot/table_arena.hpp"
@@ -10,25 +11,48 @@
 namespace sluice::snapshot {
 namespace {
 
+Result<void> refuse_other_family(const IpAddress& address, const std::string& where) {
+  if (address.is_v4()) return {};
+  return fail(Errc::kUnsupported, where, "{} is no IPv4 address", address.text());
+}
+
+Result<void> check_services(const Input& input) {
+  std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> addresses;
+  for (const auto& service : input.services) {
+    const std::string where = "service " + service.name;
+    if (service.pool >= input.pools.size()) return fail(Errc::kInvalid, where, "has no pool");
+    if (auto v4 = refuse_other_family(service.address, where); !v4) return v4;
+    if (service.protocol != wire::kIpProtoTcp && service.protocol != wire::kIpProtoUdp)
+      return fail(Errc::kInvalid, where, "protocol {} is neither TCP nor UDP", service.protocol);
+    if (service.number >= kMostServices)
+      return fail(Errc::kInvalid, where, "number {} is out of range", service.number);
+    if (!addresses.insert({service.address, service.port, service.protocol}).second)
+      return fail(Errc::kInvalid, where, "another service has {} port {}", service.address.text(),
+                  service.port);
+  }
+  return {};
+}
+
+Result<void> check_pools(const Input& input) {
+  std::set<BackendNumber> numbers;
+  for (const auto& pool : input.pools) {
+    if (auto v4 = refuse_other_family(pool.outer_source, "pool " + pool.name); !v4) return v4;
+    for (const auto& backend : pool.backends) {
+      const std::string where = "backend " + backend.name;
+      if (auto v4 = refuse_other_family(backend.address, where); !v4) return v4;
+      if (backend.number >= kMostBackends || !numbers.insert(backend.number).second)
+        return fail(Errc::kInvalid, where, "number {} is taken or out of range", backend.number);
+    }
+  }
+  return {};
+}
+
 Result<void> refuse_contradictions(const Input& input) {
   if (input.services.size() > kMostServices || input.pools.size() > kMostPools)
     return fail(Errc::kExhausted, "", "{} services and {} pools are more than {} and {}",
                 input.services.size(), input.pools.size(), kMostServices, kMostPools);
-  std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> addresses;
-  for (const auto& service : input.services) {
-    if (service.pool >= input.pools.size())
-      return fail(Errc::kInvalid, "service " + service.name, "has no pool");
-    if (!addresses.insert({service.address, service.port, service.protocol}).second)
-      return fail(Errc::kInvalid, "service " + service.name, "another service has {} port {}",
-                  service.address.text(), service.port);
-  }
-  std::set<BackendNumber> numbers;
-  for (const auto& pool : input.pools)
-    for (const auto& backend : pool.backends)
-      if (backend.number >= kMostBackends || !numbers.insert(backend.number).second)
-        return fail(Errc::kInvalid, "backend " + backend.name, "number {} is taken or out of range",
-                    backend.number);
-  return {};
+  if (auto services = check_services(input); !services) return services;
+  return check_pools(input);
 }
 
 std::vector<maglev::Member> members_of(const PoolInput& pool) {
@@ -58,10 +82,12 @@ Result<std::shared_ptr<const PoolTable>> build_table(const PoolInput& pool,
       if (previous->input.pools[i].name == pool.name &&
           same_members(*previous->tables[i], made->members, made->size))
         return previous->tables[i];
-  if (made->members.empty()) return made;
   auto table = maglev::Table::build(made->members, made->size);
-  if (!table) return fail(table.error().code, "pool " + pool.name, "{}", table.error().message);
-  made->table = std::move(*table);
+  if (table) {
+    made->table = std::move(*table);
+  } else if (table.error().code != Errc::kNotFound) {  // nobody has weight: a pool without a table
+    return fail(table.error().code, "pool " + pool.name, "{}", table.error().message);
+  }
   return made;
 }
 

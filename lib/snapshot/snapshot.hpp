@@ -44,6 +44,8 @@ struct Hop {
   MacAddress destination;  ///< Of the backend, or of the router before it.
   MacAddress source;       ///< Of the egress port.
   std::uint16_t mtu = 0;   ///< Of the egress port: largest IP packet, bytes.
+
+  friend bool operator==(const Hop&, const Hop&) = default;
 };
 
 /// What a worker needs to send a packet to one backend: one cache line.
@@ -51,8 +53,8 @@ struct alignas(64) Backend {
   /// Ethernet header (14 bytes), then for ipip the outer IPv4 header (20 bytes) with the fields
   /// that differ from packet to packet left zero: TOS, total length, fragment, checksum.
   std::array<std::byte, 48> header{};
-  std::uint32_t outer_sum =
-      0;                   ///< Sum of the outer header's 16-bit words as it stands in `header`.
+  /// Sum of the outer header's 16-bit words as it stands in `header`, folded to 16 bits.
+  std::uint32_t outer_sum = 0;
   std::uint16_t pool = 0;  ///< Index into Snapshot::pools; flows of another never go here.
   std::uint16_t port = 0;
   std::uint16_t mtu = 0;
@@ -83,6 +85,7 @@ struct BackendInput {
   std::optional<Hop> hop;  ///< Absent: packets for it are dropped and counted.
 
   [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining; }
+  friend bool operator==(const BackendInput&, const BackendInput&) = default;
 };
 
 struct PoolInput {
@@ -92,6 +95,8 @@ struct PoolInput {
   bool decrement_ttl = true;
   IpAddress outer_source;  ///< For ipip.
   std::vector<BackendInput> backends;
+
+  friend bool operator==(const PoolInput&, const PoolInput&) = default;
 };
 
 struct ServiceInput {
@@ -101,6 +106,8 @@ struct ServiceInput {
   std::uint8_t protocol = 0;
   std::size_t pool = 0;  ///< Index into Input::pools.
   std::uint16_t number = 0;
+
+  friend bool operator==(const ServiceInput&, const ServiceInput&) = default;
 };
 
 /// Everything a snapshot is a function of.
@@ -142,9 +149,10 @@ struct Snapshot {
 /// Builds a snapshot. Tables of pools whose members did not change are taken over from `previous`.
 ///
 /// @param previous  the snapshot before, or null.
-/// @return the snapshot; kInvalid (a table_size that is not prime, two services with one address,
-///   port and protocol, two backends with one number) or kExhausted (more services or pools than
-///   kMost...).
+/// @return the snapshot; kInvalid (a table_size that is not prime or too small for the members, two
+///   services with one address, port and protocol, a protocol that is neither TCP nor UDP, two
+///   backends with one number, two of one name in a pool, a number out of range), kUnsupported (an
+///   address that is not IPv4) or kExhausted (more services or pools than kMost...).
 /// Cost: one Maglev table a changed pool, pools in parallel on the cores that the
 /// calling thread may run on; 64 bytes a number.
 [[nodiscard]] Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previous);
