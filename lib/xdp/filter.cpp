@@ -6,18 +6,18 @@
 #include "xdp/interface.hpp"
 #include "xdp/layout.h"
 #include "xdp/pins.hpp"
+#include "xdp/services.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <map>
-#include <set>
 #include <utility>
 
 namespace sluice::xdp {
@@ -28,8 +28,7 @@ constexpr std::array<std::string_view, SLUICE_XDP_STATS> kStatNames = {
 
 constexpr const char* kLinkPin = "link";
 
-static_assert(sizeof(sluice_xdp_service_key) == 20 && sizeof(sluice_xdp_service) == 32 &&
-              sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16);
+static_assert(sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16);
 
 struct Unload {
   void operator()(filter_bpf* object) const noexcept { filter_bpf__destroy(object); }
@@ -74,55 +73,6 @@ Result<void> load_object(const std::string& where, filter_bpf* object) {
                 "the kernel refuses the XDP program: {}; debug log lines hold its reasons",
                 std::strerror(-error));
   return system_failure(where, "cannot load the XDP program", -error);
-}
-
-struct KeyOrder {
-  bool operator()(const sluice_xdp_service_key& a, const sluice_xdp_service_key& b) const noexcept {
-    return std::memcmp(&a, &b, sizeof a) < 0;
-  }
-};
-using ServiceMap = std::map<sluice_xdp_service_key, sluice_xdp_service, KeyOrder>;
-using KeySet = std::set<sluice_xdp_service_key, KeyOrder>;
-
-sluice_xdp_service_key key_of(const IpAddress& address, std::uint16_t port, std::uint8_t protocol) {
-  sluice_xdp_service_key key{};
-  const auto words = address.words();
-  std::ranges::copy(words, key.address);
-  key.port = __builtin_bswap16(port);
-  key.protocol = protocol;
-  key.family = address.is_v4() ? 4 : 6;
-  return key;
-}
-
-Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services) {
-  ServiceMap wanted;
-  for (std::size_t i = 0; i < services.size(); ++i) {
-    const ServiceEntry& entry = services[i];
-    const std::string where = fmt::format("/services/{}", i);
-    if (entry.protocol == 0) return fail(Errc::kInvalid, where, "protocol 0 is no protocol");
-    const auto key = key_of(entry.address, entry.port, entry.protocol);
-    if (!wanted.try_emplace(key, sluice_xdp_service{entry.number, 0, {}}).second)
-      return fail(Errc::kInvalid, where, "{} port {} protocol {} is there twice",
-                  entry.address.text(), entry.port, entry.protocol);
-    wanted.try_emplace(key_of(entry.address, 0, 0));
-  }
-  return wanted;
-}
-
-Result<KeySet> present_keys(int map) {
-  KeySet keys;
-  sluice_xdp_service_key key{};
-  // Whoever changes the map beside us could send the walk back to its start: the bound ends it.
-  const void* previous = nullptr;
-  for (unsigned step = 0; step <= 2U * SLUICE_XDP_SERVICES; ++step) {
-    if (bpf_map_get_next_key(map, previous, &key) != 0) {
-      if (errno == ENOENT) return keys;
-      return system_failure("sluice_services", "cannot read the map", errno);
-    }
-    keys.insert(key);
-    previous = &key;
-  }
-  return fail(Errc::kConflict, "sluice_services", "another process keeps changing the map");
 }
 
 }  // namespace
@@ -229,9 +179,12 @@ Result<Object> Filter::State::load_programs(const std::string& interface) const 
 
 std::vector<std::string> Filter::State::interface_directories() const {
   std::vector<std::string> found;
-  for (const auto& entry : entries(directory))
-    if (open_pin(directory + "/" + entry).kind == Pinned::kForeign)
-      found.push_back(directory + "/" + entry);
+  for (const auto& entry : entries(directory)) {
+    std::error_code ignored;
+    std::string path = directory + "/" + entry;
+    if (std::filesystem::is_directory(std::filesystem::symlink_status(path, ignored)))
+      found.push_back(std::move(path));
+  }
   return found;
 }
 
@@ -317,29 +270,7 @@ Result<void> Filter::detach_others() {
 }
 
 Result<void> Filter::set_services(std::span<const ServiceEntry> services) {
-  const auto wanted = wanted_entries(services);
-  if (!wanted) return forward_error(wanted);
-  const auto present = present_keys(state_->services());
-  if (!present) return forward_error(present);
-  KeySet all = *present;
-  for (const auto& [key, value] : *wanted) all.insert(key);
-  if (all.size() > SLUICE_XDP_SERVICES)
-    return fail(Errc::kExhausted, "/services", "old and new services need {} entries of {}",
-                all.size(), SLUICE_XDP_SERVICES);
-
-  for (const auto& [key, value] : *wanted) {
-    sluice_xdp_service now{};
-    if (bpf_map_lookup_elem(state_->services(), &key, &now) == 0 &&
-        std::memcmp(&now, &value, sizeof now) == 0)
-      continue;
-    if (bpf_map_update_elem(state_->services(), &key, &value, BPF_ANY) != 0)
-      return system_failure("/services", "cannot add to the map sluice_services", errno);
-  }
-  for (const auto& key : *present)
-    if (!wanted->contains(key) && bpf_map_delete_elem(state_->services(), &key) != 0 &&
-        errno != ENOENT)
-      return system_failure("/services", "cannot remove from the map sluice_services", errno);
-  return {};
+  return make_service_map_equal(state_->services(), services);
 }
 
 Result<std::vector<Stat>> Filter::statistics(const std::string& interface) const {

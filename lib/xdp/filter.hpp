@@ -59,8 +59,8 @@ class Filter {
   /// @param node  1 to 64 of A-Z a-z 0-9 _ . - and not "." or "..".
   /// @return kInvalid (name; `pin_root` is not on a BPF file system), kConflict (another process
   /// has
-  ///   the node; something that is no map stands where one belongs), kIo (not permitted: needs root
-  ///   or CAP_BPF, CAP_NET_ADMIN and, to mount, CAP_SYS_ADMIN), kExhausted (memory).
+  ///   the node; something that is no map stands where one belongs), kIo (not permitted: needs
+  ///   root, or CAP_SYS_ADMIN and CAP_NET_ADMIN), kExhausted (memory).
   [[nodiscard]] static Result<Filter> open(const std::string& node,
                                            std::string_view pin_root = kDefaultPinRoot);
 

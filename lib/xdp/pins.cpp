@@ -59,7 +59,7 @@ tl::unexpected<Error> system_failure(std::string where, std::string_view what, i
     case EPERM:
     case EACCES:
       return fail(Errc::kIo, std::move(where),
-                  "{}: {}; needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN", what, reason);
+                  "{}: {}; needs root, or CAP_SYS_ADMIN and CAP_NET_ADMIN", what, reason);
     case ENOMEM:
       return fail(Errc::kExhausted, std::move(where),
                   "{}: {}; on kernels before 5.11 raise RLIMIT_MEMLOCK", what, reason);
@@ -179,15 +179,17 @@ std::vector<std::string> entries(const std::string& path) {
 Pin open_pin(const std::string& path) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) return {};
-  if (!S_ISREG(found.st_mode)) return {Pinned::kForeign, UniqueFd()};
+  if (!S_ISREG(found.st_mode)) return {Pinned::kForeign, UniqueFd(), 0};
   UniqueFd fd(bpf_obj_get(path.c_str()));
-  if (!fd) return {Pinned::kForeign, UniqueFd()};
-  return {kind_of(fd.get()), std::move(fd)};
+  if (!fd) return {Pinned::kForeign, UniqueFd(), errno};
+  const Pinned kind = kind_of(fd.get());
+  return {kind, std::move(fd), 0};
 }
 
 Result<bool> keep_fitting_map(const std::string& path, const bpf_map* map) {
   const Pin pin = open_pin(path);
   if (pin.kind == Pinned::kNothing) return false;
+  if (pin.error != 0) return system_failure(path, "cannot open the pin", pin.error);
   if (pin.kind == Pinned::kMap && fits(pin.fd.get(), map)) return true;
   if (auto removed = remove_pin(path); !removed) return forward_error(removed);
   log("xdp")->warn("replace path={} reason=\"{}\"", path,

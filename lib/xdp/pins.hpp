@@ -51,6 +51,7 @@ enum class Pinned : std::uint8_t { kNothing, kMap, kProgram, kLink, kForeign };
 struct Pin {
   Pinned kind = Pinned::kNothing;
   UniqueFd fd;
+  int error = 0;  ///< Why a BPF object could not be opened (kForeign then): too many descriptors.
 };
 [[nodiscard]] Pin open_pin(const std::string& path);
 

@@ -7,9 +7,11 @@
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -68,6 +70,35 @@ bool wait_until(const std::function<bool()>& done, std::chrono::seconds limit) {
     std::this_thread::yield();
   }
   return true;
+}
+
+Watch::Watch(const std::function<bool()>& holds) {
+  int stop[2];
+  int begun[2];
+  if (::pipe(stop) != 0 || ::pipe(begun) != 0) return;
+  child_ = ::fork();
+  if (child_ == 0) {
+    ::close(stop[1]);
+    pollfd end{stop[0], POLLIN, 0};
+    bool held = holds();
+    held = ::write(begun[1], "", 1) == 1 && held;
+    while (held && ::poll(&end, 1, 0) == 0) held = holds();
+    ::_exit(held ? 0 : 1);
+  }
+  ::close(stop[0]);
+  ::close(begun[1]);
+  stop_ = UniqueFd(stop[1]);
+  const UniqueFd first(begun[0]);
+  char byte = 0;
+  EXPECT_EQ(::read(first.get(), &byte, 1), 1);
+}
+
+bool Watch::held() {
+  stop_.reset();
+  int status = 1;
+  if (child_ > 0) held_ = ::waitpid(child_, &status, 0) == child_ && status == 0;
+  child_ = -1;
+  return held_;
 }
 
 RawSocket::RawSocket(const std::string& interface)

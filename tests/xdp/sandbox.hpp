@@ -53,6 +53,22 @@ class Cable {
 [[nodiscard]] bool wait_until(const std::function<bool()>& done,
                               std::chrono::seconds limit = std::chrono::seconds(20));
 
+/// Another process that asks again and again whether something holds, from construction until
+/// held().
+class Watch {
+ public:
+  explicit Watch(const std::function<bool()>& holds);
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() { (void)held(); }
+  [[nodiscard]] bool held();  ///< Ends the watch: whether it held every time.
+
+ private:
+  int child_ = -1;
+  UniqueFd stop_;  ///< The child ends when this is closed, by us or with us.
+  bool held_ = false;
+};
+
 /// A raw socket on one interface.
 class RawSocket {
  public:
