@@ -125,7 +125,7 @@ std::vector<std::string_view> commands_of(const CLI::App& app) {
   return names;
 }
 
-std::string suggestion(const std::string& word, std::vector<std::string> candidates) {
+std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
   const std::vector<std::string_view> views(candidates.begin(), candidates.end());
   return did_you_mean(word, views);
 }
@@ -136,27 +136,33 @@ std::string joined(const std::vector<std::string_view>& words) {
   return text;
 }
 
+std::vector<std::string> options_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* at = &app; at != nullptr; at = at->get_parent())
+    for (const auto* option : at->get_options())
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
 // CLI11 says "A subcommand is required" for a mistyped one: say which word was not understood.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const auto& reached = deepest(app);
-  const auto left = app.remaining(true);
+  const auto path = path_of(reached);
+  const auto subject = &reached == &app ? path : path.substr(path.find(' ') + 1);
   const auto known = commands_of(reached);
-  const auto option = std::ranges::find_if(left, [](const auto& w) { return w.starts_with("-"); });
-  if (option != left.end() && option->size() > 1) {
-    std::vector<std::string> options;
-    for (const auto* at = &reached; at != nullptr; at = at->get_parent())
-      for (const auto* each : at->get_options())
-        for (const auto& name : each->get_lnames()) options.push_back("--" + name);
-    return fmt::format("{} has no option {}{}", path_of(reached), shown(*option),
-                       suggestion(option->substr(0, option->find('=')), std::move(options)));
-  }
-  if (!left.empty() && !known.empty())
-    return fmt::format("{} is not a command of {}{}", shown(left.front()), path_of(reached),
-                       did_you_mean(left.front(), known));
-  if (!left.empty())
-    return fmt::format("{} does not take {}", path_of(reached), shown(left.front()));
-  if (!known.empty()) return fmt::format("{} needs a command: {}", path_of(reached), joined(known));
-  return fmt::format("{}: {}", path_of(reached), printable(error.what()));
+  const auto left = app.remaining(true);
+  const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
+  const bool explains_itself =
+      code != CLI::ExitCodes::RequiredError && code != CLI::ExitCodes::ExtrasError;
+  if (explains_itself || (left.empty() && known.empty()))
+    return (&reached == &app ? "" : subject + ": ") + printable(error.what());
+  if (left.empty()) return fmt::format("{} needs a command: {}", subject, joined(known));
+  const auto& word = left.front();
+  if (word.starts_with("-"))
+    return fmt::format("{} has no option {}{}", subject, shown(word),
+                       suggestion(word.substr(0, word.find('=')), options_of(reached)));
+  if (known.empty()) return fmt::format("{} does not take {}", subject, shown(word));
+  return fmt::format("{} is not a command of {}{}", shown(word), path, did_you_mean(word, known));
 }
 
 template <class T>

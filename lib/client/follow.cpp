@@ -17,7 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kWaitSeconds = 30;       // what the API allows
-constexpr milliseconds kAtOnce{1000};  // an empty answer to a long poll that comes sooner is odd
+constexpr milliseconds kAtOnce{1000};  // an empty answer to a long poll does not come sooner
 constexpr long kServerErrors = 500;
 
 // Which daemon made the socket: a new one makes a new socket, and numbers its events from the
@@ -86,7 +86,9 @@ class Follower {
     pause_ = how_.first_pause;
     const auto printed = take(View(*body), *body);
     if (!printed) return forward_error(printed);
-    if (waits && *printed == 0 && std::chrono::steady_clock::now() - asked < kAtOnce) rest(kAtOnce);
+    const auto took = std::chrono::steady_clock::now() - asked;
+    if (waits && *printed == 0 && took < kAtOnce)
+      rest(how_.first_pause);  // it does not wait itself
     return {};
   }
 

@@ -135,6 +135,7 @@ std::string duration_text(double seconds) {
 
 std::optional<TimePoint> parse_time(std::string_view text) {
   using namespace std::chrono;
+  if (text.size() < std::string_view("2026-11-21T10:00:00Z").size()) return std::nullopt;
   int year = 0;
   unsigned month = 0, day = 0;
   int hour = 0, minute = 0, second = 0;
@@ -157,10 +158,15 @@ std::optional<TimePoint> parse_time(std::string_view text) {
 }
 
 std::string ago_text(std::string_view time, TimePoint now) {
+  using namespace std::chrono;
   const auto then = parse_time(time);
   if (!then) return printable(time);
-  const double seconds = std::chrono::duration<double>(now - *then).count();
-  return seconds < 1 ? "just now" : duration_text(std::floor(seconds)) + " ago";
+  const auto past = floor<seconds>(now - *then);
+  if (past < 1s) return "just now";
+  if (past < 1min) return fmt::format("{} s ago", past.count());
+  if (past < 1h) return fmt::format("{} min ago", floor<minutes>(past).count());
+  if (past < days(1)) return fmt::format("{} h ago", floor<hours>(past).count());
+  return fmt::format("{} d ago", floor<days>(past).count());
 }
 
 std::string plural(std::uint64_t n, std::string_view noun) {

@@ -39,8 +39,8 @@ using TimePoint = std::chrono::system_clock::time_point;
 /// RFC 3339 in UTC ("2026-11-21T10:00:00Z", fractions are dropped); std::nullopt for anything else.
 [[nodiscard]] std::optional<TimePoint> parse_time(std::string_view text);
 
-/// "3 min 0 s ago", "just now" for less than a second or the future; what is not a time is printed
-/// as it is.
+/// "42 s ago", "3 min ago", "5 h ago", "4 d ago"; "just now" for less than a second and for the
+/// future; what is no time is printed as it is.
 [[nodiscard]] std::string ago_text(std::string_view time, TimePoint now);
 
 /// "1 backend", "4 backends".
