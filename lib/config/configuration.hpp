@@ -151,6 +151,7 @@ struct Configuration {
   std::vector<Service> services;
   std::vector<Pool> pools;
   Admin admin;
+  std::chrono::seconds drain_timeout{10};  ///< After SIGTERM, unless traffic ceases earlier.
   std::string state_dir = "/var/lib/sluice";
 
   friend bool operator==(const Configuration&, const Configuration&) = default;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/decode.hpp"
+
+#include "config/documents.hpp"
+#include "config/reader.hpp"
+#include "config/value.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace sluice::config {
+namespace {
+
+std::vector<std::string> lines(const std::vector<Fault>& faults) {
+  std::vector<std::string> lines;
+  for (const auto& fault : faults) lines.push_back(fault.text());
+  return lines;
+}
+
+const auto kName = [](const auto& test) { return test.param.name; };
+
+class RefusedDocument : public testing::TestWithParam<TestDocument> {};
+
+TEST_P(RefusedDocument, IsToldEveryFaultWithPlaceAndRemedy) {
+  EXPECT_EQ(lines(decode(GetParam().text).faults), GetParam().faults);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, RefusedDocument, testing::ValuesIn(documents("refused.json")),
+                         kName);
+
+class AcceptedDocument : public testing::TestWithParam<TestDocument> {};
+
+TEST_P(AcceptedDocument, HasNoFaults) {
+  EXPECT_EQ(lines(decode(GetParam().text).faults), std::vector<std::string>());
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, AcceptedDocument, testing::ValuesIn(documents("accepted.json")),
+                         kName);
+
+TEST(Decode, SampleOfTheDocumentationArrivesWhole) {
+  const auto decoded = decode(sample());
+  ASSERT_EQ(lines(decoded.faults), std::vector<std::string>());
+  const auto& c = decoded.configuration;
+  EXPECT_EQ(c.node, "edge-1");
+  EXPECT_EQ(c.dpdk.workers(), std::vector<unsigned>{1});
+  ASSERT_EQ(c.ports.size(), 1U);
+  EXPECT_EQ(c.ports[0].interface(), "lb0");
+  EXPECT_TRUE(c.ports[0].is_af_xdp());
+  EXPECT_EQ(c.ports[0].mac->text(), "02:00:00:00:00:01");
+  ASSERT_EQ(c.neighbours.size(), 1U);
+  EXPECT_EQ(c.neighbours[0].address.text(), "10.0.1.11");
+  ASSERT_EQ(c.services.size(), 1U);
+  EXPECT_EQ(c.services[0].address.text(), "203.0.113.10");
+  EXPECT_EQ(c.services[0].port, 443);
+  ASSERT_EQ(c.pools.size(), 1U);
+  EXPECT_EQ(c.pools[0].forwarding, Forwarding::kIpip);
+  EXPECT_EQ(c.pools[0].encapsulation_source.text(), "10.0.0.1");
+  EXPECT_EQ(c.pools[0].classes[0].capacity, 12.5);
+  EXPECT_EQ(c.pools[0].backends[0].backend_class, "h100");
+  EXPECT_EQ(c.pools[0].health->interval, std::chrono::milliseconds(1000));
+  EXPECT_EQ(c.pools[0].autoscale->max, 16U);
+  EXPECT_EQ(c.admin.http, "127.0.0.1:9901");
+}
+
+TEST(Decode, KeysWhoseFeatureIsMissingAreAcceptedWithAWarning) {
+  EXPECT_EQ(lines(decode(sample()).warnings),
+            (std::vector<std::string>{
+                "/pools/0/classes: accepted, but this version does not act on it; classes count "
+                "from the version that scales pools",
+                "/pools/0/health: accepted, but this version does not act on it; backends count as "
+                "up; watch the backends by other means",
+                "/pools/0/autoscale: accepted, but this version does not act on it; the pool keeps "
+                "its size; add and remove backends with 'sluicectl backend'"}));
+}
+
+TEST(Decode, IdleWorkersAndEmptyPoolsAreWarnedOf) {
+  const auto decoded =
+      decode(R"({"dpdk": {"lcores": "0-3"}, "ports": [{"name": "p", "device": "d"}],
+                                  "pools": [{"name": "a", "forwarding": "l2dsr"}]})");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  EXPECT_EQ(lines(decoded.warnings),
+            (std::vector<std::string>{
+                "/ports/0/queues: 1 queues leave 2 of 3 workers idle; give each worker a queue, or "
+                "fewer dpdk.lcores",
+                "/pools/0/backends: the pool has no backends, so its services drop what they get; "
+                "add one here or with 'sluicectl backend add'"}));
+}
+
+TEST(Decode, AbsentKeysTakeTheDefaultsOfTheStructs) {
+  const auto decoded = decode(R"({"ports": [{"name": "p", "device": "d"}]})");
+  ASSERT_EQ(lines(decoded.faults), std::vector<std::string>());
+  Configuration expected;
+  expected.ports.push_back({.name = "p", .device = "d", .mac = {}});
+  EXPECT_EQ(decoded.configuration, expected);
+}
+
+TEST(Decode, CommentsAreAllowedAnywhere) {
+  const auto decoded = decode(
+      "// first\n{ /* a */ \"ports\": [ // b\n {\"name\": \"p\", /**/ "
+      "\"device\": \"d\"} ] } // last");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+}
+
+TEST(Decode, EveryCutOfTheSampleIsRefused) {
+  const auto whole = sample();
+  const auto end = whole.rfind('}');
+  for (std::size_t length = 0; length <= end; ++length)
+    EXPECT_FALSE(decode(std::string_view(whole).substr(0, length)).faults.empty()) << length;
+}
+
+TEST(Decode, FaultsAreOneLineAndPrintableWhateverTheInput) {
+  for (int byte = 1; byte < 256; ++byte) {
+    const std::string odd(3, static_cast<char>(byte));
+    for (const auto& text : {odd, "{\"" + odd + "\": 1}", "{\"node\": \"" + odd + "\"}",
+                             "{\"node\": \"\\u00" + fmt::format("{:02x}", byte) + "\"}"})
+      for (const auto& fault : decode(text).faults)
+        for (const char c : fault.text())
+          EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << byte;
+  }
+}
+
+TEST(Decode, NestingAtTheLimitIsReadAndBeyondItRefused) {
+  const auto nested = [](std::size_t levels) {
+    return "{\"x\":" + std::string(levels - 1, '[') + std::string(levels - 1, ']') + "}";
+  };
+  EXPECT_EQ(decode(nested(kDeepestNesting)).faults.front().layer, Layer::kField);
+  EXPECT_EQ(decode(nested(kDeepestNesting + 1)).faults.front().layer, Layer::kSyntax);
+}
+
+TEST(Decode, FaultsBeyondAThousandAreNotLookedFor) {
+  std::string text = "{\"ports\": [0";
+  for (int i = 0; i < 5000; ++i) text += ",0";
+  EXPECT_EQ(decode(text + "]}").faults.size(), 1U);  // too long a list is one fault
+  text = "{";
+  for (int i = 0; i < 5000; ++i) text += fmt::format("\"k{}\": 0, ", i);
+  EXPECT_EQ(decode(text + "\"k\": 0}").faults.size(), kMostFaults);
+}
+
+TEST(Decode, MoreThanAMillionValuesAreRefused) {
+  std::string text = "{\"x\": [0";
+  for (std::size_t i = 0; i < kMostValues; ++i) text += ",0";
+  EXPECT_EQ(lines(decode(text + "]}").faults),
+            std::vector<std::string>{"/: more than 1000000 values; give a smaller document"});
+}
+
+TEST(Decode, DocumentLongerThan16MebibytesIsRefused) {
+  EXPECT_EQ(lines(decode(std::string(kLongestDocument + 1, ' ')).faults),
+            std::vector<std::string>{"/: longer than 16777216 bytes; give a smaller document"});
+}
+
+TEST(Load, MissingFileFailsByItsPath) {
+  const auto loaded = load("/nonexistent/sluice.json");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Errc::kNotFound);
+  EXPECT_EQ(loaded.error().where, "/nonexistent/sluice.json");
+}
+
+TEST(Load, FileIsDecoded) {
+  const auto loaded = load(SLUICE_TEST_FILES "/sample.json");
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->configuration, decode(sample()).configuration);
+}
+
+}  // namespace
+}  // namespace sluice::config

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/lcores.hpp"
+
+#include "config/configuration.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sluice::config {
+namespace {
+
+using List = std::vector<unsigned>;
+
+TEST(ParseLcores, NumbersAndRangesComeOutAscending) {
+  EXPECT_EQ(parse_lcores("0").value(), (List{0}));
+  EXPECT_EQ(parse_lcores("0-3,6").value(), (List{0, 1, 2, 3, 6}));
+  EXPECT_EQ(parse_lcores("6,0-1").value(), (List{0, 1, 6}));
+  EXPECT_EQ(parse_lcores("5-5,127").value(), (List{5, 127}));
+}
+
+TEST(ParseLcores, AnythingElseIsAFlaw) {
+  for (const auto* list :
+       {"", " ", "a", "-1", "1-", "0,", ",0", "0--1", "0-1-2", "0 1", "0@1", "(0-1)@2", "0x1",
+        "128", "0-128", "99999999999999999999", "3-0", "1,1", "0-3,2-4"})
+    EXPECT_FALSE(parse_lcores(list)) << list;
+}
+
+TEST(Workers, AreEveryLcoreButTheMainOne) {
+  EXPECT_EQ((Dpdk{.lcores = "0-3", .main_lcore = 2, .extra_args = {}}.workers()), (List{0, 1, 3}));
+  EXPECT_EQ((Dpdk{.lcores = "x", .extra_args = {}}.workers()), List());
+}
+
+}  // namespace
+}  // namespace sluice::config

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schema, judged by python3-jsonschema, accepts and refuses what the decoder does.
+
+usage: schema_test.py CONFIG_TEXT FOLDER
+
+Documents: the sample, every document of accepted.json and refused.json, and mutants of a document
+with every key (each value replaced by each of a list, each key removed, an unknown key added to each object). What
+only a rule between fields refuses must pass the schema: it has no words for such rules.
+"""
+import copy
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import jsonschema
+
+REPLACEMENTS = [
+    None, True, False, -1, 0, 1, 2, 1.0, 1.5, 0.5, 65535, 65536, 65537, 2**31, 2**53, 2**63, 2**64, 1e30, -1e-9,
+    "", "x", "a b", "x\n", "é", "x" * 64, "x" * 65, "/", "/x", "/x y", "/" + "y" * 107, "0-1", "0-3,6", "1-", "0@1",
+    "tcp", "udp", "quic", "l2dsr", "gue", "maglev", "5tuple", "https", "threshold", "native",
+    "0.0.0.0", "0.0.0.0/0", "10.0.0.1", "10.0.0.01", "10.0.0.256", "10.0.0", "127.0.0.1", "224.0.0.1",
+    "239.255.255.255", "255.255.255.255", "10.0.0.0/8", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/032",
+    "10.0.0.0/+8", "::1", "2001:db8::1", "127.0.0.1:9901", "127.0.0.1:0", "127.0.0.1:65536", "[::1]:80", ":80",
+    "02:00:00:00:00:01", "02-00-00-00-00-ff", "00:00:00:00:00:00", "01:00:00:00:00:00", "02:00:00:00:00",
+    "02:00:00:00:00:0g", "ABCDEF0123456789abcdef0123456789", "0123456789abcdef0123456789abcdeg",
+    [], [1], ["x"], ["x y", ""], [{}], {}, {"name": "x"}, {"type": "tcp"}, {"policy": "target"},
+]
+
+
+# What the sample leaves to the defaults, so that mutants reach every key.
+REST = {
+    "/$schema": "https://example.net/sluice.schema.json",
+    "/hash_key": "00112233445566778899aabbccddeeff",
+    "/ports/0/xdp": "native",
+    "/dpdk/extra_args": ["--no-pci"],
+    "/flow_cache": {"flows": 4096, "tcp_timeout_s": 600, "udp_timeout_s": 60},
+    "/pools/0/decrement_ttl": False,
+    "/drain_timeout_s": 5,
+}
+
+
+def load(path):
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+
+
+def step(document, token):
+    return document[int(token)] if isinstance(document, list) else document[token]
+
+
+def parent(document, pointer):
+    *path, last = [t.replace("~1", "/").replace("~0", "~") for t in pointer.split("/")[1:]]
+    for token in path:
+        document = step(document, token)
+    return document, last
+
+
+def assign(document, pointer, value):
+    holder, last = parent(document, pointer)
+    if isinstance(holder, dict):
+        holder[last] = value
+    elif last == "-" or int(last) == len(holder):
+        holder.append(value)
+    else:
+        holder[int(last)] = value
+
+
+def remove(document, pointer):
+    holder, last = parent(document, pointer)
+    del holder[int(last) if isinstance(holder, list) else last]
+
+
+def changed(sample, change):
+    document = copy.deepcopy(sample)
+    for pointer, value in change.get("set", {}).items():
+        assign(document, pointer, value)
+    for pointer in change.get("remove", []):
+        remove(document, pointer)
+    return document
+
+
+def pointers(document, at=""):
+    if isinstance(document, dict):
+        children = [(key.replace("~", "~0").replace("/", "~1"), value) for key, value in document.items()]
+    elif isinstance(document, list):
+        children = list(enumerate(document))
+    else:
+        return
+    for token, value in children:
+        yield f"{at}/{token}", value
+        yield from pointers(value, f"{at}/{token}")
+
+
+def properties(schema, at=""):
+    """Pointers of every key, each list having one item."""
+    for key, value in schema.get("properties", {}).items():
+        pointer = f"{at}/{key}"
+        yield pointer
+        yield from properties(value, pointer)
+        yield from properties(value.get("items", {}), f"{pointer}/0")
+
+
+def mutants(sample):
+    yield "unknown key at the top", changed(sample, {"set": {"/unknown": 1}})
+    for value in REPLACEMENTS:
+        yield f"whole document {value!r}", value
+    for pointer, old in pointers(sample):
+        yield f"without {pointer}", changed(sample, {"remove": [pointer]})
+        if isinstance(old, dict):
+            yield f"unknown key in {pointer}", changed(sample, {"set": {f"{pointer}/unknown": 1}})
+        for value in REPLACEMENTS:
+            yield f"{pointer} = {value!r}", changed(sample, {"set": {pointer: value}})
+
+
+def python_dialect(schema):
+    """ECMA-262's `$` is the end of the text; Python's also stands before a last line feed."""
+    if isinstance(schema, dict):
+        return {key: re.sub(r"\$(?=\||\)|$)", r"\\Z", value) if key == "pattern" else python_dialect(value)
+                for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [python_dialect(item) for item in schema]
+    return schema
+
+
+def main():
+    config_text, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    schema = json.loads(subprocess.run([config_text, "schema"], check=True, capture_output=True, text=True).stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(python_dialect(schema))
+
+    sample = load(folder / "sample.json")
+    documents = [("sample", sample, "accepts")]
+    for entry in load(folder / "accepted.json"):
+        documents.append((entry["name"], changed(sample, entry), "accepts"))
+    for entry in load(folder / "refused.json"):
+        if "by" in entry:  # the others are raw text: about JSON itself, which no schema sees
+            documents.append((entry["name"], changed(sample, entry), entry["by"]))
+    full = changed(sample, {"set": REST})
+    missing = [pointer for pointer in properties(schema) if pointer not in dict(pointers(full))]
+    assert not missing, f"add to REST: {missing}"
+    documents.append(("every key", full, "accepts"))
+    documents += [(name, document, None) for name, document in mutants(full)]
+
+    lines = "".join(json.dumps(document) + "\n" for _, document, _ in documents)
+    answers = subprocess.run([config_text, "verdicts"], input=lines, check=True, capture_output=True,
+                             text=True).stdout.splitlines()
+    assert len(answers) == len(documents), (len(answers), len(documents))
+
+    wrong = []
+    seen = {"accepts": 0, "field": 0, "rule": 0, "syntax": 0}
+    for (name, document, expected), answer in zip(documents, answers):
+        verdict = answer.split("\t")[0]
+        seen[verdict] += 1
+        schema_accepts = validator.is_valid(document)
+        if schema_accepts != (verdict != "field"):
+            reason = "accepts" if schema_accepts else next(validator.iter_errors(document)).message
+            wrong.append(f"{name}: decoder: {answer}; schema: {reason}")
+        if expected is not None and verdict != expected:
+            wrong.append(f"{name}: expected {expected}, decoder: {answer}")
+    print("\n".join(wrong))
+    print(f"{len(documents)} documents: {seen}; {len(wrong)} disagreements")
+    if wrong or len(documents) < 3000 or min(seen["accepts"], seen["rule"]) < 20 or seen["field"] < 1000:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
