@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/api.hpp"
+
+#include "control/api_parse.hpp"
+#include "control/metrics.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace sluice::control {
+namespace {
+
+constexpr std::chrono::seconds kLongestWait{30};
+constexpr std::size_t kMostEvents = 1000;  // in one answer; the next asks from "next"
+
+Response json_answer(const Json& body) {
+  return {.status = 200, .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", .headers = {}};
+}
+
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> arguments;
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.front() == '*') {
+      const auto end = std::min(path.find('/'), path.size());
+      if (end == 0) return std::nullopt;
+      arguments.emplace_back(path.substr(0, end));
+      path.remove_prefix(end);
+    } else if (pattern.front() == path.front()) {
+      path.remove_prefix(1);
+    } else {
+      return std::nullopt;
+    }
+    pattern.remove_prefix(1);
+  }
+  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return arguments;
+}
+
+}  // namespace
+
+Api::Api(Parts parts) : parts_(std::move(parts)) {
+  add_reads();
+  add_changes();
+}
+
+void Api::add_reads() {
+  const auto read = [&](const char* path, auto view) {
+    routes_.push_back({"GET", path, [this, view](const Request&, const Arguments&) -> Answer {
+                         return json_answer(view(scene()));
+                       }});
+  };
+  read("/api/v1/status", view_status);
+  read("/api/v1/services", view_services);
+  read("/api/v1/pools", view_pools);
+  read("/api/v1/workers", view_workers);
+  read("/api/v1/drops", view_drops);
+  routes_.push_back(
+      {"GET", "/api/v1/backends", [this](const Request& r, const Arguments&) -> Answer {
+         auto view = view_backends(scene(), std::string(r.parameter("pool").value_or("")));
+         return view ? json_answer(*view) : refusal(view.error());
+       }});
+  routes_.push_back({"GET", "/api/v1/config", [this](const Request&, const Arguments&) -> Answer {
+                       return Response{.status = 200, .body = encode_running(parts_.model), .headers = {}};
+                     }});
+  routes_.push_back(
+      {"GET", "/api/v1/events", [this](const Request& r, const Arguments&) { return events(r); }});
+  routes_.push_back(
+      {"GET", "/api/v1/trace", [this](const Request& r, const Arguments&) { return trace(r); }});
+  routes_.push_back({"GET", "/metrics", [this](const Request&, const Arguments&) -> Answer {
+                       return Response{.status = 200,
+                                       .body = metrics(scene()),
+                                       .content_type = std::string(telemetry::kOpenMetricsType), .headers = {}};
+                     }});
+  routes_.push_back(
+      {"GET", "/healthz", [this](const Request&, const Arguments&) { return probe(""); }});
+  routes_.push_back({"GET", "/readyz", [this](const Request&, const Arguments&) {
+                       return probe(not_ready_because(scene()));
+                     }});
+}
+
+void Api::add_changes() {
+  const auto post = [&](const char* path, Call call) {
+    routes_.push_back({"POST", path, std::move(call)});
+  };
+  post("/api/v1/backends/*",
+       [this](const Request& r, const Arguments& a) { return add_backend(r, a[0]); });
+  post("/api/v1/backends/*/*/weight",
+       [this](const Request& r, const Arguments& a) { return set_weight(r, a[0], a[1]); });
+  post("/api/v1/backends/*/*/remove", [this](const Request& r, const Arguments& a) {
+    return change(r, fmt::format("remove backend {} of pool {}", a[1], a[0]),
+                  [&] { return parts_.model.remove_backend(a[0], a[1]); });
+  });
+  post("/api/v1/backends/*/*/drain", [this](const Request& r, const Arguments& a) {
+    return change(r, fmt::format("drain backend {} of pool {}", a[1], a[0]),
+                  [&] { return parts_.model.set_drained(a[0], a[1], true); });
+  });
+  post("/api/v1/backends/*/*/undrain", [this](const Request& r, const Arguments& a) {
+    return change(r, fmt::format("undrain backend {} of pool {}", a[1], a[0]),
+                  [&] { return parts_.model.set_drained(a[0], a[1], false); });
+  });
+  post("/api/v1/config/diff", [this](const Request& r, const Arguments&) { return diff(r); });
+  post("/api/v1/config/apply", [this](const Request& r, const Arguments&) { return apply(r); });
+  post("/api/v1/reload", [this](const Request& r, const Arguments&) -> Answer {
+    const auto before = parts_.model.running();
+    auto published = parts_.reload(r.peer.text);
+    if (published) return json_answer(change_report(*published, before, parts_.model));
+    return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
+  });
+}
+
+Answer Api::answer(const Request& request) {
+  std::string allowed;
+  for (const auto& route : routes_) {
+    const auto arguments = match(route.path, request.path);
+    if (!arguments) continue;
+    if (route.method == request.method) return route.call(request, *arguments);
+    allowed = route.method;
+  }
+  if (allowed.empty())
+    return refusal(404, "not_found", request.path,
+                   "is no path of this API; see docs/reference/api.md");
+  Response response = refusal(405, "invalid", request.path,
+                              fmt::format("takes {}, not {}", allowed, request.method));
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+Answer Api::change(const Request& request, const std::string& what,
+                   const std::function<Result<Published>()>& make) {
+  const auto before = parts_.model.running();
+  const auto drained_before = drained_names(parts_.model);
+  auto published = make();
+  if (!published) return refusal(published.error());
+  Json report = change_report(*published, before, parts_.model);
+  add_drain_changes(report, drained_before, drained_names(parts_.model));
+  parts_.changed(*published, request.peer.text, what);
+  return json_answer(report);
+}
+
+Answer Api::add_backend(const Request& request, const std::string& pool) {
+  auto backend = parse_backend(request.body);
+  if (!backend) return refusal(backend.error());
+  return change(
+      request,
+      fmt::format("add backend {} at {} to pool {}", backend->name, backend->address.text(), pool),
+      [&] { return parts_.model.add_backend(pool, *backend); });
+}
+
+Answer Api::set_weight(const Request& request, const std::string& pool, const std::string& name) {
+  const auto weight = parse_weight(request.body);
+  if (!weight) return refusal(weight.error());
+  return change(request, fmt::format("weight of backend {} of pool {} to {}", name, pool, *weight),
+                [&] { return parts_.model.set_weight(pool, name, *weight); });
+}
+
+Answer Api::diff(const Request& request) {
+  auto wanted = parse_configuration(request.body);
+  if (!wanted.faults.empty()) return wanted.refusal;
+  return json_answer({{"changes", changes_json(config::difference(parts_.model.running(),
+                                                                  wanted.configuration))}});
+}
+
+Answer Api::apply(const Request& request) {
+  auto wanted = parse_configuration(request.body);
+  if (!wanted.faults.empty()) return wanted.refusal;
+  if (auto error = needs_restart(parts_.model.file(), wanted.configuration)) return refusal(*error);
+  return change(request, "apply a configuration",
+                [&] { return parts_.model.apply_only(std::move(wanted.configuration)); });
+}
+
+Answer Api::trace(const Request& request) {
+  const auto flow = parse_flow(request);
+  if (!flow) return refusal(flow.error());
+  return json_answer(view_trace(scene(), *flow));
+}
+
+Answer Api::probe(std::string_view trouble) {
+  return Response{.status = trouble.empty() ? 200 : 503,
+                  .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
+                  .content_type = "text/plain", .headers = {}};
+}
+
+Answer Api::events(const Request& request) {
+  const auto since = parse_number(request, "since", 0);
+  if (!since) return refusal(since.error());
+  const auto wait = parse_number(request, "wait", 0);
+  if (!wait) return refusal(wait.error());
+  auto view = view_events(parts_.events, *since, kMostEvents);
+  const bool nothing = view["events"].empty() && view["lost"] == 0;
+  if (nothing && *wait > 0 && !request.expired && !parts_.standing.stopping)
+    return Defer{std::min<std::chrono::milliseconds>(
+        kLongestWait, std::chrono::seconds(std::min<std::uint64_t>(*wait, 30)))};
+  return json_answer(view);
+}
+
+}  // namespace sluice::control

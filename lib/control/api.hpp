@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin API: requests to views and changes. The wire contract is docs/reference/api.md.
+//
+// Threads: slow path.
+#pragma once
+
+#include "control/event_log.hpp"
+#include "control/http_message.hpp"
+#include "control/model.hpp"
+#include "control/views.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::control {
+
+class Api {
+ public:
+  struct Parts {
+    Model& model;
+    const FastPath& fast_path;
+    const Standing& standing;
+    EventLog& events;
+    /// Called after each change of the model that published: saves, admits, notes who it was.
+    std::function<void(const Published&, std::string_view who, std::string_view what)> changed;
+    /// Reads the configuration file again, as SIGHUP does; the faults are in Standing::last_reload.
+    std::function<Result<Published>(std::string_view who)> reload;
+  };
+
+  explicit Api(Parts parts);
+
+  [[nodiscard]] Answer answer(const Request& request);
+
+ private:
+  using Arguments = std::vector<std::string>;  ///< What stands for the "*" of a route's path.
+  using Call = std::function<Answer(const Request&, const Arguments&)>;
+  struct Route {
+    std::string method;
+    std::string path;  ///< "/api/v1/backends/*/*/drain"
+    Call call;
+  };
+
+  void add_reads();
+  void add_changes();
+  [[nodiscard]] Scene scene() const { return {parts_.model, parts_.fast_path, parts_.standing}; }
+  [[nodiscard]] Answer events(const Request& request);
+  [[nodiscard]] Answer trace(const Request& request);
+  [[nodiscard]] Answer probe(std::string_view trouble);
+  [[nodiscard]] Answer add_backend(const Request& request, const std::string& pool);
+  [[nodiscard]] Answer set_weight(const Request& request, const std::string& pool,
+                                  const std::string& name);
+  [[nodiscard]] Answer diff(const Request& request);
+  [[nodiscard]] Answer apply(const Request& request);
+  /// Runs a change and answers with what it led to.
+  [[nodiscard]] Answer change(const Request& request, const std::string& what,
+                              const std::function<Result<Published>()>& make);
+
+  Parts parts_;
+  std::vector<Route> routes_;
+};
+
+}  // namespace sluice::control

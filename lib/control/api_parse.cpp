@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/api_parse.hpp"
+
+#include "base/nearest.hpp"
+#include "config/decode.hpp"
+#include "config/encode.hpp"
+#include "packet/headers.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace sluice::control {
+namespace {
+
+using Plain = nlohmann::json;
+
+constexpr std::size_t kLongestBody = 4096;  // of a change to one backend
+
+// An object of few plain values, whose keys are all in `known`.
+Result<Plain> parse_object(std::string_view body, std::span<const std::string_view> known) {
+  if (body.size() > kLongestBody)
+    return fail(Errc::kInvalid, "body", "is longer than {} bytes", kLongestBody);
+  const auto flat = [](int depth, Plain::parse_event_t event, const Plain&) {
+    return depth < 1 || (event != Plain::parse_event_t::object_start &&
+                         event != Plain::parse_event_t::array_start);
+  };
+  auto object = Plain::parse(body.begin(), body.end(), flat, /*allow_exceptions=*/false);
+  if (object.is_discarded() || !object.is_object())
+    return fail(Errc::kInvalid, "body", "is not a JSON object");
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(known, std::string_view(key)) == known.end())
+      return fail(Errc::kInvalid, "/" + key, "is not a key that is known here{}",
+                  did_you_mean(key, known));
+  return object;
+}
+
+Result<std::string> text_of(const Plain& object, const char* key, bool required) {
+  const auto found = object.find(key);
+  if (found == object.end()) {
+    if (!required) return std::string();
+    return fail(Errc::kInvalid, std::string("/") + key, "is missing");
+  }
+  if (!found->is_string()) return fail(Errc::kInvalid, std::string("/") + key, "is not a string");
+  return found->get<std::string>();
+}
+
+Result<std::uint32_t> weight_of(const Plain& value) {
+  if (!value.is_number_unsigned() ||
+      value.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
+    return fail(Errc::kInvalid, "/weight", "is not a whole number from 0 on that fits 32 bits");
+  return value.get<std::uint32_t>();
+}
+
+Result<IpAddress> parse_v4(const Request& request, std::string_view key) {
+  const auto given = request.parameter(key).value_or("");
+  const auto address = IpAddress::parse(given);
+  if (!address || !address->is_v4())
+    return fail(Errc::kInvalid, std::string(key), "'{}' is not an IPv4 address", given);
+  return *address;
+}
+
+Result<std::uint16_t> parse_port(const Request& request, std::string_view key) {
+  const auto number = parse_number(request, key, 0);
+  if (!number) return forward_error(number);
+  if (*number > 65535)
+    return fail(Errc::kInvalid, std::string(key), "{} is not a port; ports end at 65535", *number);
+  return static_cast<std::uint16_t>(*number);
+}
+
+}  // namespace
+
+Result<config::Backend> parse_backend(std::string_view body) {
+  static constexpr std::string_view kKeys[] = {"name", "address", "weight", "class"};
+  auto object = parse_object(body, kKeys);
+  if (!object) return forward_error(object);
+  config::Backend backend;
+  auto name = text_of(*object, "name", true);
+  if (!name) return forward_error(name);
+  backend.name = std::move(*name);
+  auto given = text_of(*object, "address", true);
+  if (!given) return forward_error(given);
+  const auto address = IpAddress::parse(*given);
+  if (!address) return fail(Errc::kInvalid, "/address", "'{}' is not an IP address", *given);
+  backend.address = *address;
+  auto of_class = text_of(*object, "class", false);
+  if (!of_class) return forward_error(of_class);
+  backend.backend_class = std::move(*of_class);
+  if (object->contains("weight")) {
+    auto weight = weight_of((*object)["weight"]);
+    if (!weight) return forward_error(weight);
+    backend.weight = *weight;
+  }
+  return backend;
+}
+
+Result<std::uint32_t> parse_weight(std::string_view body) {
+  static constexpr std::string_view kKeys[] = {"weight"};
+  const auto object = parse_object(body, kKeys);
+  if (!object) return forward_error(object);
+  if (!object->contains("weight")) return fail(Errc::kInvalid, "/weight", "is missing");
+  return weight_of((*object)["weight"]);
+}
+
+Result<std::uint64_t> parse_number(const Request& request, std::string_view key,
+                                   std::uint64_t absent) {
+  const auto given = request.parameter(key);
+  if (!given) return absent;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), number);
+  if (error != std::errc{} || end != given->data() + given->size())
+    return fail(Errc::kInvalid, std::string(key), "'{}' is not a whole number", *given);
+  return number;
+}
+
+Result<FlowKey> parse_flow(const Request& request) {
+  const auto protocol = request.parameter("protocol").value_or("");
+  if (protocol != "tcp" && protocol != "udp")
+    return fail(Errc::kInvalid, "protocol", "'{}' is neither tcp nor udp", protocol);
+  const auto source = parse_v4(request, "source");
+  if (!source) return forward_error(source);
+  const auto destination = parse_v4(request, "destination");
+  if (!destination) return forward_error(destination);
+  const auto source_port = parse_port(request, "source_port");
+  if (!source_port) return forward_error(source_port);
+  const auto destination_port = parse_port(request, "destination_port");
+  if (!destination_port) return forward_error(destination_port);
+  FlowKey key{};
+  key.source[0] = source->words()[0];
+  key.destination[0] = destination->words()[0];
+  key.source_port = Be16::from_host(*source_port).wire();
+  key.destination_port = Be16::from_host(*destination_port).wire();
+  key.protocol = protocol == "tcp" ? wire::kIpProtoTcp : wire::kIpProtoUdp;
+  key.family = 4;
+  return key;
+}
+
+ParsedConfiguration parse_configuration(std::string_view body) {
+  auto decoded = config::decode(body);
+  ParsedConfiguration parsed{std::move(decoded.configuration), std::move(decoded.faults), {}};
+  if (parsed.faults.empty()) return parsed;
+  std::vector<std::string> texts;
+  for (const auto& fault : parsed.faults) texts.push_back(fault.text());
+  parsed.refusal = refusal_with_faults(
+      {Errc::kInvalid, parsed.faults.front().pointer,
+       fmt::format("the configuration has {} fault{}", texts.size(), texts.size() == 1 ? "" : "s")},
+      texts);
+  return parsed;
+}
+
+std::optional<Error> needs_restart(const config::Configuration& file,
+                                   const config::Configuration& wanted) {
+  for (const auto& change : config::difference(file, wanted))
+    if (!change.reloadable)
+      return Error{Errc::kConflict, change.path,
+                   fmt::format("changes only on restart (from {} to {}); nothing was changed",
+                               change.before.empty() ? "nothing" : change.before,
+                               change.after.empty() ? "nothing" : change.after)};
+  return std::nullopt;
+}
+
+Response refusal_with_faults(const Error& error, const std::vector<std::string>& faults) {
+  Json body = {
+      {"error", {{"code", name(error.code)}, {"where", error.where}, {"message", error.message}}},
+      {"faults", faults}};
+  return {.status = http_status(error.code),
+          .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
+          .headers = {}};
+}
+
+std::string encode_running(const Model& model) { return config::encode(model.running()); }
+
+Json changes_json(const std::vector<config::Change>& changes) {
+  Json list = Json::array();
+  for (const auto& c : changes)
+    list.push_back(
+        {{"path", c.path}, {"before", c.before}, {"after", c.after}, {"reloadable", c.reloadable}});
+  return list;
+}
+
+Json change_report(const Published& published, const config::Configuration& before,
+                   const Model& after) {
+  return {{"generation", published.generation},
+          {"changes", changes_json(config::difference(before, after.running()))},
+          {"moved",
+           {{"slots", published.movement.moved},
+            {"least", published.movement.least},
+            {"of", published.movement.total}}}};
+}
+
+std::set<std::string> drained_names(const Model& model) {
+  std::set<std::string> names;
+  for (const auto& [pool, changes] : model.operator_state().pools)
+    for (const auto& name : changes.drained) names.insert(pool + "/backends/" + name);
+  return names;
+}
+
+void add_drain_changes(Json& report, const std::set<std::string>& before,
+                       const std::set<std::string>& after) {
+  const auto add = [&](const std::string& name, const char* was, const char* is) {
+    report["changes"].push_back({{"path", "pools/" + name + "/operator"},
+                                 {"before", was},
+                                 {"after", is},
+                                 {"reloadable", true}});
+  };
+  for (const auto& name : after)
+    if (!before.contains(name)) add(name, "none", "drain");
+  for (const auto& name : before)
+    if (!after.contains(name)) add(name, "drain", "none");
+}
+
+Json view_events(const EventLog& events, std::uint64_t since, std::size_t most) {
+  const auto page = events.since(since, most);
+  Json list = Json::array();
+  for (const auto* e : page.events)
+    list.push_back({{"id", e->id},
+                    {"at", rfc3339(e->at)},
+                    {"level", name(e->level)},
+                    {"component", e->component},
+                    {"event", e->event},
+                    {"text", e->text}});
+  return {{"events", std::move(list)}, {"next", page.next}, {"lost", page.lost}};
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin API takes apart and puts together: bodies, queries, and reports of changes. Every
+// byte that comes in is checked here.
+//
+// Threads: slow path.
+#pragma once
+
+#include "config/difference.hpp"
+#include "config/fault.hpp"
+#include "control/event_log.hpp"
+#include "control/http_message.hpp"
+#include "control/model.hpp"
+#include "control/views.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::control {
+
+/// {"name", "address", "weight", "class"}; weight defaults to 100. @return kInvalid.
+[[nodiscard]] Result<config::Backend> parse_backend(std::string_view body);
+/// {"weight": N}. @return kInvalid.
+[[nodiscard]] Result<std::uint32_t> parse_weight(std::string_view body);
+/// A number of the query, or `absent`. @return kInvalid.
+[[nodiscard]] Result<std::uint64_t> parse_number(const Request& request, std::string_view key,
+                                                 std::uint64_t absent);
+/// protocol, source, source_port, destination, destination_port of the query. @return kInvalid.
+[[nodiscard]] Result<FlowKey> parse_flow(const Request& request);
+
+struct ParsedConfiguration {
+  config::Configuration configuration;
+  std::vector<config::Fault> faults;
+  Response refusal;  ///< When there are faults.
+};
+[[nodiscard]] ParsedConfiguration parse_configuration(std::string_view body);
+
+/// The first change that only a restart can make, as a kConflict error; std::nullopt: none.
+[[nodiscard]] std::optional<Error> needs_restart(const config::Configuration& file,
+                                                 const config::Configuration& wanted);
+
+[[nodiscard]] Response refusal_with_faults(const Error& error,
+                                           const std::vector<std::string>& faults);
+[[nodiscard]] std::string encode_running(const Model& model);
+[[nodiscard]] Json changes_json(const std::vector<config::Change>& changes);
+/// {"generation", "changes", "moved"} of a change of the running configuration.
+[[nodiscard]] Json change_report(const Published& published, const config::Configuration& before,
+                                 const Model& after);
+/// "POOL/BACKEND" of every drained backend.
+[[nodiscard]] std::set<std::string> drained_names(const Model& model);
+void add_drain_changes(Json& report, const std::set<std::string>& before,
+                       const std::set<std::string>& after);
+[[nodiscard]] Json view_events(const EventLog& events, std::uint64_t since, std::size_t most);
+
+}  // namespace sluice::control

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/daemon.hpp"
+
+#include "base/log.hpp"
+#include "config/decode.hpp"
+#include "control/api.hpp"
+#include "control/api_parse.hpp"
+#include "control/event_log.hpp"
+#include "control/event_loop.hpp"
+#include "control/fast_path.hpp"
+#include "control/http_server.hpp"
+#include "control/model.hpp"
+#include "control/notify.hpp"
+#include "control/operator_state.hpp"
+#include "control/reach_finder.hpp"
+#include "control/standing.hpp"
+#include "snapshot/publisher.hpp"
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace sluice::control {
+namespace {
+
+using std::chrono::system_clock;
+
+constexpr std::array kSignals = {SIGHUP, SIGTERM, SIGINT};
+constexpr std::chrono::milliseconds kReclaimEvery{50};  // retired snapshots hold memory, no more
+constexpr std::chrono::milliseconds kDrainCheckEvery{500};
+
+class Daemon {
+ public:
+  static Result<std::unique_ptr<Daemon>> start(config::Configuration configuration,
+                                               const std::string& file);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  void run();
+
+ private:
+  explicit Daemon(std::unique_ptr<EventLoop> loop) : loop_(std::move(loop)) {}
+  Result<void> set_up(config::Configuration configuration, const std::string& file);
+  Result<void> set_up_api();
+  OperatorState load_state(const std::string& directory);
+  void save_state();
+  void note_state_problem(const std::string& problem);
+  void on_signal(int signal);
+  Result<Published> reload(std::string_view who);
+  void changed(const Published& published, std::string_view who, std::string_view what);
+  void follow_next_hops();
+  void begin_stop();
+  void check_drained();
+
+  std::unique_ptr<EventLoop> loop_;
+  EventLog events_;
+  Standing standing_;
+  std::unique_ptr<FastPath> fast_path_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<snapshot::Publisher> publisher_;
+  std::unique_ptr<ReachFinder> reach_finder_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<HttpServer> server_;
+  std::uint64_t forwarded_before_ = 0;
+  EventLoop::Clock::time_point drain_until_{};
+};
+
+Result<std::unique_ptr<Daemon>> Daemon::start(config::Configuration configuration,
+                                              const std::string& file) {
+  EventLoop::block_signals(kSignals);  // before DPDK and TBB start threads
+  auto loop = EventLoop::open();
+  if (!loop) return forward_error(loop);
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(*loop)));
+  if (auto ready = daemon->set_up(std::move(configuration), file); !ready)
+    return forward_error(ready);
+  return daemon;
+}
+
+Result<void> Daemon::set_up(config::Configuration configuration, const std::string& file) {
+  standing_.file = file;
+  standing_.started = standing_.loaded = standing_.published = standing_.last_reload.at =
+      system_clock::now();
+  if (auto ready = loop_->on_signals(kSignals, [this](int signal) { on_signal(signal); }); !ready)
+    return ready;
+
+  auto fast_path = FastPath::open(configuration);
+  if (!fast_path) return forward_error(fast_path);
+  fast_path_ = std::move(*fast_path);
+  auto ports = egress_ports(configuration, fast_path_->macs());
+  auto operator_state = load_state(configuration.state_dir);
+  auto model = Model::create(std::move(configuration), std::move(operator_state), std::move(ports),
+                             EventLoop::Clock::now);
+  if (!model) return forward_error(model);
+  model_ = std::move(*model);
+  const auto workers = static_cast<unsigned>(model_->running().ports.front().queues);
+  auto publisher = snapshot::Publisher::create(model_->take_first(), workers);
+  if (!publisher) return forward_error(publisher);
+  publisher_ = std::move(*publisher);
+  model_->publish_to(*publisher_);
+
+  // The API first: a second daemon of this node is refused before it takes any traffic.
+  if (auto ready = set_up_api(); !ready) return ready;
+  auto finder = ReachFinder::open(*loop_, [this] { follow_next_hops(); });
+  if (!finder) return forward_error(finder);
+  reach_finder_ = std::move(*finder);
+  follow_next_hops();
+  if (auto running = fast_path_->launch(*publisher_); !running) return running;
+  if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted) return admitted;
+  loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
+  save_state();
+  return {};
+}
+
+Result<void> Daemon::set_up_api() {
+  api_ = std::make_unique<Api>(
+      Api::Parts{.model = *model_,
+                 .fast_path = *fast_path_,
+                 .standing = standing_,
+                 .events = events_,
+                 .changed = [this](const Published& p, std::string_view who,
+                                   std::string_view what) { changed(p, who, what); },
+                 .reload = [this](std::string_view who) { return reload(who); }});
+  auto server = HttpServer::open(
+      *loop_, {.socket = model_->running().admin.socket, .http = model_->running().admin.http},
+      [this](const Request& request) { return api_->answer(request); });
+  if (!server) return forward_error(server);
+  server_ = std::move(*server);
+  events_.on_new([this] { server_->wake_deferred(); });
+  return {};
+}
+
+Daemon::~Daemon() {
+  server_.reset();
+  reach_finder_.reset();
+  if (fast_path_) fast_path_->stop();  // no reader is left when the publisher goes
+  publisher_.reset();
+}
+
+void Daemon::run() {
+  events_.add(Level::kInfo, "daemon", "started",
+              fmt::format("node {} generation {} workers {}", model_->running().node,
+                          model_->snapshot().generation, fast_path_->workers().size()));
+  notify("READY=1\nSTATUS=forwarding");
+  loop_->run();
+  notify("STOPPING=1");
+  events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
+}
+
+OperatorState Daemon::load_state(const std::string& directory) {
+  auto loaded = load_operator_state(directory);
+  if (!loaded.problem.empty())
+    events_.add(Level::kWarn, "state", "state_not_loaded", loaded.problem);
+  return std::move(loaded.state);
+}
+
+void Daemon::save_state() {
+  const auto saved = save_operator_state(model_->operator_state(), model_->running().state_dir);
+  note_state_problem(saved ? std::string() : saved.error().text());
+}
+
+void Daemon::note_state_problem(const std::string& problem) {
+  if (problem == standing_.state_problem) return;
+  standing_.state_problem = problem;
+  if (problem.empty()) {
+    events_.add(Level::kInfo, "state", "state_saved", "the state directory can be written again");
+  } else {
+    events_.add(
+        Level::kWarn, "state", "state_not_saved",
+        problem + "; forwarding goes on, but operator's changes will not survive a restart");
+  }
+}
+
+void Daemon::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    (void)reload("SIGHUP");  // the outcome is an event and in the status
+  } else if (standing_.stopping) {
+    loop_->stop();
+  } else {
+    begin_stop();
+  }
+}
+
+Result<Published> Daemon::reload(std::string_view who) {
+  notify_reloading();
+  standing_.last_reload = {.ok = false, .at = system_clock::now(), .faults = {}};
+  const auto refuse = [&](const Error& error) -> Result<Published> {
+    if (standing_.last_reload.faults.empty()) standing_.last_reload.faults.push_back(error.text());
+    events_.add(Level::kError, "config", "reload_refused",
+                fmt::format("by {}: {}; the old configuration stays", who,
+                            fmt::join(standing_.last_reload.faults, " | ")));
+    notify("READY=1\nSTATUS=forwarding; the last reload was refused");
+    return tl::unexpected(error);
+  };
+  auto decoded = config::load(standing_.file);
+  if (!decoded) return refuse(decoded.error());
+  for (const auto& fault : decoded->faults) standing_.last_reload.faults.push_back(fault.text());
+  if (!decoded->faults.empty())
+    return refuse(
+        {Errc::kInvalid, standing_.file, fmt::format("has {} faults", decoded->faults.size())});
+  if (auto error = needs_restart(model_->file(), decoded->configuration)) return refuse(*error);
+  auto published = model_->replace_file(std::move(decoded->configuration));
+  if (!published) return refuse(published.error());
+  standing_.last_reload.ok = true;
+  standing_.loaded = system_clock::now();
+  changed(*published, who, "reload");
+  notify("READY=1\nSTATUS=forwarding");
+  return published;
+}
+
+void Daemon::changed(const Published& published, std::string_view who, std::string_view what) {
+  events_.add(Level::kInfo, "config", "changed",
+              fmt::format("{} by {}: generation {}, {} of {} entries moved, least possible {}",
+                          what, who, published.generation, published.movement.moved,
+                          published.movement.total, published.movement.least));
+  if (published.changed) standing_.published = system_clock::now();
+  if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted)
+    events_.add(Level::kError, "xdp", "services_not_set", admitted.error().text());
+  save_state();
+  follow_next_hops();
+}
+
+void Daemon::follow_next_hops() {
+  auto reaches = reach_finder_->find(model_->addresses_to_resolve(), model_->ports());
+  auto published = model_->set_kernel_reaches(std::move(reaches));
+  if (!published) {
+    events_.add(Level::kError, "next_hops", "not_published", published.error().text());
+  } else if (published->changed) {
+    standing_.published = system_clock::now();
+    for (const auto& line : reach_finder_->take_news())
+      events_.add(Level::kInfo, "next_hops", "next_hop", line);
+  }
+}
+
+void Daemon::begin_stop() {
+  standing_.stopping = true;
+  drain_until_ = loop_->now() + model_->running().drain_timeout;
+  forwarded_before_ = fast_path_->books().total(Outcome::kForward);
+  events_.add(
+      Level::kInfo, "daemon", "stopping",
+      fmt::format("not ready any more; stops when traffic has ceased, at the latest in {} s",
+                  model_->running().drain_timeout.count()));
+  notify("STOPPING=1\nSTATUS=draining");
+  server_->wake_deferred();
+  loop_->every(kDrainCheckEvery, [this] { check_drained(); });
+}
+
+void Daemon::check_drained() {
+  const auto forwarded = fast_path_->books().total(Outcome::kForward);
+  if (forwarded == forwarded_before_ || loop_->now() >= drain_until_) loop_->stop();
+  forwarded_before_ = forwarded;
+}
+
+}  // namespace
+
+Result<void> run_daemon(config::Configuration configuration, const std::string& file) {
+  auto daemon = Daemon::start(std::move(configuration), file);
+  if (!daemon) return forward_error(daemon);
+  (*daemon)->run();
+  return {};
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/fast_path.hpp"
+
+#include "base/log.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace sluice::control {
+namespace {
+
+// "0000:3b:00.0" and "3b:00.0", with or without devargs behind: everything else is a virtual
+// device.
+bool is_pci(const std::string& device) {
+  const auto address = device.substr(0, device.find(','));
+  return address.find(':') != std::string::npos &&
+         std::isxdigit(static_cast<unsigned char>(address[0])) != 0;
+}
+
+dataplane::EalSettings eal_settings(const config::Configuration& c) {
+  dataplane::EalSettings settings{.file_prefix = "sluice-" + c.node,
+                                  .lcores = c.dpdk.lcores,
+                                  .main_lcore = c.dpdk.main_lcore,
+                                  .huge_pages = c.dpdk.huge_pages,
+                                  .memory_mb = c.dpdk.memory_mb,
+                                  .pci_devices = {},
+                                  .extra_args = c.dpdk.extra_args};
+  for (const auto& port : c.ports)
+    if (is_pci(port.device)) settings.pci_devices.push_back(port.device);
+  return settings;
+}
+
+xdp::Mode mode_of(config::XdpMode mode) {
+  switch (mode) {
+    case config::XdpMode::kNative:
+      return xdp::Mode::kNative;
+    case config::XdpMode::kGeneric:
+      return xdp::Mode::kGeneric;
+    case config::XdpMode::kAuto:
+      break;
+  }
+  return xdp::Mode::kAuto;
+}
+
+Result<void> interfaces_exist(const config::Configuration& c) {
+  for (std::size_t i = 0; i < c.ports.size(); ++i) {
+    const auto interface = c.ports[i].interface();
+    if (!interface.empty() && ::if_nametoindex(interface.c_str()) == 0)
+      return fail(Errc::kNotFound, fmt::format("/ports/{}/device", i),
+                  "there is no interface '{}'; `ip link` lists those there are", interface);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FastPath>> FastPath::open(const config::Configuration& configuration) {
+  std::unique_ptr<FastPath> fast_path(new FastPath(configuration));
+  const auto settings = eal_settings(configuration);
+  if (auto ready = interfaces_exist(configuration); !ready) return forward_error(ready);
+  if (auto ready = dataplane::preflight(settings); !ready) return forward_error(ready);
+  if (auto attached = fast_path->attach_filters(); !attached) return forward_error(attached);
+  auto eal = dataplane::Eal::start(settings);
+  if (!eal) return forward_error(eal);
+  fast_path->eal_.emplace(std::move(*eal));
+  if (auto opened = fast_path->open_ports(); !opened) return forward_error(opened);
+  return fast_path;
+}
+
+Result<void> FastPath::attach_filters() {
+  port_filters_.resize(configuration_.ports.size());
+  for (std::size_t i = 0; i < configuration_.ports.size(); ++i) {
+    const auto& port = configuration_.ports[i];
+    if (!port.is_af_xdp()) continue;
+    if (!filter_) {
+      auto filter = xdp::Filter::open(configuration_.node);
+      if (!filter) return forward_error(filter);
+      filter_.emplace(std::move(*filter));
+    }
+    const auto interface = port.interface();
+    auto report = filter_->attach(interface, mode_of(port.xdp));
+    if (!report) return forward_error(report);
+    log("xdp")->info("attached interface={} mode={} took_over={}{}{}", interface,
+                     xdp::name(report->mode), report->took_over,
+                     report->note.empty() ? "" : " note=", report->note);
+    port_filters_[i] = PortFilter{interface, *report};
+  }
+  return {};
+}
+
+Result<void> FastPath::open_ports() {
+  const auto workers = static_cast<std::uint16_t>(
+      std::min<std::size_t>(eal_->worker_lcores().size(), configuration_.ports.front().queues));
+  for (const auto& port : configuration_.ports) {
+    auto opened = dataplane::Port::open({.name = port.name,
+                                         .device = port.device,
+                                         .mac = port.mac,
+                                         .rx_queues = port.queues,
+                                         .tx_queues = workers});
+    if (!opened) return forward_error(opened);
+    ports_.push_back(std::move(*opened));
+  }
+  // Only once every socket is in place: two ports may share an interface.
+  for (const auto& port_filter : port_filters_)
+    if (port_filter)
+      if (auto done = filter_->promote(port_filter->interface); !done) return done;
+  if (filter_)
+    if (auto done = filter_->detach_others(); !done) return done;
+  return {};
+}
+
+dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned lcore) const {
+  dataplane::WorkerSettings settings{.number = number,
+                                     .lcore = lcore,
+                                     .queues = {},
+                                     .ports = {},
+                                     .flows = configuration_.flow_cache.flows};
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    settings.ports.push_back({ports_[i].id(), ports_[i].kernel_has_copy()});
+    settings.queues.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(number)});
+  }
+  return settings;
+}
+
+Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
+  const auto lcores = eal_->worker_lcores();
+  const auto workers = std::min<std::size_t>(lcores.size(), configuration_.ports.front().queues);
+  for (unsigned n = 0; n < workers; ++n) {
+    auto worker = dataplane::Worker::create(worker_settings(n, lcores[n]), publisher);
+    if (!worker) return forward_error(worker);
+    workers_.push_back(std::move(*worker));
+  }
+  launched_ = true;
+  for (auto& worker : workers_)
+    if (auto running = worker->launch(); !running) return running;
+  return {};
+}
+
+Result<void> FastPath::admit(const snapshot::Snapshot& snapshot) {
+  if (!filter_) return {};
+  std::vector<xdp::ServiceEntry> entries;
+  for (const auto& service : snapshot.input.services)
+    entries.push_back({service.address, service.port, service.protocol, service.number});
+  return filter_->set_services(entries);
+}
+
+void FastPath::stop() {
+  if (launched_) {
+    for (auto& worker : workers_) worker->stop();
+    for (auto& worker : workers_) worker->join();
+    launched_ = false;
+  }
+  if (!filter_) return;
+  if (auto closed = filter_->close(); !closed) log("xdp")->warn("close {}", closed.error().text());
+  filter_.reset();
+}
+
+FastPath::~FastPath() {
+  stop();
+  workers_.clear();  // their memory is DPDK's
+  ports_.clear();
+}
+
+std::vector<xdp::Stat> FastPath::filter_statistics(const std::string& interface) const {
+  if (!filter_) return {};
+  auto statistics = filter_->statistics(interface);
+  return statistics ? std::move(*statistics) : std::vector<xdp::Stat>{};
+}
+
+std::vector<MacAddress> FastPath::macs() const {
+  std::vector<MacAddress> macs;
+  for (const auto& port : ports_) macs.push_back(port.mac());
+  return macs;
+}
+
+dataplane::Books FastPath::books() const {
+  dataplane::Books books;
+  for (const auto& worker : workers_) books.add(worker->counters());
+  return books;
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fast path as the slow path owns it: DPDK, the XDP filter, ports and workers, brought up and
+// taken down in the one order that works.
+//
+// Threads: slow path; the workers it launches run on their own lcores.
+#pragma once
+
+#include "base/result.hpp"
+#include "config/configuration.hpp"
+#include "dataplane/counters.hpp"
+#include "dataplane/eal.hpp"
+#include "dataplane/port.hpp"
+#include "dataplane/worker.hpp"
+#include "snapshot/publisher.hpp"
+#include "snapshot/snapshot.hpp"
+#include "xdp/filter.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::control {
+
+/// What the filter is on one port's interface.
+struct PortFilter {
+  std::string interface;
+  xdp::AttachReport report;
+};
+
+class FastPath {
+ public:
+  /// Starts DPDK, takes the interfaces of net_af_xdp ports with the XDP filter, and opens the
+  /// ports. Nothing is forwarded yet. A process can call it once.
+  /// @return the first error, with its place and remedy; what was opened is closed again.
+  [[nodiscard]] static Result<std::unique_ptr<FastPath>> open(
+      const config::Configuration& configuration);
+  ~FastPath();  ///< stop(), then closes the ports and DPDK.
+  FastPath(const FastPath&) = delete;
+  FastPath& operator=(const FastPath&) = delete;
+
+  /// Creates and starts the workers. @return kExhausted, kIo.
+  [[nodiscard]] Result<void> launch(const snapshot::Publisher& publisher);
+
+  /// Has the filter let the services of a snapshot pass to the workers, and nothing else.
+  [[nodiscard]] Result<void> admit(const snapshot::Snapshot& snapshot);
+
+  /// Ends the workers after the bursts at hand and takes the filter off the interfaces.
+  void stop();
+
+  [[nodiscard]] const std::vector<dataplane::Port>& ports() const noexcept { return ports_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<dataplane::Worker>>& workers() const noexcept {
+    return workers_;
+  }
+  /// By port index; std::nullopt where no filter of ours is.
+  [[nodiscard]] const std::vector<std::optional<PortFilter>>& filters() const noexcept {
+    return port_filters_;
+  }
+  /// The filter's counters on an interface; empty when they cannot be read.
+  [[nodiscard]] std::vector<xdp::Stat> filter_statistics(const std::string& interface) const;
+  [[nodiscard]] std::vector<MacAddress> macs() const;
+  /// All workers' books together.
+  [[nodiscard]] dataplane::Books books() const;
+
+ private:
+  explicit FastPath(config::Configuration configuration)
+      : configuration_(std::move(configuration)) {}
+  [[nodiscard]] Result<void> attach_filters();
+  [[nodiscard]] Result<void> open_ports();
+  [[nodiscard]] dataplane::WorkerSettings worker_settings(unsigned number, unsigned lcore) const;
+
+  config::Configuration configuration_;
+  std::optional<dataplane::Eal> eal_;
+  std::optional<xdp::Filter> filter_;
+  std::vector<std::optional<PortFilter>> port_filters_;
+  std::vector<dataplane::Port> ports_;
+  std::vector<std::unique_ptr<dataplane::Worker>> workers_;
+  bool launched_ = false;
+};
+
+}  // namespace sluice::control

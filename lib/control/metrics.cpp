@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/metrics.hpp"
+
+#include "control/traffic.hpp"
+
+namespace sluice::control {
+namespace {
+
+using telemetry::Exposition;
+
+void put_node(Exposition& out, const Scene& scene) {
+  out.gauge("sluice_build_info", "Always 1; version and instruction set are its labels.");
+  out.sample(std::uint64_t{1}, {{"version", SLUICE_VERSION}, {"isa", SLUICE_ISA}});
+  out.gauge("sluice_ready", "1 when the node takes traffic.");
+  out.sample(std::uint64_t{not_ready_because(scene).empty() ? 1U : 0U});
+  out.gauge("sluice_snapshot_generation", "Generation of the tables in force.");
+  out.sample(scene.model.snapshot().generation);
+  out.gauge("sluice_config_last_reload_successful", "1 when the last reload was taken.");
+  out.sample(std::uint64_t{scene.standing.last_reload.ok ? 1U : 0U});
+}
+
+void put_verdicts(Exposition& out, const Scene& scene) {
+  const auto books = scene.fast_path.books();
+  out.counter("sluice_rx_packets", "Packets that workers received.");
+  out.sample(books.rx);
+  out.counter("sluice_packets",
+              "Packets by what became of them; they add up to sluice_rx_packets.");
+  for (const auto o : {Outcome::kForward, Outcome::kHost, Outcome::kAnswer, Outcome::kDrop})
+    out.sample(books.total(o), {{"outcome", name(o)}});
+  out.counter("sluice_dropped_packets", "Dropped packets by reason.");
+  for (std::size_t v = 0; v < kVerdicts; ++v)
+    if (const auto verdict = static_cast<Verdict>(v); outcome(verdict) == Outcome::kDrop)
+      out.sample(books.verdicts[v], {{"reason", text(verdict).name}});
+}
+
+void put_services(Exposition& out, const Scene& scene) {
+  const auto& running = scene.model.running();
+  const auto each = [&](std::uint64_t Traffic::*field) {
+    for (const auto& s : running.services)
+      out.sample(traffic_of_service(scene.fast_path, scene.model.number(s)).*field,
+                 {{"service", s.name}});
+  };
+  out.counter("sluice_service_packets", "Packets forwarded for a service.");
+  each(&Traffic::packets);
+  out.counter("sluice_service_bytes", "Bytes of frames forwarded for a service, as received.");
+  each(&Traffic::bytes);
+  out.counter("sluice_service_new_flows", "Flows begun at a service.");
+  each(&Traffic::new_flows);
+}
+
+void put_backends(Exposition& out, const Scene& scene) {
+  const auto& running = scene.model.running();
+  const auto each = [&](std::uint64_t Traffic::*field) {
+    for (const auto& p : running.pools)
+      for (const auto& b : p.backends)
+        out.sample(traffic_of_backend(scene.fast_path, scene.model.number(p, b)).*field,
+                   {{"pool", p.name}, {"backend", b.name}});
+  };
+  out.counter("sluice_backend_packets", "Packets forwarded to a backend.");
+  each(&Traffic::packets);
+  out.counter("sluice_backend_bytes", "Bytes of frames forwarded to a backend, as received.");
+  each(&Traffic::bytes);
+  out.counter("sluice_backend_new_flows", "Flows begun at a backend.");
+  each(&Traffic::new_flows);
+  out.gauge("sluice_backend_weight", "Weight in force.");
+  for (const auto& p : running.pools)
+    for (const auto& b : p.backends)
+      out.sample(std::uint64_t{b.weight}, {{"pool", p.name}, {"backend", b.name}});
+}
+
+void put_workers(Exposition& out, const Scene& scene) {
+  const auto each = [&](auto value) {
+    for (const auto& w : scene.fast_path.workers()) value(*w, std::to_string(w->settings().number));
+  };
+  out.counter("sluice_worker_polls", "Passes over a worker's queues.");
+  each([&](const auto& w, const auto& id) {
+    out.sample(w.counters().polls.value(), {{"worker", id}});
+  });
+  out.counter("sluice_worker_cycles", "TSC cycles by whether the pass found packets.");
+  each([&](const auto& w, const auto& id) {
+    out.sample(w.counters().busy_cycles.value(), {{"worker", id}, {"state", "busy"}});
+    out.sample(w.counters().idle_cycles.value(), {{"worker", id}, {"state", "idle"}});
+  });
+  out.counter("sluice_flow_cache_lookups", "Look-ups of the flow cache by result.");
+  each([&](const auto& w, const auto& id) {
+    out.sample(w.cache().stats().hits.value(), {{"worker", id}, {"result", "hit"}});
+    out.sample(w.cache().stats().misses.value(), {{"worker", id}, {"result", "miss"}});
+  });
+}
+
+}  // namespace
+
+std::string metrics(const Scene& scene) {
+  Exposition out;
+  put_node(out, scene);
+  put_verdicts(out, scene);
+  put_services(out, scene);
+  put_backends(out, scene);
+  put_workers(out, scene);
+  return out.finish();
+}
+
+}  // namespace sluice::control

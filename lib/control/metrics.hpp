@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The node's metrics as OpenMetrics text.
+//
+// Threads: slow path; counters are read while workers write them.
+#pragma once
+
+#include "control/views.hpp"
+#include "telemetry/exposition.hpp"
+
+#include <string>
+
+namespace sluice::control {
+
+/// No label comes from packets or clients. Cost: linear in services and backends times workers.
+[[nodiscard]] std::string metrics(const Scene& scene);
+
+}  // namespace sluice::control

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/model.hpp"
+
+#include "base/assert.hpp"
+#include "base/nearest.hpp"
+#include "config/decode.hpp"
+#include "config/encode.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace sluice::control {
+namespace {
+
+bool same_content(const snapshot::Input& a, const snapshot::Input& b) {
+  return std::memcmp(&a.hash_key, &b.hash_key, sizeof a.hash_key) == 0 &&
+         a.tcp_timeout == b.tcp_timeout && a.udp_timeout == b.udp_timeout &&
+         a.services == b.services && a.pools == b.pools;
+}
+
+// The field table and the rules judge a change as they would judge the file it leads to.
+Result<void> check_whole(const config::Configuration& running, const std::string& where) {
+  const auto decoded = config::decode(config::encode(running));
+  if (decoded.faults.empty()) return {};
+  return fail(Errc::kInvalid, where, "{}; {}", decoded.faults.front().what,
+              decoded.faults.front().remedy);
+}
+
+template <class List>
+auto find_named(List& list, const std::string& name) {
+  return std::ranges::find_if(list, [&](const auto& one) { return one.name == name; });
+}
+
+template <class List>
+std::string suggestion(const List& list, const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const auto& one : list) names.push_back(one.name);
+  return did_you_mean(name, names);
+}
+
+Result<void> must_have(const config::Pool& pool, const std::string& name) {
+  if (find_named(pool.backends, name) != pool.backends.end()) return {};
+  return fail(Errc::kNotFound, "pool " + pool.name, "has no backend '{}'{}", name,
+              suggestion(pool.backends, name));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> Model::create(config::Configuration file,
+                                             OperatorState operator_state,
+                                             std::vector<EgressPort> ports, Now now) {
+  auto numbers = number_space(file.flow_cache);
+  std::unique_ptr<Model> model(new Model(std::move(ports), std::move(numbers), std::move(now)));
+  Truth truth;
+  truth.file = std::move(file);
+  truth.operator_state = std::move(operator_state);
+  model->derive(truth);
+  if (auto done = model->commit(std::move(truth)); !done) return forward_error(done);
+  return model;
+}
+
+std::unique_ptr<const snapshot::Snapshot> Model::take_first() {
+  SLUICE_ASSERT(first_ != nullptr, "the first snapshot is handed over once");
+  return std::move(first_);
+}
+
+const snapshot::Snapshot& Model::snapshot() const noexcept {
+  return publisher_ != nullptr ? publisher_->current() : *first_;
+}
+
+void Model::derive(Truth& truth) const {
+  prune(truth.operator_state, truth.file);
+  truth.running = apply(truth.file, truth.operator_state);
+  truth.reaches = configured_reaches(truth.running, ports_);
+  for (const auto& [address, reach] : truth.kernel_reaches) truth.reaches.emplace(address, reach);
+}
+
+Result<Published> Model::commit(Truth candidate) {
+  NumberSpace numbers = numbers_;
+  if (auto taken = take_numbers(candidate.running, numbers, now_()); !taken)
+    return forward_error(taken);
+  auto input = describe(candidate.running, candidate.operator_state, numbers, candidate.reaches);
+
+  Published published;
+  const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
+  if (before == nullptr || !same_content(before->input, input)) {
+    input.generation =
+        (before == nullptr ? candidate.operator_state.generation : before->generation) + 1;
+    auto next = snapshot::build(std::move(input), before);
+    if (!next) return forward_error(next);
+    published.changed = true;
+    published.generation = (*next)->generation;
+    if (before != nullptr) published.movement = snapshot::movement(*before, **next);
+    if (publisher_ != nullptr) {
+      publisher_->publish(std::move(*next));
+    } else {
+      first_ = std::move(*next);
+    }
+  } else {
+    published.generation = before->generation;
+  }
+  candidate.operator_state.generation = published.generation;
+  truth_ = std::move(candidate);
+  numbers_ = std::move(numbers);
+  return published;
+}
+
+Result<Published> Model::replace_file(config::Configuration file) {
+  Truth candidate = truth_;
+  candidate.file = std::move(file);
+  derive(candidate);
+  // The file is good and the changes were, but together they may not be: two of one address, say.
+  if (auto sound = check_whole(candidate.running, "operator's changes"); !sound)
+    return forward_error(sound);
+  return commit(std::move(candidate));
+}
+
+Result<Published> Model::apply_only(config::Configuration file) {
+  Truth candidate = truth_;
+  candidate.file = std::move(file);
+  candidate.operator_state.pools.clear();
+  derive(candidate);
+  return commit(std::move(candidate));
+}
+
+Result<Published> Model::change_pool(
+    const std::string& pool,
+    const std::function<Result<void>(const config::Pool&, PoolChanges&)>& change) {
+  const auto found = find_named(truth_.running.pools, pool);
+  if (found == truth_.running.pools.end())
+    return fail(Errc::kNotFound, "pool " + pool, "does not exist{}",
+                suggestion(truth_.running.pools, pool));
+  Truth candidate = truth_;
+  if (auto done = change(*found, candidate.operator_state.pools[pool]); !done)
+    return forward_error(done);
+  derive(candidate);
+  if (auto sound = check_whole(candidate.running, "pool " + pool); !sound)
+    return forward_error(sound);
+  return commit(std::move(candidate));
+}
+
+Result<Published> Model::add_backend(const std::string& pool, config::Backend backend) {
+  return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
+    for (const auto& other : running.backends)
+      if (other.name == backend.name || other.address == backend.address)
+        return fail(Errc::kConflict, "pool " + pool, "has backend '{}' at {} already", other.name,
+                    other.address.text());
+    changes.added.push_back(std::move(backend));
+    return {};
+  });
+}
+
+Result<Published> Model::remove_backend(const std::string& pool, const std::string& name) {
+  return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
+    if (auto there = must_have(running, name); !there) return there;
+    if (std::erase_if(changes.added, [&](const auto& b) { return b.name == name; }) == 0)
+      changes.removed.insert(name);
+    changes.weights.erase(name);
+    changes.drained.erase(name);
+    return {};
+  });
+}
+
+Result<Published> Model::set_drained(const std::string& pool, const std::string& name,
+                                     bool drained) {
+  return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
+    if (auto there = must_have(running, name); !there) return there;
+    if (drained) {
+      changes.drained.insert(name);
+    } else {
+      changes.drained.erase(name);
+    }
+    return {};
+  });
+}
+
+Result<Published> Model::set_weight(const std::string& pool, const std::string& name,
+                                    std::uint32_t weight) {
+  return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
+    if (auto there = must_have(running, name); !there) return there;
+    const auto added = find_named(changes.added, name);
+    if (added != changes.added.end()) {
+      added->weight = weight;
+    } else {
+      changes.weights[name] = weight;
+    }
+    return {};
+  });
+}
+
+Result<Published> Model::set_kernel_reaches(Reaches reaches) {
+  Truth candidate = truth_;
+  candidate.kernel_reaches = std::move(reaches);
+  derive(candidate);
+  return commit(std::move(candidate));
+}
+
+std::vector<IpAddress> Model::addresses_to_resolve() const {
+  std::set<IpAddress> wanted;
+  for (const auto& pool : truth_.running.pools)
+    for (const auto& backend : pool.backends)
+      if (!reach(backend.address).configured) wanted.insert(backend.address);
+  return {wanted.begin(), wanted.end()};
+}
+
+const Reach& Model::reach(const IpAddress& address) const {
+  static const Reach unknown;
+  const auto found = truth_.reaches.find(address);
+  return found == truth_.reaches.end() ? unknown : found->second;
+}
+
+std::uint16_t Model::number(const config::Pool& pool, const config::Backend& backend) const {
+  return numbers_.backends.of(pool.name + "/" + backend.name);
+}
+
+std::uint16_t Model::number(const config::Service& service) const {
+  return numbers_.services.of(service.name);
+}
+
+}  // namespace sluice::control

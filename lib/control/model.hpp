@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model: what the slow path believes, and the one way to change it. A change is tried on a copy
+// whole; then it is the new truth and a new snapshot, or nothing has happened.
+//
+// Threads: slow path.
+#pragma once
+
+#include "config/configuration.hpp"
+#include "control/describe.hpp"
+#include "control/operator_state.hpp"
+#include "snapshot/publisher.hpp"
+#include "snapshot/snapshot.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace sluice::control {
+
+/// What a change led to.
+struct Published {
+  std::uint64_t generation = 0;  ///< In force now.
+  bool changed = false;          ///< A new snapshot was published.
+  snapshot::Movement movement;
+};
+
+class Model {
+ public:
+  using Now = std::function<std::chrono::steady_clock::time_point()>;
+
+  /// Builds the first snapshot. @param now  clock by which numbers rest.
+  /// @return the error of build() or of take_numbers().
+  [[nodiscard]] static Result<std::unique_ptr<Model>> create(config::Configuration file,
+                                                             OperatorState operator_state,
+                                                             std::vector<EgressPort> ports,
+                                                             Now now);
+
+  /// Hands the first snapshot over to be published; call it once, before any change.
+  [[nodiscard]] std::unique_ptr<const snapshot::Snapshot> take_first();
+  /// From here on changes are published there.
+  void publish_to(snapshot::Publisher& publisher) { publisher_ = &publisher; }
+
+  /// Another file takes the place of the one before; the operator's changes stay, but for those
+  /// that no longer apply.
+  [[nodiscard]] Result<Published> replace_file(config::Configuration file);
+  /// The same without the operator's changes: what the file says is what runs.
+  [[nodiscard]] Result<Published> apply_only(config::Configuration file);
+
+  // The operator's changes. `where` of an error names the pool or backend.
+  [[nodiscard]] Result<Published> add_backend(const std::string& pool, config::Backend backend);
+  [[nodiscard]] Result<Published> remove_backend(const std::string& pool, const std::string& name);
+  [[nodiscard]] Result<Published> set_drained(const std::string& pool, const std::string& name,
+                                              bool drained);
+  [[nodiscard]] Result<Published> set_weight(const std::string& pool, const std::string& name,
+                                             std::uint32_t weight);
+
+  /// What the kernel says of next hops; `neighbours` of the configuration come before it.
+  [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
+  /// Addresses that only the kernel can say how to reach, sorted.
+  [[nodiscard]] std::vector<IpAddress> addresses_to_resolve() const;
+
+  [[nodiscard]] const config::Configuration& file() const noexcept { return truth_.file; }
+  /// The file and the operator's changes together.
+  [[nodiscard]] const config::Configuration& running() const noexcept { return truth_.running; }
+  [[nodiscard]] const OperatorState& operator_state() const noexcept {
+    return truth_.operator_state;
+  }
+  [[nodiscard]] const Reach& reach(const IpAddress& address) const;
+  [[nodiscard]] const std::vector<EgressPort>& ports() const noexcept { return ports_; }
+  [[nodiscard]] const snapshot::Snapshot& snapshot() const noexcept;
+  [[nodiscard]] std::uint16_t number(const config::Pool& pool,
+                                     const config::Backend& backend) const;
+  [[nodiscard]] std::uint16_t number(const config::Service& service) const;
+
+ private:
+  struct Truth {
+    config::Configuration file;
+    OperatorState operator_state;
+    config::Configuration running;
+    Reaches kernel_reaches;
+    Reaches reaches;  ///< Configured before the kernel's.
+  };
+
+  Model(std::vector<EgressPort> ports, NumberSpace numbers, Now now)
+      : ports_(std::move(ports)), numbers_(std::move(numbers)), now_(std::move(now)) {}
+  void derive(Truth& truth) const;
+  [[nodiscard]] Result<Published> commit(Truth candidate);
+  [[nodiscard]] Result<Published> change_pool(
+      const std::string& pool,
+      const std::function<Result<void>(const config::Pool& running, PoolChanges&)>& change);
+
+  std::vector<EgressPort> ports_;
+  NumberSpace numbers_;
+  Now now_;
+  Truth truth_;
+  std::unique_ptr<const snapshot::Snapshot> first_;
+  snapshot::Publisher* publisher_ = nullptr;
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answers of the admin API that read: model, standing and counters as JSON. The wire contract
+// is docs/reference/api.md.
+//
+// Threads: slow path; counters are read while workers write them.
+#pragma once
+
+#include "base/result.hpp"
+#include "control/fast_path.hpp"
+#include "control/model.hpp"
+#include "control/standing.hpp"
+#include "packet/flow_key.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <optional>
+#include <string>
+
+namespace sluice::control {
+
+/// Objects keep the order in which their keys were set: the order of the reference page.
+using Json = nlohmann::ordered_json;
+
+/// What a view may look at.
+struct Scene {
+  const Model& model;
+  const FastPath& fast_path;
+  const Standing& standing;
+};
+
+/// Why the node is not ready for traffic; empty: it is.
+[[nodiscard]] std::string not_ready_because(const Scene& scene);
+
+[[nodiscard]] Json view_status(const Scene& scene);
+[[nodiscard]] Json view_services(const Scene& scene);
+[[nodiscard]] Json view_pools(const Scene& scene);
+/// @param pool  only this pool's; empty: all. @return kNotFound when there is no such pool.
+[[nodiscard]] Result<Json> view_backends(const Scene& scene, const std::string& pool);
+[[nodiscard]] Json view_workers(const Scene& scene);
+[[nodiscard]] Json view_drops(const Scene& scene);
+/// Where a new flow goes, and why.
+[[nodiscard]] Json view_trace(const Scene& scene, const FlowKey& flow);
+
+}  // namespace sluice::control
