@@ -68,6 +68,15 @@ TEST_F(FlowCache, FlowsDifferByTagAndByLine) {
   EXPECT_TRUE(find(hash_of(7, 1 + 4), 0).hit) << "only the low bits choose among four lines";
 }
 
+TEST_F(FlowCache, LiveEntryIsFoundBehindDeadOnesOfTheSameTag) {
+  lines[0].tag[0] = 7;  // free: its mark is 0
+  lines[0].tag[1] = 7;
+  lines[0].mark[1] = detail::mark_of(State::kEstablished, 0);
+  lines[0].tag[5] = 7;
+  lines[0].mark[5] = detail::mark_of(State::kNew, kTimeout);
+  EXPECT_EQ(find(hash_of(7), kTimeout + 1).way, 5);
+}
+
 TEST_F(FlowCache, EightFlowsFitOneLine) {
   for (std::uint32_t tag = 0; tag < 8; ++tag) assign(hash_of(tag), BackendNumber(tag + 1), 0, true);
   for (std::uint32_t tag = 0; tag < 8; ++tag) EXPECT_EQ(find(hash_of(tag), 0).backend, tag + 1);
@@ -77,7 +86,6 @@ TEST_F(FlowCache, EightFlowsFitOneLine) {
 
 TEST_F(FlowCache, FindWritesNothing) {
   std::mt19937_64 random(1);
-  std::memset(lines.data(), 0, lines.size() * sizeof(Line));
   for (auto& line : lines)
     for (unsigned w = 0; w < kFlowsInLine; ++w) {
       line.tag[w] = static_cast<std::uint32_t>(random() % 8);
