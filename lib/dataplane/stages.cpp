@@ -8,6 +8,7 @@
 #include <rte_prefetch.h>
 
 #include <algorithm>
+#include <atomic>
 
 namespace sluice::dataplane {
 namespace {
@@ -82,16 +83,17 @@ void look_up(Burst& b, const snapshot::Snapshot& now, const flow::Cache& cache,
 }
 
 void steer(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache, flow::Tick tick) noexcept {
-  bool inserted = false;  // an insertion may have overwritten what a later packet had found
+  bool stale = false;  // an earlier packet changed the cache: look again, the line is near now
   b.each_live([&](std::uint16_t i) {
     const Parsed& p = b.parsed[i];
     const snapshot::Service& service = *b.service[i];
     const flow::Tick timeout = timeout_of(p, now);
-    const flow::Found found = inserted ? cache.find(b.hash[i], tick, timeout) : b.found[i];
+    const flow::Found found = stale ? cache.find(b.hash[i], tick, timeout) : b.found[i];
     b.new_flow[i] = false;
     if (stays(found, p, service, now)) {
       b.backend[i] = found.backend;
       cache.touch(b.hash[i], found, tick, closes(p));
+      stale |= closes(p);  // the packets behind it belong to a closing flow, or open a new one
       return;
     }
     const auto slots = now.pools[service.pool].slots;
@@ -101,10 +103,11 @@ void steer(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache, flow::Ti
     }
     b.backend[i] = slots[maglev::Table::index(b.hash[i], static_cast<std::uint32_t>(slots.size()))];
     if (closes(p)) return;  // the last packet of a flow that is not known is not worth an entry
-    const bool tcp = p.key.protocol == wire::kIpProtoTcp;
-    b.new_flow[i] = !tcp || opens(p);
-    cache.assign(b.hash[i], found, b.backend[i], tick, timeout, /*established=*/tcp && !opens(p));
-    inserted = true;
+    b.new_flow[i] = p.key.protocol != wire::kIpProtoTcp || opens(p);
+    // A flow met in its middle has to show a second packet too: else a flood of bare ACKs would
+    // push out the flows that are established.
+    cache.assign(b.hash[i], found, b.backend[i], tick, timeout, /*established=*/false);
+    stale = true;
   });
 }
 
@@ -131,6 +134,8 @@ void process(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache,
 }
 
 void count(const Burst& b, Counters& counters) noexcept {
+  // Who sees these verdicts sees the packets as received. Pairs with the fence in Books::add().
+  std::atomic_thread_fence(std::memory_order_release);
   for (std::uint16_t i = 0; i < b.size; ++i) {
     counters.verdicts[static_cast<std::size_t>(b.verdict[i])].add(1);
     if (b.verdict[i] != Verdict::kForward) continue;
