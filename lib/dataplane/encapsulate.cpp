@@ -7,6 +7,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice::dataplane {
@@ -30,6 +31,11 @@ void decrement_ttl(std::byte* ip) noexcept {
 // Frames shorter than 60 bytes are padded; behind an outer header the padding would be noise.
 void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
   if (packet.pkt_len <= wanted) return;
+  if (packet.nb_segs == 1) [[likely]] {  // of a capture that was cut, less than pkt_len is here
+    packet.data_len = static_cast<std::uint16_t>(std::min<std::uint32_t>(packet.data_len, wanted));
+    packet.pkt_len = wanted;
+    return;
+  }
   const std::uint32_t surplus = packet.pkt_len - wanted;
   if (surplus < rte_pktmbuf_lastseg(&packet)->data_len)
     rte_pktmbuf_trim(&packet, static_cast<std::uint16_t>(surplus));

@@ -3,6 +3,7 @@
 
 #include <pcap/pcap.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -12,6 +13,15 @@ namespace sluice::dataplane {
 namespace {
 
 constexpr int kLongestPacket = 262144;  // libpcap's own bound
+
+// A file may claim any time. Times are kept within what pcap can hold (32 bits of seconds), so that
+// no sum or difference of them leaves the range of nanoseconds.
+std::chrono::nanoseconds time_of(const timeval& claimed) {
+  const std::chrono::seconds seconds(std::clamp<std::int64_t>(claimed.tv_sec, 0, 0xffffffff));
+  // With nanosecond precision asked for, tv_usec holds nanoseconds.
+  return seconds +
+         std::chrono::nanoseconds(std::clamp<std::int64_t>(claimed.tv_usec, 0, 999'999'999));
+}
 
 }  // namespace
 
@@ -43,10 +53,8 @@ Result<std::optional<CapturedPacket>> CaptureReader::next() {
   const int got = pcap_next_ex(file_.get(), &about, &bytes);
   if (got == PCAP_ERROR_BREAK) return std::nullopt;
   if (got != 1) return fail(Errc::kInvalid, path_, "is damaged: {}", pcap_geterr(file_.get()));
-  // With nanosecond precision asked for, tv_usec holds nanoseconds.
-  return CapturedPacket{
-      std::chrono::seconds(about->ts.tv_sec) + std::chrono::nanoseconds(about->ts.tv_usec),
-      std::as_bytes(std::span(bytes, about->caplen)), about->len};
+  return CapturedPacket{time_of(about->ts), std::as_bytes(std::span(bytes, about->caplen)),
+                        about->len};
 }
 
 void CaptureWriter::Close::operator()(pcap* file) const noexcept { pcap_close(file); }
@@ -74,12 +82,13 @@ void CaptureWriter::write(const CapturedPacket& packet) noexcept {
   about.len = packet.wire_length;
   pcap_dump(reinterpret_cast<u_char*>(file_.get()), &about,
             reinterpret_cast<const u_char*>(packet.bytes.data()));
+  if (error_ == 0 && std::ferror(pcap_dump_file(file_.get())) != 0) error_ = errno;
 }
 
 Result<void> CaptureWriter::finish() {
-  if (pcap_dump_flush(file_.get()) != 0 || std::ferror(pcap_dump_file(file_.get())) != 0)
-    return fail(Errc::kIo, path_, "could not be written whole: {}", std::strerror(errno));
-  return {};
+  if (pcap_dump_flush(file_.get()) != 0 && error_ == 0) error_ = errno;
+  if (error_ == 0) return {};
+  return fail(Errc::kIo, path_, "could not be written whole: {}", std::strerror(error_));
 }
 
 }  // namespace sluice::dataplane

@@ -27,9 +27,8 @@ struct CapturedPacket {
 
 class CaptureReader {
  public:
-  /// @return kNotFound or kIo (cannot be read), kInvalid (not a capture), kUnsupported (another
-  /// link
-  ///   type than Ethernet); `where` is the path.
+  /// @return kNotFound or kIo (cannot be read), kInvalid (not a capture), kUnsupported (a link type
+  ///   other than Ethernet); `where` is the path.
   [[nodiscard]] static Result<CaptureReader> open(const std::string& path);
 
   /// The next packet; std::nullopt at the end; kInvalid where the file is damaged.
@@ -63,6 +62,7 @@ class CaptureWriter {
   std::string path_;
   std::unique_ptr<pcap, Close> format_;
   std::unique_ptr<pcap_dumper, Close> file_;
+  int error_ = 0;  ///< errno of the first write that failed.
 };
 
 }  // namespace sluice::dataplane

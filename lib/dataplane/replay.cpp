@@ -7,11 +7,12 @@
 
 #include <rte_errno.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sluice::dataplane {
@@ -20,16 +21,26 @@ namespace {
 // Any captured frame fits one buffer: the length of a segment is a 16-bit number.
 constexpr std::uint16_t kBufferBytes = 65535 / 64 * 64;
 constexpr std::size_t kLongestFrame = kBufferBytes - RTE_PKTMBUF_HEADROOM;
+// What a cut packet may say of its length: two tags before the longest IPv4 packet.
+constexpr std::uint32_t kLongestOnWire = 65535 + 22;
 constexpr unsigned kBuffers = 2 * kBurst;
 
 struct FreePool {
   void operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 };
 
-/// The times of the packets of a burst; kept beside it, since the stages do not need them.
+/// One packet of the capture.
+struct Read {
+  rte_mbuf* packet;
+  std::chrono::nanoseconds time;
+  std::uint64_t tick;  ///< Since the first packet; not yet modulo anything.
+};
+
+/// A burst and, beside it, the times that the stages do not need.
 struct Input {
   Burst burst;
   std::array<std::chrono::nanoseconds, kBurst> time;
+  std::uint64_t tick = 0;
 };
 
 class Replay {
@@ -49,6 +60,9 @@ class Replay {
       return fail(Errc::kExhausted, "replay", "no packet buffers: {}", rte_strerror(rte_errno));
     auto reader = CaptureReader::open(settings_.in);
     if (!reader) return forward_error(reader);
+    std::error_code different;
+    if (std::filesystem::equivalent(settings_.in, settings_.out, different))
+      return fail(Errc::kInvalid, settings_.out, "is the input as well; name another output");
     auto writer = CaptureWriter::create(settings_.out);
     if (!writer) return forward_error(writer);
     Input input;
@@ -71,37 +85,65 @@ class Replay {
     return highest;
   }
 
-  /// Reads up to a burst. @return whether there may be more.
+  /// Reads up to a burst of packets of one tick, as a worker's clock stands still during a burst.
+  /// @return whether there may be more.
   Result<bool> fill(CaptureReader& reader, Input& input) {
-    input.burst.size = 0;
-    while (input.burst.size < kBurst) {
-      auto packet = reader.next();
-      if (!packet) return forward_error(packet);
-      if (!*packet) return false;
-      const auto bytes = (*packet)->bytes;
-      if (bytes.size() > kLongestFrame)
-        return fail(Errc::kUnsupported, settings_.in,
-                    "packet {} has {} bytes; at most {} are replayed",
-                    counters_.rx_packets.value() + input.burst.size, bytes.size(), kLongestFrame);
-      rte_mbuf* m = rte_pktmbuf_alloc(pool_.get());
-      SLUICE_ASSERT(m != nullptr, "a burst fits the pool");
-      std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes.size())), bytes.data(),
-                  bytes.size());
-      input.time[input.burst.size] = (*packet)->time;
-      input.burst.packet[input.burst.size++] = m;
+    Burst& b = input.burst;
+    b.size = 0;
+    for (;;) {
+      if (!ahead_) {
+        auto more = read_ahead(reader);
+        if (!more || !*more) return more;
+      }
+      if (b.size == kBurst || (b.size != 0 && ahead_->tick != input.tick)) return true;
+      input.tick = ahead_->tick;
+      input.time[b.size] = ahead_->time;
+      b.packet[b.size++] = ahead_->packet;
+      ahead_.reset();
     }
+  }
+
+  /// Takes the next packet into `ahead_`. @return false at the end of the capture.
+  Result<bool> read_ahead(CaptureReader& reader) {
+    auto packet = reader.next();
+    if (!packet) return forward_error(packet);
+    if (!*packet) return false;
+    const auto bytes = (*packet)->bytes;
+    if (bytes.size() > kLongestFrame)
+      return fail(Errc::kUnsupported, settings_.in,
+                  "packet {} has {} bytes; at most {} are replayed", read_, bytes.size(),
+                  kLongestFrame);
+    ++read_;
+    rte_mbuf* m = rte_pktmbuf_alloc(pool_.get());
+    SLUICE_ASSERT(m != nullptr, "a burst and one packet fit the pool");
+    const auto captured = static_cast<std::uint16_t>(bytes.size());
+    std::memcpy(rte_pktmbuf_append(m, captured), bytes.data(), bytes.size());
+    // A packet that was cut is judged by its whole length, as if the rest lay in another segment.
+    m->pkt_len = std::clamp<std::uint32_t>((*packet)->wire_length, captured, kLongestOnWire);
+    ahead_ = {m, (*packet)->time, tick_at((*packet)->time)};
     return true;
   }
 
-  flow::Tick tick_at(std::chrono::nanoseconds time) {
+  std::uint64_t tick_at(std::chrono::nanoseconds time) {
     if (!started_) start_ = time;
     started_ = true;
     const double seconds =
         std::chrono::duration<double>(time - start_).count() * settings_.time_scale;
     // A capture's clock may jump back; ours does not.
     latest_ = std::max(latest_, std::min(seconds, 1e15));
-    return static_cast<flow::Tick>(static_cast<std::uint64_t>(latest_ / flow::kTickSeconds) &
-                                   flow::kTickMask);
+    return static_cast<std::uint64_t>(latest_ / flow::kTickSeconds);
+  }
+
+  /// Frees old entries before their tick can be mistaken for a newer one, as a worker's sweep does.
+  void sweep_until(std::uint64_t tick) {
+    constexpr std::uint64_t kStep = 1U << 12;
+    const auto longest = std::max(now_.tcp_timeout, now_.udp_timeout);
+    // After four steps even the longest timeout is over: whatever the gap, the cache is empty.
+    for (int step = 0; step < 4 && tick - swept_ >= kStep; ++step) {
+      swept_ += kStep;
+      cache_.sweep(cache_.lines(), static_cast<flow::Tick>(swept_ & flow::kTickMask), longest);
+    }
+    if (tick - swept_ >= kStep) swept_ = tick;
   }
 
   void process_and_write(Input& input, CaptureWriter& writer,
@@ -112,7 +154,8 @@ class Replay {
     const std::uint64_t first = counters_.rx_packets.value();
     counters_.rx_packets.add(b.size);
     counters_.bursts.add(1);
-    process(b, now_, cache_, tick_at(input.time[0]));
+    sweep_until(input.tick);
+    process(b, now_, cache_, static_cast<flow::Tick>(input.tick & flow::kTickMask));
     for (std::uint16_t i = 0; i < b.size; ++i) {
       rte_mbuf* m = b.packet[i];
       if (b.verdict[i] == Verdict::kForward)
@@ -136,7 +179,10 @@ class Replay {
   std::unique_ptr<rte_mempool, FreePool> pool_;
   std::chrono::nanoseconds start_{};
   bool started_ = false;
-  double latest_ = 0;
+  double latest_ = 0;        ///< Seconds since the first packet, scaled.
+  std::uint64_t swept_ = 0;  ///< Tick of the last sweep.
+  std::uint64_t read_ = 0;   ///< Packets read.
+  std::optional<Read> ahead_;
 };
 
 }  // namespace
