@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stages of a worker without a worker: packets in; packets, verdicts and books out.
+//
+// Threads: one owner.
+#pragma once
+
+#include "dataplane/counters.hpp"
+#include "flow/cache.hpp"
+#include "packet/verdict.hpp"
+#include "snapshot/snapshot.hpp"
+#include "support/packet.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <vector>
+
+struct rte_mbuf;
+struct rte_mempool;
+
+namespace sluice {
+
+/// For the messages of failed expectations.
+inline std::ostream& operator<<(std::ostream& to, Verdict v) { return to << text(v).name; }
+
+}  // namespace sluice
+
+namespace sluice::test {
+
+/// A pool of 2047 packet buffers that all tests of the process share.
+[[nodiscard]] rte_mempool* buffers();
+/// Buffers of it that somebody holds.
+[[nodiscard]] unsigned buffers_in_use();
+
+/// A packet in a buffer of `headroom`, its first `first_segment` bytes in the first segment and the
+/// rest in a second one.
+[[nodiscard]] rte_mbuf* buffer_of(std::span<const std::byte> packet, std::size_t headroom = 128,
+                                  std::size_t first_segment = SIZE_MAX);
+/// The bytes of all segments.
+[[nodiscard]] Bytes bytes_of(const rte_mbuf* packet);
+
+/// What became of one packet.
+struct Handled {
+  Verdict verdict;
+  Bytes bytes;  ///< As it stands in its buffer: to be sent, when the verdict is kForward.
+  std::optional<unsigned> service;  ///< Number.
+  unsigned backend = 0;             ///< Number; where no stage chose one, meaningless.
+  unsigned port = 0;                ///< Egress port, likewise.
+  bool new_flow = false;            ///< Likewise.
+};
+
+/// A flow cache, counters, and bursts pushed through dataplane::process(). When it ends, the books
+/// must balance and no packet buffer may be missing.
+class Rig {
+ public:
+  explicit Rig(std::size_t flows = 4096);
+  ~Rig();
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+
+  /// One burst of at most 32 packets.
+  std::vector<Handled> burst(const snapshot::Snapshot& now, std::span<const Bytes> packets);
+  /// Any number of packets, in bursts of 32.
+  std::vector<Handled> run(const snapshot::Snapshot& now, std::span<const Bytes> packets);
+  Handled one(const snapshot::Snapshot& now, const Bytes& packet);
+
+  [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return cache_.stats(); }
+  [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] dataplane::Books books() const noexcept;
+
+  flow::Tick tick = 0;                   ///< Of the bursts to come.
+  std::size_t headroom = 128;            ///< Of the packets to come.
+  std::size_t first_segment = SIZE_MAX;  ///< Likewise.
+
+ private:
+  std::vector<flow::Line> lines_;
+  flow::Cache cache_;
+  std::vector<dataplane::Traffic> services_;
+  std::vector<dataplane::Traffic> backends_;
+  dataplane::Counters counters_;
+  std::array<std::uint64_t, kVerdicts> seen_{};  ///< Outcomes by verdict, counted here.
+  unsigned in_use_before_;
+};
+
+}  // namespace sluice::test
