@@ -199,12 +199,12 @@ std::uint8_t family_of(const IpAddress& address) { return address.is_v4() ? AF_I
 }  // namespace
 
 void decode(std::span<const std::byte> datagram, const std::function<void(const Message&)>& take) {
-  const std::byte* at = datagram.data();
-  int left = static_cast<int>(std::min<std::size_t>(datagram.size(), 1U << 30U));
-  while (left > 0) {
-    const auto* const message = reinterpret_cast<const nlmsghdr*>(at);
+  while (!datagram.empty()) {
+    const auto* const message = reinterpret_cast<const nlmsghdr*>(datagram.data());
     Message decoded;
-    if (!mnl_nlmsg_ok(message, left)) {
+    // Not mnl_nlmsg_ok(): it takes a length above 2^31 for a negative one, which fits anywhere.
+    if (datagram.size() < sizeof(nlmsghdr) || message->nlmsg_len < sizeof(nlmsghdr) ||
+        message->nlmsg_len > datagram.size()) {
       decoded.content = Broken{};
       take(decoded);
       return;
@@ -213,8 +213,8 @@ void decode(std::span<const std::byte> datagram, const std::function<void(const 
     decoded.interrupted = (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     decoded.content = decode_content(message);
     take(decoded);
-    at += MNL_ALIGN(message->nlmsg_len);
-    left -= static_cast<int>(MNL_ALIGN(message->nlmsg_len));
+    datagram = datagram.subspan(
+        std::min<std::size_t>(MNL_ALIGN(std::size_t{message->nlmsg_len}), datagram.size()));
   }
 }
 
