@@ -13,7 +13,7 @@ PING = """
 import os, select, socket, struct, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 body = struct.pack("!BBHHH", 8, 0, 0, os.getpid() & 0xffff, 1)
-s.sendto(body[:2] + struct.pack("!H", ~(sum(struct.unpack("!4H", body))) % 0xffff) + body[4:], (sys.argv[1], 0))
+s.sendto(body[:2] + struct.pack("!H", -sum(struct.unpack("!4H", body)) % 0xffff) + body[4:], (sys.argv[1], 0))
 while select.select([s], [], [], 5)[0]:
     answer = s.recv(1500)
     if answer[20] == 0 and answer[24:26] == body[4:6]:

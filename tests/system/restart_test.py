@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ends and beginnings of the daemon: stopped, stopped twice, killed, started over."""
+import json
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 import unittest
 
 import lab
@@ -131,12 +133,27 @@ class Kill(LabTest):
 
 
 class Reader(LabTest):
-    def test_events_that_are_followed_end_with_the_daemon(self):
+    def test_events_are_followed_over_a_restart(self):
         balancer = self.balancer()
         follower = subprocess.Popen(lab.inside("lb", lab.SLUICECTL, "--json", "--socket", lab.SOCKET, "events", "--follow"),
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(follower.stdout.close)
+        self.addCleanup(follower.wait)
         self.addCleanup(follower.kill)
-        self.assertTrue(follower.stdout.readline())
+        self.assertTrue(json.loads(follower.stdout.readline()))
         self.assertEqual(balancer.stop(), 0)
-        follower.communicate(timeout=40)
-        self.assertIn(follower.returncode, (0, 1))
+        balancer.start()
+        self.changed("drain", "llama", "gpu-1")
+        told = threading.Event()
+
+        def read():
+            for line in follower.stdout:
+                if "drain" in json.loads(line)["text"]:
+                    return told.set()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        self.assertTrue(told.wait(30), "the drain after the restart was not told")
+        follower.send_signal(signal.SIGINT)
+        self.assertEqual(follower.wait(10), 0)
+        reader.join()
