@@ -28,12 +28,12 @@ std::optional<config::Configuration> read_config(const std::string& file, int& s
     status = 2;
     return std::nullopt;
   }
-  for (const auto& warning : decoded->warnings) fmt::print(stderr, "warning: {}\n", warning.text());
   for (const auto& fault : decoded->faults) fmt::print(stderr, "{}\n", fault.text());
   if (!decoded->faults.empty()) {
     status = 2;
     return std::nullopt;
   }
+  for (const auto& warning : decoded->warnings) fmt::print(stderr, "warning: {}\n", warning.text());
   status = 0;
   return std::move(decoded->configuration);
 }

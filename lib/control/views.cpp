@@ -72,7 +72,8 @@ std::size_t count_operator_changes(const OperatorState& state) {
   return n;
 }
 
-Json books(const dataplane::Books& books) {
+Json view_books(const FastPath& fast_path) {
+  const auto books = fast_path.books();
   const auto in_flight = books.in_flight();
   return {{"rx", books.rx},
           {"forward", books.total(Outcome::kForward)},
@@ -80,8 +81,8 @@ Json books(const dataplane::Books& books) {
           {"answer", books.total(Outcome::kAnswer)},
           {"drop", books.total(Outcome::kDrop)},
           {"in_flight", in_flight},
-          // More than every worker's burst at once cannot be under way.
-          {"balanced", in_flight <= std::uint64_t{dataplane::kBurst} * 1024}};
+          // More than one burst a worker cannot be under way.
+          {"balanced", in_flight <= std::uint64_t{dataplane::kBurst} * fast_path.workers().size()}};
 }
 
 Json port(const Scene& scene, std::size_t i) {
@@ -162,7 +163,7 @@ Json view_status(const Scene& scene) {
            {{"directory", running.state_dir},
             {"writable", standing.state_problem.empty()},
             {"problem", standing.state_problem}}},
-          {"books", books(scene.fast_path.books())},
+          {"books", view_books(scene.fast_path)},
           {"ports", std::move(ports)},
           {"huge_pages", running.dpdk.huge_pages},
           {"workers", scene.fast_path.workers().size()},

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/model.hpp"
+
+#include "control/sample.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace sluice::control {
+namespace {
+
+std::unique_ptr<Model> model_of(config::Configuration c, OperatorState state = {}) {
+  auto ports = egress_ports(c, {});
+  auto model = Model::create(std::move(c), std::move(state), std::move(ports),
+                             [] { return snapshot::Numbers::Time{}; });
+  EXPECT_TRUE(model) << model.error().text();
+  return std::move(*model);
+}
+
+std::size_t entries(const Model& model, const std::string& name) {
+  const auto& pool = model.running().pools[0];
+  const auto backend = std::ranges::find(pool.backends, name, &config::Backend::name);
+  const auto slots = model.snapshot().pools[0].slots;
+  return static_cast<std::size_t>(std::ranges::count(slots, model.number(pool, *backend)));
+}
+
+TEST(Model, EachChangePublishesTheNextGeneration) {
+  const auto model = model_of(sample(4));
+  EXPECT_EQ(model->snapshot().generation, 1U);
+  const auto added = model->add_backend("llama", backend("gpu-9", "10.0.1.9"));
+  ASSERT_TRUE(added) << added.error().text();
+  EXPECT_EQ(added->generation, 2U);
+  EXPECT_TRUE(added->changed);
+  EXPECT_NEAR(static_cast<double>(entries(*model, "gpu-9")), 65537.0 / 5, 1.0);
+}
+
+TEST(Model, AChangeThatChangesNothingPublishesNothing) {
+  const auto model = model_of(sample(4));
+  const auto same = model->set_weight("llama", "gpu-1", 100);
+  ASSERT_TRUE(same);
+  EXPECT_FALSE(same->changed);
+  EXPECT_EQ(same->generation, 1U);
+  ASSERT_TRUE(model->replace_file(sample(4)));
+  EXPECT_EQ(model->snapshot().generation, 1U);
+}
+
+TEST(Model, RemovingOneOfTenMovesItsEntriesAndAtMostOnePercentOfTheOthers) {
+  const auto model = model_of(sample(10));
+  const auto removed = model->remove_backend("llama", "gpu-4");
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(removed->movement.total, 65537U);
+  EXPECT_NEAR(static_cast<double>(removed->movement.least), 6553.7, 1.0);
+  EXPECT_LE(removed->movement.moved - removed->movement.least, 655U);
+}
+
+TEST(Model, ADrainedBackendHasNoEntriesAndIsStillThere) {
+  const auto model = model_of(sample(2));
+  ASSERT_TRUE(model->set_drained("llama", "gpu-1", true));
+  EXPECT_EQ(entries(*model, "gpu-1"), 0U);
+  const auto number =
+      model->number(model->running().pools[0], model->running().pools[0].backends[0]);
+  EXPECT_EQ(model->snapshot().backends[number].state, snapshot::State::kDraining);
+  ASSERT_TRUE(model->set_drained("llama", "gpu-1", false));
+  EXPECT_GT(entries(*model, "gpu-1"), 0U);
+}
+
+TEST(Model, ABackendKeepsItsNumberWhateverHappensToOthers) {
+  const auto model = model_of(sample(5));
+  const auto number_of = [&](const std::string& name) {
+    const auto& pool = model->running().pools[0];
+    return model->number(pool, *std::ranges::find(pool.backends, name, &config::Backend::name));
+  };
+  const auto before = number_of("gpu-5");
+  ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
+  ASSERT_TRUE(model->add_backend("llama", backend("gpu-0", "10.0.1.100")));
+  EXPECT_EQ(number_of("gpu-5"), before);
+}
+
+TEST(Model, UnknownNamesAreNotFoundAndTheNearestIsOffered) {
+  const auto model = model_of(sample(3));
+  const auto no_backend = model->remove_backend("llama", "gpu-33");
+  ASSERT_FALSE(no_backend);
+  EXPECT_EQ(no_backend.error().code, Errc::kNotFound);
+  EXPECT_NE(no_backend.error().message.find("did you mean 'gpu-3'?"), std::string::npos)
+      << no_backend.error().text();
+  const auto no_pool = model->set_weight("lama", "gpu-1", 1);
+  ASSERT_FALSE(no_pool);
+  EXPECT_EQ(no_pool.error().code, Errc::kNotFound);
+  EXPECT_NE(no_pool.error().message.find("'llama'"), std::string::npos);
+}
+
+TEST(Model, AddedBackendsAreJudgedAsTheFileWouldBe) {
+  const auto model = model_of(sample(2));
+  EXPECT_EQ(model->add_backend("llama", backend("gpu-1", "10.0.1.77")).error().code,
+            Errc::kConflict);
+  EXPECT_EQ(model->add_backend("llama", backend("gpu-77", "10.0.1.1")).error().code,
+            Errc::kConflict);
+  EXPECT_EQ(model->add_backend("llama", backend("no spaces", "10.0.1.77")).error().code,
+            Errc::kInvalid);
+  EXPECT_EQ(model->add_backend("llama", backend("gpu-77", "224.0.0.1")).error().code,
+            Errc::kInvalid);
+  EXPECT_EQ(model->snapshot().generation, 1U);
+  EXPECT_TRUE(model->operator_state().pools.empty()) << "a refused change leaves no trace";
+}
+
+TEST(Model, OperatorsChangesStayOverAReloadAndGoWithApplyOnly) {
+  const auto model = model_of(sample(4));
+  ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
+  ASSERT_TRUE(model->set_weight("llama", "gpu-2", 50));
+  ASSERT_TRUE(model->add_backend("llama", backend("gpu-9", "10.0.1.9")));
+  ASSERT_TRUE(model->replace_file(sample(5)));
+  const auto names = [&] {
+    std::string all;
+    for (const auto& b : model->running().pools[0].backends)
+      all += fmt::format("{}:{} ", b.name, b.weight);
+    return all;
+  };
+  EXPECT_EQ(names(), "gpu-2:50 gpu-3:100 gpu-4:100 gpu-5:100 gpu-9:100 ");
+  ASSERT_TRUE(model->apply_only(sample(2)));
+  EXPECT_EQ(names(), "gpu-1:100 gpu-2:100 ");
+  EXPECT_TRUE(model->operator_state().pools.empty());
+}
+
+TEST(Model, AReloadThatContradictsTheOperatorsChangesChangesNothing) {
+  const auto model = model_of(sample(2));
+  ASSERT_TRUE(model->add_backend("llama", backend("extra", "10.0.1.3")));
+  const auto refused = model->replace_file(sample(3));  // its gpu-3 has the same address
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, "operator's changes");
+  EXPECT_EQ(model->running().pools[0].backends.size(), 3U);
+  EXPECT_EQ(model->file().pools[0].backends.size(), 2U);
+}
+
+TEST(Model, GenerationsGoOnFromTheSavedOne) {
+  OperatorState state;
+  state.generation = 41;
+  EXPECT_EQ(model_of(sample(1), state)->snapshot().generation, 42U);
+}
+
+TEST(Model, KernelsReachesComeAfterConfiguredOnes) {
+  auto c = sample(1);
+  c.pools[0].backends.push_back(backend("far", "10.9.9.9"));
+  const auto model = model_of(c);
+  EXPECT_EQ(model->addresses_to_resolve(), std::vector{v4("10.9.9.9")});
+  Reach kernel{.hop = snapshot::Hop{.port = 0,
+                                    .destination = MacAddress::parse("02:00:00:00:00:77").value(),
+                                    .source = {},
+                                    .mtu = 1500},
+               .configured = false,
+               .on_link = true,
+               .problem = {}};
+  ASSERT_TRUE(model->set_kernel_reaches({{v4("10.9.9.9"), kernel}, {v4("10.0.1.1"), kernel}}));
+  EXPECT_EQ(model->reach(v4("10.9.9.9")).hop->destination.text(), "02:00:00:00:00:77");
+  EXPECT_EQ(model->reach(v4("10.0.1.1")).hop->destination.text(), "02:00:00:00:00:fe");
+}
+
+TEST(Model, LosingAllBackendsIsAllowedAndEmptiesTheTable) {
+  const auto model = model_of(sample(1));
+  ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
+  EXPECT_TRUE(model->snapshot().pools[0].slots.empty());
+}
+
+}  // namespace
+}  // namespace sluice::control

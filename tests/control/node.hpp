@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole node in the test's own process: a real fast path on a device that receives nothing.
+#pragma once
+
+#include "control/api.hpp"
+#include "control/sample.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sluice::control {
+
+/// DPDK starts once a process, so the fast path outlives the tests; each test has a fresh model.
+class Node {
+ public:
+  /// Null, with the reason in `why`, where the machine has no second CPU for a worker.
+  static FastPath* fast_path(std::string& why);
+
+  explicit Node(FastPath& fast_path, config::Configuration configuration);
+  /// Asks the API; `path` may have a query of plain key=value pairs.
+  Response ask(const std::string& method, const std::string& path, const std::string& body = {});
+
+  FastPath& fast_path_;
+  std::unique_ptr<Model> model;
+  std::unique_ptr<snapshot::Publisher> publisher;
+  Standing standing;
+  EventLog events;
+  std::vector<std::string> changes;  ///< "WHO: WHAT" of each.
+  Result<Published> reload_result = fail(Errc::kInvalid, "file", "is faulty");
+  std::unique_ptr<Api> api;
+};
+
+}  // namespace sluice::control
