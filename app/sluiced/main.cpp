@@ -30,6 +30,17 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
   return kUsage;
 }
 
+// Better one line than SIGILL: the build may be for a newer CPU than this one.
+bool cpu_has_isa() {
+#if defined(__AVX512VL__)
+  return __builtin_cpu_supports("avx512vl") != 0;
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0;
+#else
+  return __builtin_cpu_supports("sse4.2") != 0;
+#endif
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app("Sluice, a load balancer for inference traffic: the daemon", "sluiced");
   app.set_version_flag("--version",
@@ -85,6 +96,12 @@ int parse_and_run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!cpu_has_isa()) {
+    std::fputs("sluiced: this CPU lacks instructions of " SLUICE_ISA
+               ", for which this program was built; build it with -Disa=x86-64-v2\n",
+               stderr);
+    return 1;
+  }
   try {
     return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
