@@ -6,6 +6,25 @@
 #include <algorithm>
 
 namespace sluice::control {
+namespace {
+
+// A text may hold what a client or a file said: it must not forge lines of the log.
+std::string one_line(std::string text) {
+  constexpr std::string_view kCut = "...";
+  if (text.size() > EventLog::kLongestText) {
+    text.resize(EventLog::kLongestText - kCut.size());
+    // Not in the middle of a character: its later bytes are 10xxxxxx, its first is not.
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0U) == 0x80U)
+      text.pop_back();
+    if (!text.empty() && (static_cast<unsigned char>(text.back()) & 0x80U) != 0) text.pop_back();
+    text += kCut;
+  }
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
+
+}  // namespace
 
 std::string_view name(Level level) noexcept {
   switch (level) {
@@ -28,8 +47,10 @@ void EventLog::add(Level level, std::string component, std::string event, std::s
   }
   if (++kind.in_window > kBurst) {
     ++kind.suppressed;
+    ++suppressed_;
     return;
   }
+  text = one_line(std::move(text));
   if (kind.suppressed != 0) {
     text += fmt::format(" ({} more of this kind were not noted)", kind.suppressed);
     kind.suppressed = 0;
@@ -47,6 +68,7 @@ void EventLog::add(Level level, std::string component, std::string event, std::s
 EventLog::Page EventLog::since(std::uint64_t since, std::size_t most) const {
   Page page;
   const std::uint64_t first = next_id_ - events_.size();
+  if (since > next_id_) since = first;
   const std::uint64_t from = std::clamp<std::uint64_t>(since, first, next_id_);
   const std::uint64_t asked = std::max<std::uint64_t>(since, 1);
   page.lost = asked < first ? first - asked : 0;

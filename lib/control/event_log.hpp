@@ -24,7 +24,7 @@ struct Event {
   Level level = Level::kInfo;
   std::string component;  ///< "config", "next_hops"
   std::string event;      ///< What kind, one word: "reload_refused".
-  std::string text;
+  std::string text;       ///< One line: at most kLongestText bytes, control characters are spaces.
 };
 
 class EventLog {
@@ -35,8 +35,9 @@ class EventLog {
   explicit EventLog(std::size_t keep = 4096, Now now = std::chrono::system_clock::now)
       : keep_(keep), now_(std::move(now)) {}
 
-  /// Notes an event. More than kBurst of one kind within kWindow are only counted, and the count is
-  /// in the text of the next one that is noted.
+  /// Notes an event. More than kBurst of one kind (component and event) within kWindow are only
+  /// counted, and the count is in the text of the next one that is noted. Kinds are words of the
+  /// program, never of a client: each is remembered for good.
   void add(Level level, std::string component, std::string event, std::string text);
 
   /// Called after each event that was noted.
@@ -47,11 +48,16 @@ class EventLog {
     std::uint64_t next = 1;            ///< Ask with this id for what comes after.
     std::uint64_t lost = 0;            ///< Events from `since` on that are no longer remembered.
   };
-  /// At most `most` events with an id of `since` or more.
+  /// At most `most` events with an id of `since` or more. An id that is yet to come after the next
+  /// one is of an earlier life of the daemon: then from the oldest that is remembered.
   [[nodiscard]] Page since(std::uint64_t since, std::size_t most) const;
+
+  /// Events that were only counted, of all kinds, ever.
+  [[nodiscard]] std::uint64_t suppressed() const noexcept { return suppressed_; }
 
   static constexpr unsigned kBurst = 100;
   static constexpr std::chrono::seconds kWindow{10};
+  static constexpr std::size_t kLongestText = 2048;
 
  private:
   struct Kind {
@@ -63,6 +69,7 @@ class EventLog {
   std::size_t keep_;
   Now now_;
   std::uint64_t next_id_ = 1;
+  std::uint64_t suppressed_ = 0;
   std::deque<Event> events_;
   std::map<std::string, Kind> kinds_;
   std::function<void()> on_new_;

@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
-#include <limits>
+#include <iterator>
+#include <stdexcept>
 
 namespace sluice::control {
 namespace {
@@ -17,9 +19,16 @@ using Json = nlohmann::json;
 constexpr unsigned kVersion = 1;
 constexpr std::size_t kLongestFile = std::size_t{16} << 20U;
 constexpr int kDeepest = 8;
+constexpr std::size_t kLongestName = 64;
+constexpr std::uint64_t kMostWeight = 65535;                        // as in the configuration
+constexpr std::uint64_t kMostGeneration = std::uint64_t{1} << 62U;  // it goes on being counted up
 
 std::filesystem::path path_in(const std::string& directory) {
   return std::filesystem::path(directory) / "operator.json";
+}
+
+auto named(const std::string& name) {
+  return [&name](const config::Backend& b) { return b.name == name; };
 }
 
 // FNV-1a: tells a damaged file from a whole one; it is no protection against an attacker, who could
@@ -48,47 +57,78 @@ Json encode(const OperatorState& state) {
   return {{"generation", state.generation}, {"pools", std::move(pools)}};
 }
 
+// What the file may say is what the admin API would have taken: anything else was not written here.
+// The functions throw, as the library does on a value of another type.
+
+std::uint64_t whole_in(const Json& value, std::uint64_t most) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
+    throw std::out_of_range(fmt::format("a whole number up to {} was expected", most));
+  return value.get<std::uint64_t>();
+}
+
+const Json::object_t& object_in(const Json& value) {
+  return value.get_ref<const Json::object_t&>();
+}
+
 std::uint32_t weight_in(const Json& value) {
-  const auto weight = value.get<std::uint64_t>();
-  if (!value.is_number_unsigned() || weight > std::numeric_limits<std::uint32_t>::max())
-    throw std::out_of_range("weight");
-  return static_cast<std::uint32_t>(weight);
+  return static_cast<std::uint32_t>(whole_in(value, kMostWeight));
+}
+
+std::string name_in(std::string name) {
+  const auto sound = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
+  };
+  if (name.empty() || name.size() > kLongestName || !std::ranges::all_of(name, sound))
+    throw std::invalid_argument("a name was expected");
+  return name;
+}
+
+std::set<std::string> names_in(const Json& array) {
+  std::set<std::string> names;
+  for (const auto& name : array.get<std::vector<std::string>>()) names.insert(name_in(name));
+  return names;
 }
 
 config::Backend decode_backend(const Json& object) {
   const auto address = IpAddress::parse(object.at("address").get<std::string>());
-  if (!address) throw std::invalid_argument("address");
+  if (!address) throw std::invalid_argument("an address was expected");
   config::Backend backend;
-  backend.name = object.at("name").get<std::string>();
+  backend.name = name_in(object.at("name").get<std::string>());
   backend.address = *address;
   backend.weight = weight_in(object.at("weight"));
-  backend.backend_class = object.at("class").get<std::string>();
+  if (const auto name = object.at("class").get<std::string>(); !name.empty())
+    backend.backend_class = name_in(name);
   return backend;
 }
 
-// Throws what the library throws on values of another type than asked for.
 OperatorState decode(const Json& body) {
   OperatorState state;
-  state.generation = body.at("generation").get<std::uint64_t>();
-  for (const auto& [name, pool] : body.at("pools").items()) {
+  state.generation = whole_in(body.at("generation"), kMostGeneration);
+  for (const auto& [name, pool] : object_in(body.at("pools"))) {
     PoolChanges changes;
-    for (const auto& backend : pool.at("added")) changes.added.push_back(decode_backend(backend));
-    changes.removed = pool.at("removed").get<std::set<std::string>>();
-    for (const auto& [backend, weight] : pool.at("weights").items())
-      changes.weights[backend] = weight_in(weight);
-    changes.drained = pool.at("drained").get<std::set<std::string>>();
-    state.pools[name] = std::move(changes);
+    for (const auto& backend : pool.at("added").get_ref<const Json::array_t&>()) {
+      auto added = decode_backend(backend);
+      if (std::ranges::any_of(changes.added, named(added.name)))
+        throw std::invalid_argument("a backend is added twice");
+      changes.added.push_back(std::move(added));
+    }
+    changes.removed = names_in(pool.at("removed"));
+    for (const auto& [backend, weight] : object_in(pool.at("weights")))
+      changes.weights[name_in(backend)] = weight_in(weight);
+    changes.drained = names_in(pool.at("drained"));
+    state.pools[name_in(name)] = std::move(changes);
   }
   return state;
 }
 
 Result<OperatorState> parse(const std::string& text) {
   const auto bounded = [](int depth, Json::parse_event_t, const Json&) {
-    return depth <= kDeepest;
+    if (depth > kDeepest) throw std::length_error("it is nested too deeply");
+    return true;
   };
   try {
     const auto file = Json::parse(text, bounded);
-    if (file.at("version").get<unsigned>() != kVersion)
+    if (file.at("version") != kVersion)
       return fail(Errc::kUnsupported, "", "is of version {}, not {}", file.at("version").dump(),
                   kVersion);
     const auto& body = file.at("body");
@@ -109,10 +149,6 @@ std::string put_aside(const std::filesystem::path& path) {
     return failed ? "it could not be put aside: " + failed.message() : "it is kept as " + beside;
   }
   return {};
-}
-
-auto named(const std::string& name) {
-  return [&name](const config::Backend& b) { return b.name == name; };
 }
 
 }  // namespace
@@ -148,7 +184,9 @@ config::Configuration apply(const config::Configuration& file, const OperatorSta
     for (auto& backend : pool.backends)
       if (const auto weight = changes.weights.find(backend.name); weight != changes.weights.end())
         backend.weight = weight->second;
-    pool.backends.insert(pool.backends.end(), changes.added.begin(), changes.added.end());
+    std::ranges::copy_if(changes.added, std::back_inserter(pool.backends), [&](const auto& b) {
+      return std::ranges::none_of(pool.backends, named(b.name));
+    });
   }
   return running;
 }
