@@ -94,11 +94,11 @@ class Cache {
   /// Cost: one cache line.
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
-  /// Notes a packet of a flow that was found. kNew becomes kEstablished, with `closing` (the packet
-  /// has FIN or RST) any state becomes kClosing, and the entry gets the tick. A kClosing entry
-  /// stays as it is, whatever comes, so that it ends kClosingTicks after the first FIN or RST; a
-  /// SYN on it is a new connection, and the caller assigns it anew. No store to the line when
-  /// nothing changes, or when the entry has gone to another flow since.
+  /// Notes a packet of a flow that was found (found.hit). kNew becomes kEstablished, with `closing`
+  /// (the packet has FIN or RST) any state becomes kClosing, and the entry gets the tick. A
+  /// kClosing entry stays as it is, whatever comes, so that it ends kClosingTicks after the first
+  /// FIN or RST; a SYN on it is a new connection, and the caller assigns it anew. No store to the
+  /// line when nothing changes, or when the entry has gone to another flow since.
   void touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept;
 
   /// Gives the flow to `backend`: over the found entry on a hit; on a miss, or when that entry has

@@ -40,13 +40,14 @@ class Table {
   ///
   /// @param members  at most 65535, distinct ids; their order does not change who gets an entry.
   /// @param size     number of entries, prime, at most kLargestSize, and no fewer than members with
-  ///                 weight; a member's share is exact to one entry.
+  ///                 weight; a member's share is exact to one entry, so one that is due less than
+  ///                 half an entry may get none.
   /// @return the table, or kInvalid (size not prime or out of range, ids repeat, more members than
   ///         entries) or kNotFound (no member has weight).
   ///
-  /// Cost: see docs/design/maglev.md. Never call it from a worker.
-  /// Source: Eisenbud et al., "Maglev", NSDI 2016, section 3.4; weights and the order of turns are
-  /// ours, see docs/design/maglev.md.
+  /// Cost: 35 to 100 ns and 18 bytes of working memory an entry. Never call it from a worker.
+  /// Source: Eisenbud et al., "Maglev", NSDI 2016, section 3.4; weights and the race that replaces
+  /// its turns are ours, see docs/design/maglev.md.
   [[nodiscard]] static Result<Table> build(std::span<const Member> members, std::uint32_t size);
 
   /// Number of the entry that a flow falls on. `hash`: uniform flow hash, upper half used.

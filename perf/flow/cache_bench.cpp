@@ -71,7 +71,7 @@ void BM_Hit(benchmark::State& state) {
       [&](std::uint64_t h) {
         const auto found = site.cache.find(h, kNow, kTimeout);
         hits += found.hit ? 1 : 0;
-        site.cache.touch(h, found, kNow, false);
+        if (found.hit) site.cache.touch(h, found, kNow, false);
         benchmark::DoNotOptimize(found.backend);
       });
   state.counters["hit_ratio"] = static_cast<double>(hits) /
@@ -85,7 +85,7 @@ void BM_HitNoPrefetch(benchmark::State& state) {
       state, site.hashes, [](std::uint64_t) {},
       [&](std::uint64_t h) {
         const auto found = site.cache.find(h, kNow, kTimeout);
-        site.cache.touch(h, found, kNow, false);
+        if (found.hit) site.cache.touch(h, found, kNow, false);
         benchmark::DoNotOptimize(found.backend);
       });
 }
