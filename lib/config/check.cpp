@@ -2,7 +2,9 @@
 #include "config/check.hpp"
 
 #include "base/nearest.hpp"
+#include "config/damage.hpp"
 #include "config/lcores.hpp"
+#include "config/names.hpp"
 #include "config/reader.hpp"
 #include "maglev/table.hpp"
 
@@ -15,14 +17,13 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 namespace sluice::config {
 namespace {
 
-constexpr std::size_t kMostCandidates = 1000;  // of a did-you-mean
-constexpr std::size_t kMostBackends = 65535;   // of all pools: backend numbers have 16 bits
+constexpr int kMostSuggestions = 20;          // each may look at 1000 names
+constexpr std::size_t kMostBackends = 65535;  // of all pools: backend numbers have 16 bits
 
 constexpr auto kRules = std::to_array<std::string_view>({
     "No object has a key twice.",
@@ -43,25 +44,6 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "`health.timeout_ms` is less than `health.interval_ms`; `autoscale.min` is not more than "
     "`autoscale.max`.",
 });
-
-// Fields that could not be decoded; what stands in the configuration for them means nothing.
-class Damage {
- public:
-  explicit Damage(const std::vector<Fault>& faults) {
-    for (const auto& fault : faults) pointers_.insert(fault.pointer);
-  }
-  /// Whether the field at `pointer`, or something around it, has a fault.
-  [[nodiscard]] bool at(std::string_view pointer) const {
-    while (!pointer.empty()) {
-      if (pointers_.contains(std::string(pointer))) return true;
-      pointer = pointer.substr(0, pointer.rfind('/'));
-    }
-    return pointers_.contains("/");
-  }
-
- private:
-  std::unordered_set<std::string> pointers_;
-};
 
 class Checker {
  public:
@@ -119,19 +101,14 @@ class Checker {
     distinct(list, "name", "name", [](const auto& item) { return item.name; });
   }
 
-  /// `name` at `key` is the name of an item of `list`, which stands at `list_at`. Silent while an
-  /// item's name is unknown.
-  void refers(std::string_view key, std::string_view name, const auto& list,
-              std::string_view list_at, std::string_view what) {
-    if (damage_.at(list_at)) return;
+  /// `name` at `key` is one of `names`. Silent while one of those is unknown.
+  void refers(std::string_view key, std::string_view name, const Names& names) {
+    if (names.contains(name) || !names.complete()) return;
     at(key, [&] {
-      std::vector<std::string_view> names;
-      for (const auto& item : list) {
-        if (item.name == name || item.name.empty()) return;
-        if (names.size() < kMostCandidates) names.push_back(item.name);
-      }
-      reader_.fault(fmt::format("there is no {} {}", what, quoted(name)),
-                    fmt::format("name one that exists or add it{}", did_you_mean(name, names)),
+      const bool suggest = suggestions_++ < kMostSuggestions;
+      reader_.fault(fmt::format("there is no {} {}", names.what(), quoted(name)),
+                    fmt::format("name one that exists or add it{}",
+                                suggest ? did_you_mean(name, names.some()) : std::string()),
                     Layer::kRule);
     });
   }
@@ -197,13 +174,14 @@ class Checker {
   void neighbours() {
     distinct(configuration_.neighbours, "address", "address",
              [](const Neighbour& neighbour) { return neighbour.address.text(); });
-    each(configuration_.neighbours, [&](const Neighbour& neighbour) {
-      refers("port", neighbour.port, configuration_.ports, "/ports", "port");
-    });
+    const Names ports("port", configuration_.ports, !damage_.at("/ports"));
+    each(configuration_.neighbours,
+         [&](const Neighbour& neighbour) { refers("port", neighbour.port, ports); });
   }
 
   void services() {
     distinct_names(configuration_.services);
+    const Names pools("pool", configuration_.pools, !damage_.at("/pools"));
     std::map<std::tuple<IpAddress, std::uint16_t, Protocol>, std::string_view> listeners;
     each(configuration_.services, [&](const Service& service) {
       if (!damaged("address") && !damaged("port") && !damaged("protocol")) {
@@ -214,7 +192,7 @@ class Checker {
                                     quoted(known->second)),
                         "change one of the three, or remove one of the services", Layer::kRule);
       }
-      refers("pool", service.pool, configuration_.pools, "/pools", "pool");
+      refers("pool", service.pool, pools);
     });
   }
 
@@ -284,7 +262,8 @@ class Checker {
     distinct(pool.backends, "address", "address",
              [](const Backend& backend) { return backend.address.text(); });
     const auto backends_at = reader_.place();
-    const auto classes_at = backends_at.substr(0, backends_at.rfind('/')) + "/classes";
+    const auto pool_at = backends_at.substr(0, backends_at.rfind('/'));
+    const Names classes("class", pool.classes, !damage_.at(pool_at + "/classes"));
     each(pool.backends, [&](const Backend& backend) {
       at("address", [&] {
         const auto service = service_of.find(backend.address.text());
@@ -293,8 +272,7 @@ class Checker {
                                     quoted(service->second)),
                         "give the server's own address", Layer::kRule);
       });
-      if (!backend.backend_class.empty())
-        refers("class", backend.backend_class, pool.classes, classes_at, "class");
+      if (!backend.backend_class.empty()) refers("class", backend.backend_class, classes);
     });
   }
 
@@ -328,6 +306,7 @@ class Checker {
   Damage damage_;
   Reader reader_;
   bool main_lcore_fault_ = false;
+  int suggestions_ = 0;
 };
 
 }  // namespace

@@ -10,10 +10,22 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace sluice::config {
 namespace {
+
+// Members of an object that may have been read: each is a field or a fault.
+constexpr std::size_t kMostRead = kMostFaults + 1000;
+
+const Value* member(const Value& value, std::string_view key) {
+  const auto* members = value.as<Value::Members>();
+  if (members == nullptr) return nullptr;
+  const auto read = std::span(*members).first(std::min(members->size(), kMostRead));
+  const auto at = std::ranges::find(read, key, &Member::key);
+  return at == read.end() ? nullptr : &at->value;
+}
 
 // How early the value that a pointer leads to stands in the document. For one that does not exist
 // (a missing key): the innermost value around it.
@@ -23,7 +35,7 @@ std::uint32_t position(const Value& root, std::string_view pointer) {
     pointer.remove_prefix(1);
     const auto token = pointer.substr(0, pointer.find('/'));
     pointer.remove_prefix(token.size());
-    const Value* next = at->find(token);
+    const Value* next = member(*at, token);
     if (const auto* list = at->as<Value::List>()) {
       std::size_t index = 0;
       const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), index);

@@ -363,9 +363,11 @@ std::shared_ptr<const Object> configuration() {
              "Sets of backends, each for one service or several."),
        field("admin", kOptional, kRestart, &Configuration::admin, Nested{admin()},
              "Where the daemon can be watched and changed."),
-       field("drain_timeout_s", kOptional, kReload, &Configuration::drain_timeout, Whole{0, 3600, "s"},
-             "How long the node goes on forwarding after SIGTERM, at most; it stops earlier when its "
-             "traffic has ceased."),
+       field(
+           "drain_timeout_s", kOptional, kReload, &Configuration::drain_timeout,
+           Whole{0, 3600, "s"},
+           "How long the node goes on forwarding after SIGTERM, at most; it stops earlier when its "
+           "traffic has ceased."),
        field("state_dir", kOptional, kRestart, &Configuration::state_dir,
              absolute_path("'/' and after it printable ASCII characters", 4095),
              "Directory of what must survive a restart: weights and drains set at run time.")});
