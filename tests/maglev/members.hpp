@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Members for the tests of the lookup table.
+//
+// Threads: values.
 #pragma once
 
 #include "maglev/table.hpp"
