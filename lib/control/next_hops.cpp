@@ -104,7 +104,10 @@ void NextHops::want(std::span<const IpAddress> addresses) {
   }
   wanted_ = std::move(wanted);
   update_targets();
-  evaluate_all();
+  if (evaluate_all()) {  // of those known before: news that was heard in this turn
+    unnoticed_ = true;
+    refresh_soon();
+  }
 }
 
 NextHop NextHops::lookup(const IpAddress& address) const {
@@ -185,7 +188,8 @@ void NextHops::refresh() {
     }
   }
   update_targets();
-  if (evaluate_all() && changed_) {
+  unnoticed_ |= evaluate_all();
+  if (std::exchange(unnoticed_, false) && changed_) {
     ++counts_.notices;
     changed_();
   }
@@ -304,9 +308,10 @@ bool NextHops::evaluate_all() {
   bool changed = false;
   for (auto& [address, wanted] : wanted_) {
     NextHop answer = evaluate(address, wanted);
+    const bool first = !std::exchange(wanted.evaluated, true);
     if (answer == wanted.answer) continue;
     wanted.answer = std::move(answer);
-    changed = true;
+    changed = changed || !first;
   }
   return changed;
 }

@@ -88,6 +88,7 @@ class NextHops {
     int refusal = 0;      ///< errno of the kernel's "no", 0 with a route.
     std::string failure;  ///< Why the kernel could not be asked.
     NextHop answer;
+    bool evaluated = false;  ///< `answer` has been given once.
   };
   /// A neighbour that some wanted address needs.
   struct Target {
@@ -110,7 +111,7 @@ class NextHops {
   void update_targets();
   void probe(const Key& key, Target& target);
   void tick();
-  bool evaluate_all();
+  bool evaluate_all();  ///< Whether an answer differs from the one given before.
   [[nodiscard]] NextHop evaluate(const IpAddress& address, const Wanted& wanted) const;
   [[nodiscard]] NextHop reach_neighbour(NextHop hop, const netlink::Link& link) const;
   [[nodiscard]] static Key key_of(const IpAddress& address, const netlink::Route& route);
@@ -132,6 +133,7 @@ class NextHops {
   bool lost_ = true;
   bool routes_changed_ = false;
   bool refresh_asked_ = false;
+  bool unnoticed_ = false;  ///< An answer has changed and nobody was told yet.
   std::shared_ptr<NextHops*> self_ = std::make_shared<NextHops*>(this);  ///< For deferred tasks.
 };
 

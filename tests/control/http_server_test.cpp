@@ -312,6 +312,27 @@ TEST_F(HttpServerTest, GarbageIsRefusedOrCutAndTheNextClientServed) {
   EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(HttpServerTest, ServerWithoutWorkDoesNotTurnTheLoop) {
+  handler = [](const Request& r) -> Answer {
+    if (r.path == "/wait") return Defer{30s};
+    return Response{};
+  };
+  options.http = "127.0.0.1:0";
+  start();
+  std::deque<Client> clients;  // one that is idle between requests, one in the middle, one waits
+  for (const char* const text :
+       {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HT", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"}) {
+    clients.push_back(local());
+    clients.back().send(text);
+  }
+  turn_until([&] { return server->deferred() == 1 && asked.size() == 2; });
+  clients.push_back(remote());
+  for (int i = 0; i < 10; ++i) loop->turn(1ms);
+  int called = 0;
+  for (int i = 0; i < 100; ++i) called += loop->turn(0ms) ? 1 : 0;
+  EXPECT_LE(called, 2) << "only a timer may be due";
+}
+
 TEST_F(HttpServerTest, HandlerThatThrowsIs500) {
   handler = [](const Request&) -> Answer { throw std::runtime_error("broken"); };
   start();

@@ -291,6 +291,19 @@ TEST(NextHops, BurstOfChangesIsOneNotice) {
   });
 }
 
+TEST(NextHops, ChangeThatWantTakesInBetweenIsNoticedAllTheSame) {
+  in_scene([](Scene& s) {
+    s.lab.ours("ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev near nud permanent");
+    s.catch_up();
+    s.want({"10.0.0.9"});
+    s.lab.ours("ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:aa dev near nud permanent");
+    s.loop->defer([&] { s.want({"10.0.0.9", "10.0.0.1"}); });  // runs between hearing and telling
+    s.catch_up();
+    EXPECT_EQ(s.of("10.0.0.9").mac, mac("02:00:00:00:00:aa"));
+    EXPECT_EQ(s.notices, 1);
+  });
+}
+
 TEST(NextHops, ChangesOfWhatNobodyWantsAreNoNotice) {
   in_scene([](Scene& s) {
     s.lab.ours("ip neigh add 10.0.0.8 lladdr 02:00:00:00:00:08 dev near nud permanent");
