@@ -163,7 +163,7 @@ class Replay {
             {input.time[i], {rte_pktmbuf_mtod(m, const std::byte*), m->data_len}, m->pkt_len});
       const bool chosen = b.service[i] != nullptr && b.verdict[i] != Verdict::kNoBackend;
       tell({first + i, b.verdict[i], b.service[i], chosen ? &now_.backends[b.backend[i]] : nullptr,
-            chosen ? b.backend[i] : flow::BackendNumber{0}});
+            chosen ? b.backend[i] : flow::BackendNumber{0}, chosen && b.new_flow[i]});
       rte_pktmbuf_free(m);
     }
     count(b, counters_);
