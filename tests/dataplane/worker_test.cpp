@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker on real DPDK devices that need no hardware: what goes into the ring of port 0 is what
+// the worker receives, what it sends by port 1 is found in the ring of that port.
+#include "dataplane/worker.hpp"
+
+#include "dataplane/port.hpp"
+#include "dataplane/rig.hpp"
+#include "snapshot/input.hpp"
+#include "support/dissect.hpp"
+
+#include <gtest/gtest.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
+
+namespace sluice::dataplane {
+namespace {
+
+using test::Bytes;
+using test::Packet;
+
+constexpr const char* kVip = "203.0.113.10";
+constexpr std::uint16_t kIn = 0;  // index in the configuration, not DPDK's number
+constexpr std::uint16_t kOut = 1;
+
+Bytes syn(unsigned flow) {
+  return Packet()
+      .eth()
+      .ipv4("198.51.100.1", kVip)
+      .tcp(static_cast<std::uint16_t>(1024 + flow), 443, wire::kTcpSyn);
+}
+Bytes stray() { return Packet().eth().ipv4("198.51.100.1", "203.0.113.99").tcp(1, 443); }
+Bytes runt() { return Bytes(9); }
+
+/// `backends` in one ipip pool, reached by the ports of `egress` in turn.
+std::unique_ptr<const snapshot::Snapshot> tables(unsigned backends,
+                                                 std::vector<std::uint16_t> egress = {kOut},
+                                                 std::uint64_t generation = 1) {
+  auto in =
+      test::input({test::pool("p", test::backends(backends))}, {test::service("s", kVip, 443)});
+  for (auto& b : in.pools[0].backends) b.hop->port = egress[b.number % egress.size()];
+  in.generation = generation;
+  return test::built(std::move(in));
+}
+
+class WorkerTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    for (const char* device : {"net_ring0", "net_ring1"}) {
+      PortSettings settings;
+      settings.name = settings.device = device;
+      auto port = Port::open(settings);
+      ASSERT_TRUE(port) << port.error().text();
+      ports_.push_back(std::move(*port));
+    }
+  }
+  static void TearDownTestSuite() { ports_.clear(); }
+
+  void SetUp() override {
+    ASSERT_EQ(ports_.size(), 2U);
+    drain();
+    in_use_before_ = test::buffers_in_use();
+    settings_.queues = {{kIn, 0}};
+    settings_.ports = {{ports_[kIn].id(), false}, {ports_[kOut].id(), false}};
+    settings_.flows = 1024;
+  }
+
+  void TearDown() override {
+    drain();
+    EXPECT_EQ(test::buffers_in_use(), in_use_before_) << "packet buffers were lost";
+    if (!worker_) return;
+    Books books;
+    books.add(worker_->counters());
+    EXPECT_EQ(books.in_flight(), 0U) << "the books do not balance";
+  }
+
+  void start(std::unique_ptr<const snapshot::Snapshot> first) {
+    auto publisher = snapshot::Publisher::create(std::move(first), 1);
+    ASSERT_TRUE(publisher);
+    publisher_ = std::move(*publisher);
+    auto worker = Worker::create(settings_, *publisher_);
+    ASSERT_TRUE(worker) << worker.error().text();
+    worker_ = std::move(*worker);
+  }
+
+  /// Puts packets into the ring that port 0 receives from.
+  static void arrive(const std::vector<Bytes>& packets, std::uint16_t port = kIn) {
+    for (const auto& packet : packets) {
+      rte_mbuf* m = test::buffer_of(packet);
+      ASSERT_EQ(rte_eth_tx_burst(ports_[port].id(), 0, &m, 1), 1);
+    }
+  }
+  static std::vector<Bytes> take(std::uint16_t port) {
+    std::vector<Bytes> packets;
+    rte_mbuf* m = nullptr;
+    while (rte_eth_rx_burst(ports_[port].id(), 0, &m, 1) == 1) {
+      packets.push_back(test::bytes_of(m));
+      rte_pktmbuf_free(m);
+    }
+    return packets;
+  }
+  static void drain() {
+    for (const std::uint16_t port : {kIn, kOut}) take(port);
+  }
+
+  std::uint32_t poll() {
+    snapshot::Reader reader(*publisher_, 0);
+    return worker_->poll(reader);
+  }
+  [[nodiscard]] std::uint64_t count(Verdict v) const {
+    return worker_->counters().verdicts[static_cast<std::size_t>(v)].value();
+  }
+
+  static inline std::vector<Port> ports_;
+  WorkerSettings settings_;
+  std::unique_ptr<snapshot::Publisher> publisher_;
+  std::unique_ptr<Worker> worker_;
+  unsigned in_use_before_ = 0;
+};
+
+TEST_F(WorkerTest, PacketIsReceivedRewrittenAndSentByItsBackendsPort) {
+  start(tables(1));
+  const std::vector<Bytes> in = {syn(0)};
+  arrive(in);
+  EXPECT_EQ(poll(), 1U);
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), 1U);
+  test::Rig rig;
+  const auto wanted = rig.one(publisher_->current(), in[0]).bytes;
+  EXPECT_EQ(test::hex(sent[0]), test::hex(wanted));
+  const Counters& c = worker_->counters();
+  EXPECT_EQ(c.rx_packets.value(), 1U);
+  EXPECT_EQ(c.rx_bytes.value(), in[0].size());
+  EXPECT_EQ(c.tx_bytes.value(), wanted.size());
+  EXPECT_EQ(c.bursts.value(), 1U);
+  EXPECT_EQ(c.by_service[0].packets.value(), 1U);
+  EXPECT_EQ(c.by_backend[1].new_flows.value(), 1U);
+}
+
+TEST_F(WorkerTest, PollOfEmptyQueuesIsCountedAsSuch) {
+  start(tables(1));
+  EXPECT_EQ(poll(), 0U);
+  arrive({syn(0)});
+  EXPECT_EQ(poll(), 1U);
+  EXPECT_EQ(worker_->counters().polls.value(), 2U);
+  EXPECT_EQ(worker_->counters().empty_polls.value(), 1U);
+}
+
+TEST_F(WorkerTest, OnePollTakesABurstAndLeavesTheRestForTheNext) {
+  start(tables(1));
+  arrive(std::vector<Bytes>(kBurst + 5, syn(0)));
+  EXPECT_EQ(poll(), kBurst);
+  EXPECT_EQ(poll(), 5U);
+  EXPECT_EQ(poll(), 0U);
+  EXPECT_EQ(take(kOut).size(), kBurst + 5U);
+}
+
+TEST_F(WorkerTest, EveryQueueIsPolled) {
+  settings_.queues = {{kIn, 0}, {kOut, 0}};
+  start(tables(1, {kIn}));  // what it sends by port 0 would come back: read it first
+  arrive({syn(0)}, kIn);
+  arrive({syn(1), syn(2)}, kOut);
+  EXPECT_EQ(poll(), 3U);
+  EXPECT_EQ(take(kIn).size(), 3U);
+}
+
+TEST_F(WorkerTest, WhatIsNotSentIsFreed) {
+  start(tables(1));
+  std::vector<Bytes> packets;
+  for (unsigned i = 0; i < 300; ++i) packets.push_back(i % 2 == 0 ? stray() : runt());
+  arrive(packets);
+  while (poll() != 0) {
+  }
+  EXPECT_EQ(test::buffers_in_use(), in_use_before_);
+  EXPECT_EQ(count(Verdict::kTruncated), 150U);
+}
+
+TEST_F(WorkerTest, PacketForTheHostHasNoPathFromAPortThatLinuxDoesNotSee) {
+  start(tables(1));
+  arrive({stray(), stray()});
+  poll();
+  EXPECT_EQ(count(Verdict::kNoHostPath), 2U);
+  EXPECT_EQ(count(Verdict::kHost), 0U);
+}
+
+TEST_F(WorkerTest, PacketForTheHostIsTheHostsWhereItHasACopy) {
+  settings_.ports[kIn].kernel_has_copy = true;
+  start(tables(1));
+  arrive({stray(), stray(), syn(0)});
+  poll();
+  EXPECT_EQ(count(Verdict::kHost), 2U);
+  EXPECT_EQ(count(Verdict::kNoHostPath), 0U);
+  EXPECT_EQ(count(Verdict::kForward), 1U);
+}
+
+TEST_F(WorkerTest, PortOfArrivalDecidesWhetherTheHostHasACopy) {
+  settings_.queues = {{kIn, 0}, {kOut, 0}};
+  settings_.ports[kIn].kernel_has_copy = true;
+  start(tables(1));
+  arrive({stray()}, kIn);
+  arrive({stray(), stray()}, kOut);
+  poll();
+  EXPECT_EQ(count(Verdict::kHost), 1U);
+  EXPECT_EQ(count(Verdict::kNoHostPath), 2U);
+}
+
+TEST_F(WorkerTest, PacketsOfOneBurstLeaveBySeveralPortsEachInOrder) {
+  start(tables(8, {kIn, kOut}));
+  std::vector<Bytes> packets;
+  for (unsigned i = 0; i < kBurst; ++i) packets.push_back(syn(i));
+  arrive(packets);
+  EXPECT_EQ(poll(), kBurst);
+  std::size_t sent = 0;
+  for (const std::uint16_t port : {kIn, kOut}) {
+    unsigned last = 0;
+    for (const auto& packet : take(port)) {
+      ++sent;
+      const auto outer = test::strip_ethernet(packet);
+      const unsigned backend = test::ethernet_of(packet).destination[5];
+      EXPECT_EQ(backend % 2, port);
+      const unsigned source = test::tcp_of(test::strip_ipv4(outer)).source_port.to_host();
+      EXPECT_GT(source, last);
+      last = source;
+    }
+    EXPECT_GT(last, 0U) << "nothing left by port " << port;
+  }
+  EXPECT_EQ(sent, kBurst);
+}
+
+TEST_F(WorkerTest, WhatAFullDeviceDoesNotTakeIsCountedAndFreed) {
+  start(tables(1));
+  std::size_t queued = 0;
+  for (;; ++queued) {  // until one place is left
+    rte_mbuf* m = test::buffer_of(runt());
+    if (rte_eth_tx_burst(ports_[kOut].id(), 0, &m, 1) == 0) {
+      rte_pktmbuf_free(m);
+      break;
+    }
+  }
+  rte_mbuf* freed = nullptr;
+  ASSERT_EQ(rte_eth_rx_burst(ports_[kOut].id(), 0, &freed, 1), 1);
+  rte_pktmbuf_free(freed);
+
+  arrive({syn(0), stray(), syn(1), syn(2)});
+  EXPECT_EQ(poll(), 4U);
+  EXPECT_EQ(count(Verdict::kForward), 1U);
+  EXPECT_EQ(count(Verdict::kTxFull), 2U);
+  EXPECT_EQ(count(Verdict::kNoHostPath), 1U);
+  EXPECT_EQ(worker_->counters().by_backend[1].packets.value(), 1U) << "only what was sent";
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), queued);
+  EXPECT_EQ(worker_->counters().tx_bytes.value(), sent.back().size());
+  EXPECT_EQ(test::tcp_of(test::strip_ipv4(test::strip_ethernet(sent.back()))).source_port.to_host(),
+            1024U)
+      << "the first of the burst";
+}
+
+TEST_F(WorkerTest, SnapshotIsNotHeldBetweenPolls) {
+  start(tables(1));
+  snapshot::Reader reader(*publisher_, 0);
+  arrive({syn(0)});
+  worker_->poll(reader);
+  publisher_->publish(tables(2));
+  EXPECT_EQ(publisher_->reclaim(), 1U);
+  worker_->poll(reader);
+  EXPECT_EQ(publisher_->reclaim(), 0U);
+}
+
+TEST_F(WorkerTest, FlowsOfPublishedTablesStayOverPolls) {
+  start(tables(2));
+  for (unsigned f = 0; f < 20; ++f) {
+    arrive({syn(f)});
+    poll();
+  }
+  std::vector<unsigned> home;
+  for (const auto& packet : take(kOut)) home.push_back(test::ethernet_of(packet).destination[5]);
+  publisher_->publish(tables(8));
+  for (unsigned f = 0; f < 20; ++f) {
+    arrive({syn(f)});
+    poll();
+  }
+  std::vector<unsigned> later;
+  for (const auto& packet : take(kOut)) later.push_back(test::ethernet_of(packet).destination[5]);
+  EXPECT_EQ(later, home);
+}
+
+TEST_F(WorkerTest, TablesChangeUnderAPollingWorkerAndEveryPacketIsAccountedFor) {
+  constexpr unsigned kPackets = 20'000;
+  constexpr std::uint64_t kGenerations = 200;
+  start(tables(1));
+  std::atomic<bool> stop{false};
+  std::thread polling([&] {
+    snapshot::Reader reader(*publisher_, 0);
+    while (!stop.load(std::memory_order_relaxed)) worker_->poll(reader);
+  });
+
+  std::uint64_t generation = 1;
+  unsigned arrived = 0;
+  std::size_t sent = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while ((sent < kPackets || generation < kGenerations || publisher_->reclaim() != 0) &&
+         std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < 64 && arrived < kPackets; ++i) {
+      rte_mbuf* m = test::buffer_of(syn(arrived));
+      if (rte_eth_tx_burst(ports_[kIn].id(), 0, &m, 1) == 0) {
+        rte_pktmbuf_free(m);
+        break;
+      }
+      ++arrived;
+    }
+    rte_mbuf* m = nullptr;
+    while (rte_eth_rx_burst(ports_[kOut].id(), 0, &m, 1) == 1) {
+      const unsigned backend = test::ethernet_of(test::bytes_of(m)).destination[5];
+      EXPECT_LE(backend, 4U);
+      rte_pktmbuf_free(m);
+      ++sent;
+    }
+    if (generation < kGenerations) {
+      ++generation;
+      publisher_->publish(tables(static_cast<unsigned>(1 + generation % 4), {kOut}, generation));
+    }
+  }
+  stop.store(true, std::memory_order_relaxed);
+  polling.join();
+  EXPECT_EQ(arrived, kPackets);
+  EXPECT_EQ(sent, kPackets);
+  EXPECT_EQ(count(Verdict::kForward), kPackets);
+  EXPECT_EQ(publisher_->reclaim(), 0U);
+}
+
+TEST_F(WorkerTest, CacheThatDoesNotFitItsMemoryIsRefusedWithARemedy) {
+  auto publisher = snapshot::Publisher::create(tables(1), 1);
+  ASSERT_TRUE(publisher);
+  settings_.flows = 1U << 30;
+  const auto worker = Worker::create(settings_, **publisher);
+  ASSERT_FALSE(worker);
+  EXPECT_EQ(worker.error().code, Errc::kExhausted);
+  EXPECT_NE(worker.error().message.find("/flow_cache/flows"), std::string::npos)
+      << worker.error().message;
+}
+
+}  // namespace
+}  // namespace sluice::dataplane
