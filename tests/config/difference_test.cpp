@@ -103,11 +103,9 @@ TEST(Difference, NeighboursGoByAddress) {
 }
 
 TEST(Difference, SecretsAreNotShown) {
-  EXPECT_EQ(after([](auto& c) {
-    c.hash_key = "00112233445566778899aabbccddeeff"; }),
-            (Changes{
-    {"hash_key", "", "\"(hidden)\"", false}}));
-    }
+  EXPECT_EQ(after([](auto& c) { c.hash_key = "00112233445566778899aabbccddeeff"; }),
+            (Changes{{"hash_key", "", "\"(hidden)\"", false}}));
+}
 
 }  // namespace
 }  // namespace sluice::config
