@@ -34,7 +34,7 @@ enum class State : std::uint8_t {
 };
 
 inline constexpr unsigned kFlowsInLine = 8;
-inline constexpr Tick kClosingTicks = 4;
+inline constexpr Tick kClosingTicks = 30;        ///< A minute of silence, as TIME_WAIT lasts.
 inline constexpr Tick kLongestTimeout = 0x1fff;  ///< Ticks; half of the clock's range.
 
 struct alignas(64) Line {
@@ -58,7 +58,7 @@ struct Found {
 /// One entry as another thread sees it; its fields may stem from different moments.
 struct Sample {
   State state;
-  Tick tick;  ///< Of the last packet (of the first FIN or RST when kClosing).
+  Tick tick;  ///< Of the last packet.
   BackendNumber backend;
   std::uint32_t tag;
 };
@@ -86,8 +86,8 @@ class Cache {
   /// Starts the load of a flow's line; call it a burst ahead of find().
   void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&line_of(hash)); }
 
-  /// Looks a flow up. An entry whose last packet is more than `timeout` ticks before `now` (whose
-  /// first FIN or RST is more than kClosingTicks before, when closing) is no hit. Writes nothing.
+  /// Looks a flow up. An entry whose last packet is more than `timeout` ticks before `now` (more
+  /// than kClosingTicks, when closing) is no hit. Writes nothing.
   ///
   /// @param hash     uniform: low bits choose the line, the upper half is the tag.
   /// @param timeout  at most kLongestTimeout.
@@ -95,10 +95,10 @@ class Cache {
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
   /// Notes a packet of a flow that was found (found.hit). kNew becomes kEstablished, with `closing`
-  /// (the packet has FIN or RST) any state becomes kClosing, and the entry gets the tick. A
-  /// kClosing entry stays as it is, whatever comes, so that it ends kClosingTicks after the first
-  /// FIN or RST; a SYN on it is a new connection, and the caller assigns it anew. No store to the
-  /// line when nothing changes, or when the entry has gone to another flow since.
+  /// (the packet has FIN or RST) any state becomes kClosing, and the entry gets the tick. kClosing
+  /// stays kClosing, but each packet renews it: a client that half-closes and reads on for minutes
+  /// keeps its backend. A SYN on it is a new connection, and the caller assigns it anew. No store
+  /// to the line when nothing changes, or when the entry has gone to another flow since.
   void touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept;
 
   /// Gives the flow to `backend`: over the found entry on a hit; on a miss, or when that entry has
@@ -200,10 +200,10 @@ inline void Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool 
   Line& line = line_of(hash);
   std::uint16_t& mark = line.mark[found.way];
   const State state = detail::state_of(mark);  // not found.state: a FIN may stand between the two
-  if (line.tag[found.way] != static_cast<std::uint32_t>(hash >> 32) || state == State::kFree ||
-      state == State::kClosing)
+  if (line.tag[found.way] != static_cast<std::uint32_t>(hash >> 32) || state == State::kFree)
     return;
-  const auto next = detail::mark_of(closing ? State::kClosing : State::kEstablished, now);
+  const bool ending = closing || state == State::kClosing;
+  const auto next = detail::mark_of(ending ? State::kClosing : State::kEstablished, now);
   if (mark != next) detail::put(mark, next);
 }
 

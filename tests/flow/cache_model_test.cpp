@@ -33,8 +33,8 @@ class Model {
   }
 
   static void touch(Entry& entry, std::uint64_t now, bool closing) {
-    if (entry.state == State::kClosing) return;
-    entry.state = closing ? State::kClosing : State::kEstablished;
+    if (entry.state != State::kClosing)
+      entry.state = closing ? State::kClosing : State::kEstablished;
     entry.time = now;
   }
 

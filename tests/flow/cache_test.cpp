@@ -174,16 +174,24 @@ TEST_F(FlowCache, TickZeroIsATickLikeAnyOther) {
   }
 }
 
-TEST_F(FlowCache, ClosingFlowStaysFoundForItsTicksWhateverComesAfterTheFin) {
+TEST_F(FlowCache, ClosingFlowEndsAfterItsTicksOfSilence) {
   close(hash_of(1), 3, 10);
-  for (Tick now = 10; now <= 10 + kClosingTicks; ++now) {
+  EXPECT_TRUE(find(hash_of(1), 10 + kClosingTicks).hit);
+  EXPECT_FALSE(find(hash_of(1), 10 + kClosingTicks + 1).hit);
+}
+
+TEST_F(FlowCache, HalfClosedFlowThatReadsOnKeepsItsBackendAndStaysClosing) {
+  close(hash_of(1), 3, 10);
+  Tick now = 10;
+  for (int packet = 0; packet < 10; ++packet) {
+    now = static_cast<Tick>(now + kClosingTicks);
     const auto found = find(hash_of(1), now);
     ASSERT_TRUE(found.hit) << now;
     EXPECT_EQ(found.state, State::kClosing);
     EXPECT_EQ(found.backend, 3);
-    cache.touch(hash_of(1), found, now, /*closing=*/now % 2 == 0);
+    cache.touch(hash_of(1), found, now, /*closing=*/packet % 2 == 0);
   }
-  EXPECT_FALSE(find(hash_of(1), 10 + kClosingTicks + 1).hit);
+  EXPECT_FALSE(find(hash_of(1), static_cast<Tick>(now + kClosingTicks + 1)).hit);
 }
 
 TEST_F(FlowCache, AssigningAClosingFlowStartsItAnew) {
