@@ -20,6 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLongestConfiguration = 16U << 20U;  // bytes; what the daemon accepts
+constexpr std::size_t kMostParts = 1000;  // answers to one `events`; a daemon in a storm never ends
 constexpr std::string_view kApi = "/api/v1";
 
 // Prints an answer for a human.
@@ -166,15 +167,25 @@ class Session {
       how.first_pause = environment_.first_pause;
       return follow_events(http_, output_, how);
     }
-    const auto target =
-        line_.since ? fmt::format("/events?since={}", *line_.since) : std::string("/events");
-    return get(target, [](const View& answer, const Look& look) -> Result<std::string> {
+    std::uint64_t next = line_.since.value_or(0);
+    bool more = true;
+    const auto show = [&](const View& answer, const Look& look) -> Result<std::string> {
       const auto events = list_of(answer, "events");
       if (!events) return forward_error(events);
       std::string out;
       for (const auto& event : *events) out += show_event(event, look);
+      const auto after = answer["next"].whole().value_or(next);
+      more = !events->empty() && after > next;
+      next = after;
       return out;
-    });
+    };
+    // An answer holds a part of them; with --json whoever reads it asks on from "next".
+    for (std::size_t part = 0; part < kMostParts && more; ++part) {
+      if (line_.json) more = false;
+      const auto asked = get(fmt::format("/events?since={}", next), show);
+      if (!asked) return asked;
+    }
+    return {};
   }
 
   const CommandLine& line_;

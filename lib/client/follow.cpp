@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <compare>
+#include <deque>
+#include <utility>
 
 namespace sluice::client {
 namespace {
@@ -43,7 +45,8 @@ class Follower {
         output_(output),
         how_(how),
         next_(how.since.value_or(0)),
-        pause_(how.first_pause) {}
+        pause_(how.first_pause),
+        catching_up_(!how.since) {}
 
   Result<void> run() {
     while (!stopped()) {
@@ -67,7 +70,7 @@ class Follower {
       start_anew();
       identity_ = identity;
     }
-    const bool waits = met_ && !away_ && !fresh_;
+    const bool waits = met_ && !away_ && !fresh_ && !catching_up_;
     const auto asked = std::chrono::steady_clock::now();
     Request request{fmt::format("/api/v1/events?since={}", next_), std::nullopt};
     if (waits) request.target += fmt::format("&wait={}", kWaitSeconds);
@@ -92,28 +95,31 @@ class Follower {
     return {};
   }
 
-  // Prints the events of an answer. @return how many.
+  // Prints the events of an answer; while catching up it only keeps the last ones until there are
+  // no more. @return how many events the answer had.
   Result<std::size_t> take(const View& answer, const nlohmann::json& body) {
     const auto events = list_of(answer, "events");
     if (!events) return forward_error(events);
     const auto next = answer["next"].whole();
-    const bool first = !met_;
-    if (!next || (!events->empty() && *next <= next_))
+    if (!next || (!events->empty() && *next == next_))
       return fail(Errc::kIo, "", "the daemon's events do not go on: after {} comes {}", next_,
                   answer["next"].text(40));
-    met_ = true;
-    if (!first && events->empty() && *next < next_) {  // it counts from the start again
+    const bool first = !std::exchange(met_, true);
+    if (!first && *next < next_) {  // it counts from the start again
       start_anew();
-      return 0;
+      if (events->empty()) return 0;
     }
-    if (const auto n = answer["lost"].whole(); n && *n != 0 && (!first || how_.since))
+    if (const auto n = answer["lost"].whole(); n && *n != 0 && !catching_up_)
       output_.complain(plural(*n, "event") + " before these are no longer held");
-    const bool backlog = first && !how_.since && events->size() > kBacklog;
-    for (std::size_t i = backlog ? events->size() - kBacklog : 0; i < events->size(); ++i) {
-      if (how_.json)
-        output_.print(body["events"][i].dump(-1, ' ', /*ensure_ascii=*/true) + "\n");
-      else
-        output_.print(show_event((*events)[i], Look{how_.colour, {}}));
+    for (std::size_t i = 0; i < events->size(); ++i) {
+      backlog_.push_back(how_.json ? body["events"][i].dump(-1, ' ', /*ensure_ascii=*/true) + "\n"
+                                   : show_event((*events)[i], Look{how_.colour, {}}));
+      if (catching_up_ && backlog_.size() > kBacklog) backlog_.pop_front();
+    }
+    if (events->empty()) catching_up_ = false;
+    if (!catching_up_) {
+      for (const auto& line : backlog_) output_.print(line);
+      backlog_.clear();
     }
     next_ = *next;
     return events->size();
@@ -145,6 +151,8 @@ class Follower {
   bool away_ = false;   // the last request failed
   bool fresh_ = false;  // ask at once what a new daemon has, then wait
   bool may_pass_ = true;
+  bool catching_up_;  // reading what was before, answer by answer, to print the end of it
+  std::deque<std::string> backlog_;  // lines not yet printed
   std::optional<Identity> identity_;
 };
 

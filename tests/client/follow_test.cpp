@@ -96,12 +96,24 @@ const std::string kEventsFrom = "GET /api/v1/events?since=";
 
 TEST_F(FollowTest, PrintsTheLastTenThenWaitsAndEndsWithZero) {
   daemon_.script(kEventsFrom + "0", batch(1, 30, 31, 0));
+  daemon_.script(kEventsFrom + "31", batch(0, 0, 31));
   daemon_.script(kEventsFrom + "31&wait=30", batch(31, 1, 32));
   daemon_.script(kEventsFrom + "32&wait=30", Reply{.silent = true});
   follow("events --follow");
   const auto out = out_until("number 31.");
   EXPECT_THAT(out, StartsWith("    21  2026-11-21T10:00:00Z  info"));
-  ASSERT_TRUE(daemon_.wait_for(3));
+  ASSERT_TRUE(daemon_.wait_for(4));
+  interrupt();
+  EXPECT_EQ(status(), 0);
+}
+
+TEST_F(FollowTest, TheLastTenAreTheLastOfSeveralAnswers) {
+  daemon_.script(kEventsFrom + "0", batch(1, 20, 21, 7));
+  daemon_.script(kEventsFrom + "21", batch(21, 3, 24));
+  daemon_.script(kEventsFrom + "24", batch(0, 0, 24));
+  daemon_.script(kEventsFrom + "24&wait=30", Reply{.silent = true});
+  follow("events --follow");
+  EXPECT_THAT(out_until("number 23."), StartsWith("    14  "));
   interrupt();
   EXPECT_EQ(status(), 0);
 }
@@ -118,6 +130,7 @@ TEST_F(FollowTest, StartsWhereItIsTold) {
 
 TEST_F(FollowTest, PrintsOneJsonObjectALine) {
   daemon_.script(kEventsFrom + "0", batch(1, 2, 3));
+  daemon_.script(kEventsFrom + "3", batch(0, 0, 3));
   daemon_.script(kEventsFrom + "3&wait=30", Reply{.silent = true});
   follow("--json events --follow");
   const auto out = out_until("number 2.\"}\n");
@@ -130,10 +143,11 @@ TEST_F(FollowTest, PrintsOneJsonObjectALine) {
 
 TEST_F(FollowTest, WaitsForADaemonThatIsRestartedAndPrintsItsEventsFromTheStart) {
   daemon_.script(kEventsFrom + "0", batch(1, 3, 4));
+  daemon_.script(kEventsFrom + "4", batch(0, 0, 4));
   daemon_.script(kEventsFrom + "4&wait=30", Reply{.silent = true});
   follow("events --follow");
   EXPECT_THAT(out_until("number 3."), HasSubstr("number 1."));
-  ASSERT_TRUE(daemon_.wait_for(2));
+  ASSERT_TRUE(daemon_.wait_for(3));
   daemon_.stop(/*leave_socket=*/false);
   EXPECT_THAT(err_until("; trying again\n"), HasSubstr("closed the connection"));
   daemon_.script(kEventsFrom + "0", batch(1, 1, 2));
@@ -151,11 +165,24 @@ TEST_F(FollowTest, WaitsForADaemonThatIsRestartedAndPrintsItsEventsFromTheStart)
 TEST_F(FollowTest, CountingFromTheStartAgainIsSeenAlsoOnTheSameSocket) {
   daemon_.script(kEventsFrom + "0", batch(1, 3, 4));
   daemon_.script(kEventsFrom + "0", batch(1, 1, 2));
+  daemon_.script(kEventsFrom + "4", batch(0, 0, 4));
   daemon_.script(kEventsFrom + "4&wait=30", batch(0, 0, 2));
   daemon_.script(kEventsFrom + "2&wait=30", Reply{.silent = true});
   follow("events --follow");
   EXPECT_THAT(out_until("number 3."), HasSubstr("number 1."));
   EXPECT_THAT(out_until("number 1."), HasSubstr("number 1."));
+  EXPECT_EQ(err_until("\n"), "sluicectl: the daemon was restarted; its events start anew\n");
+  interrupt();
+  EXPECT_EQ(status(), 0);
+}
+
+TEST_F(FollowTest, EventsOfANewLifeAreTakenAsTheyCome) {
+  daemon_.script(kEventsFrom + "9", batch(9, 1, 10));
+  daemon_.script(kEventsFrom + "10&wait=30", batch(1, 2, 3));
+  daemon_.script(kEventsFrom + "3", batch(0, 0, 3));
+  daemon_.script(kEventsFrom + "3&wait=30", Reply{.silent = true});
+  follow("events --follow --since 9");
+  EXPECT_THAT(out_until("number 2."), HasSubstr("number 1."));
   EXPECT_EQ(err_until("\n"), "sluicectl: the daemon was restarted; its events start anew\n");
   interrupt();
   EXPECT_EQ(status(), 0);
@@ -173,6 +200,7 @@ TEST_F(FollowTest, SinceBeyondTheLastEventFollowsWhatComes) {
 
 TEST_F(FollowTest, ServerErrorsPassOthersDoNot) {
   daemon_.script(kEventsFrom + "0", batch(1, 1, 2));
+  daemon_.script(kEventsFrom + "2", batch(0, 0, 2));
   daemon_.script(kEventsFrom + "2&wait=30",
                  Reply{500, R"({"error": {"code": "io", "where": "", "message": "stopping"}})"});
   daemon_.script(kEventsFrom + "2",
@@ -193,6 +221,7 @@ class BrokenEvents : public FollowTest, public testing::WithParamInterface<std::
 
 TEST_P(BrokenEvents, EndWithAnError) {
   daemon_.script(kEventsFrom + "0", batch(1, 3, 4));
+  daemon_.script(kEventsFrom + "4", batch(0, 0, 4));
   daemon_.script(kEventsFrom + "4&wait=30", GetParam());
   follow("events --follow");
   EXPECT_EQ(status(), 1);
@@ -203,13 +232,13 @@ INSTANTIATE_TEST_SUITE_P(Kinds, BrokenEvents,
                          testing::Values("", "null", "[]", R"({"events": 1, "next": 5})",
                                          R"({"events": []})", R"({"events": [], "next": "5"})",
                                          R"({"events": [{"id": 4}], "next": 4})",
-                                         R"({"events": [{"id": 4}], "next": 1})",
                                          R"({"events": [], "next": -1})"));
 
 TEST_F(FollowTest, EventsOfTheWrongTypeAreShownNotFollowedIntoACrash) {
   daemon_.script(
       kEventsFrom + "0",
       R"({"events": [null, 1, [], {"id": {}, "text": "\u001b[2Jend"}], "next": 5, "lost": "x"})");
+  daemon_.script(kEventsFrom + "5", batch(0, 0, 5));
   daemon_.script(kEventsFrom + "5&wait=30", Reply{.silent = true});
   follow("events --follow");
   EXPECT_THAT(out_until("end\n"), HasSubstr("\\x1b[2Jend"));
@@ -219,10 +248,11 @@ TEST_F(FollowTest, EventsOfTheWrongTypeAreShownNotFollowedIntoACrash) {
 
 TEST_F(FollowTest, EndsAtOnceWhenTheReaderLeaves) {
   daemon_.script(kEventsFrom + "0", batch(1, 1, 2));
+  daemon_.script(kEventsFrom + "2", batch(0, 0, 2));
   daemon_.script(kEventsFrom + "2&wait=30", Reply{.silent = true});
   follow("events --follow");
   EXPECT_THAT(out_until("number 1."), HasSubstr("number 1."));
-  ASSERT_TRUE(daemon_.wait_for(2));
+  ASSERT_TRUE(daemon_.wait_for(3));
   out_read_.reset();
   EXPECT_EQ(status(), 0);
 }

@@ -50,7 +50,7 @@ Outcome run_until_it_waits(ScriptedDaemon& daemon, const std::string& words) {
   const UniqueFd interrupt(::eventfd(0, EFD_CLOEXEC));
   auto environment = environment_for(daemon.socket());
   environment.interrupt = [&] { return interrupt.get(); };
-  const std::size_t asked = daemon.received().size() + 2;
+  const std::size_t asked = daemon.received().size() + 3;
   bool waited = false;
   std::thread user([&] {
     waited = daemon.wait_for(asked);

@@ -69,7 +69,7 @@ constexpr auto kLastEvent = R"({"events": [
 
 constexpr auto kTrace =
     R"({"flow": "tcp 198.51.100.7:40000 203.0.113.10:443", "verdict": "forward", "service": "chat",
- "pool": "llama", "hash": "0x8c3f0a51d2b77e90", "slot": 35904, "table_size": 65537, "backend": "gpu-1", "number": 0,
+ "pool": "llama", "hash": "8c3f0a51d2b77e90", "slot": 35904, "table_size": 65537, "backend": "gpu-1", "number": 0,
  "state": "up", "forwarding": "ipip",
  "next_hop": {"resolved": true, "mac": "02:00:00:00:01:11", "port": "front", "source": "kernel", "problem": ""},
  "generation": 7, "why": "slot 35904 of pool llama belongs to gpu-1"})";
@@ -99,9 +99,9 @@ void play_recorded(ScriptedDaemon& daemon) {
   daemon.script("GET " + api + "/backends?pool=llama", kBackends);
   daemon.script("GET " + api + "/workers", kWorkers);
   daemon.script("GET " + api + "/drops", kDrops);
-  daemon.script("GET " + api + "/events", kEvents);
   daemon.script("GET " + api + "/events?since=0", kEvents);
   daemon.script("GET " + api + "/events?since=3", kLastEvent);
+  daemon.script("GET " + api + "/events?since=4", R"({"events": [], "next": 4, "lost": 0})");
   daemon.script("GET " + api + "/events?since=4&wait=30", Reply{.silent = true});
   daemon.script("GET " + api + "/config",
                 R"({"node": "edge-1", "services": [{"name": "chat", "port": 443}], "pools": []})");
