@@ -41,7 +41,7 @@ class Pages(LabTest):
         balancer = self.balancer({"gpu-1": 100, "gpu-2": 100, "gpu-3": 50}, start="sluiced run" not in commands)
         (place / "sluice.json").write_text(config[0] if config else balancer.file.read_text())
         environment = {**os.environ, "PATH": f"{lab.SLUICED.parent}:{lab.SLUICECTL.parent}:{os.environ['PATH']}"}
-        done = subprocess.run(lab.inside("lb", "bash", "-m", "-e", "-o", "pipefail", "-x", "-c", "\n".join(kept)), cwd=place,
+        done = subprocess.run(lab.inside("lb", "bash", "-e", "-o", "pipefail", "-x", "-c", "\n".join(kept)), cwd=place,
                               env=environment, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL)
         self.commands += len(kept)
         self.assertEqual(done.returncode, 0, f"{page.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
