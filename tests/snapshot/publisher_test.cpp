@@ -172,7 +172,7 @@ struct Seen {
 };
 
 Seen hammer(const Publisher& publisher, const Witness& witness, unsigned worker,
-            const std::atomic<bool>& stop) {
+            const std::atomic<bool>& stop, std::atomic<std::uint64_t>& reads) {
   Reader reader(publisher, worker);
   Seen seen;
   std::uint64_t newest = 0;
@@ -186,7 +186,7 @@ Seen hammer(const Publisher& publisher, const Witness& witness, unsigned worker,
                    now.backends.size() != 1 || now.backends[0].state != State::kAbsent;
       seen.freed_in_hand += witness.freed(generation);
     }
-    ++seen.reads;
+    reads.store(++seen.reads, std::memory_order_relaxed);
     if (worker != 0 || seen.reads % 64 == 0) reader.quiescent();  // one reader lags behind
   }
   return seen;
@@ -199,14 +199,21 @@ TEST(Publisher, TenThousandSnapshotsUnderHammeringReadersAreFreedInTimeAndNotBef
   const auto p = publisher(witness.snapshot(0), kReaders);
   std::atomic<bool> stop{false};
   std::vector<Seen> seen(kReaders);
+  std::vector<std::atomic<std::uint64_t>> reads(kReaders);
   std::vector<std::thread> threads;
   for (unsigned r = 0; r < kReaders; ++r)
-    threads.emplace_back([&, r] { seen[r] = hammer(*p, witness, r, stop); });
+    threads.emplace_back([&, r] { seen[r] = hammer(*p, witness, r, stop, reads[r]); });
+  // Now and then everyone has to have read since: else the writer may be done before they begin.
+  const auto everyone_reads = [&] {
+    for (auto& n : reads)
+      if (!eventually([&, before = n.load()] { return n.load() > before; })) return false;
+    return true;
+  };
 
   for (std::uint64_t g = 1; g <= kGenerations; ++g) {
     p->publish(witness.snapshot(g));
     p->reclaim();
-    if (g % 100 == 0) std::this_thread::yield();
+    if (g % 250 == 0 && !everyone_reads()) break;
   }
   EXPECT_TRUE(eventually([&] { return p->reclaim() == 0; }));
   stop.store(true, std::memory_order_relaxed);
