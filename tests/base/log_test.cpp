@@ -4,11 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <regex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -45,13 +46,11 @@ std::string written(auto&& act) {
 
 TEST(Log, LineHasTimeLevelComponentAndText) {
   const JournalStream none(nullptr);
-  const auto text =
-      written([] { log("log_test_plain")->info("reload generation={} ok={}", 7, true); });
-  EXPECT_TRUE(std::regex_match(
-      text,
-      std::regex(
-          R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} info log_test_plain reload generation=7 ok=true\n)")))
-      << text;
+  auto line = written([] { log("log_test_plain")->info("reload generation={} ok={}", 7, true); });
+  constexpr std::string_view kTime = "9999-99-99T99:99:99.999";  // its shape, not its value
+  for (std::size_t i = 0; i < std::min(line.size(), kTime.size()); ++i)
+    if (line[i] >= '0' && line[i] <= '8') line[i] = '9';
+  EXPECT_EQ(line, std::string(kTime) + " info log_test_plain reload generation=7 ok=true\n");
 }
 
 TEST(Log, LineForTheJournalHasAPriorityAndNoTime) {
