@@ -61,8 +61,9 @@ std::optional<UniqueFd> live_link(const std::string& pin, unsigned index, const 
 }
 
 Result<UniqueFd> new_link(const std::string& interface, unsigned index, int program, Mode mode) {
-  LIBBPF_OPTS(bpf_link_create_opts, options,
-              .flags = mode == Mode::kNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+  bpf_link_create_opts options{};  // libbpf's macro for this is no ISO C++
+  options.sz = sizeof options;
+  options.flags = mode == Mode::kNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
   UniqueFd link(bpf_link_create(program, static_cast<int>(index), BPF_XDP, &options));
   if (link) return link;
   const int error = errno;
@@ -94,7 +95,8 @@ Result<OpenLink> attach_new(const std::string& interface, unsigned index, int pr
 }  // namespace
 
 Result<Carried> carried_program(const std::string& interface, unsigned index) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  bpf_xdp_query_opts query{};
+  query.sz = sizeof query;
   const int error = bpf_xdp_query(static_cast<int>(index), 0, &query);
   if (error == -ENODEV) return fail(Errc::kNotFound, place(interface), "no such interface");
   if (error != 0) return system_failure(place(interface), "cannot ask for its XDP program", -error);

@@ -141,9 +141,13 @@ MapSocket::MapSocket() : fd_(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0)), memo
 Run run(int program, std::span<const std::byte> frame) {
   Run result;
   result.frame.resize(frame.size() + 256);
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = result.frame.data(),
-              .data_size_in = static_cast<__u32>(frame.size()),
-              .data_size_out = static_cast<__u32>(result.frame.size()), .repeat = 1);
+  bpf_test_run_opts options{};
+  options.sz = sizeof options;
+  options.data_in = frame.data();
+  options.data_out = result.frame.data();
+  options.data_size_in = static_cast<__u32>(frame.size());
+  options.data_size_out = static_cast<__u32>(result.frame.size());
+  options.repeat = 1;
   result.error = bpf_prog_test_run_opts(program, &options);
   result.action = options.retval;
   result.frame.resize(result.error == 0 ? options.data_size_out : 0);
