@@ -28,7 +28,7 @@ struct ReplayVerdict {
   const snapshot::Service* service;  ///< Null: not for a service, or not read that far.
   const snapshot::Backend* backend;  ///< Null: none was chosen.
   flow::BackendNumber number;        ///< Of `backend`.
-  bool new_flow;                     ///< The first packet of a flow, as the cache sees it.
+  bool new_flow = false;             ///< The first packet of a flow, as the cache sees it.
 };
 
 /// Replays the whole capture and calls `tell` once a packet, in order.
