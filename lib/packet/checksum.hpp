@@ -32,9 +32,9 @@ namespace sluice {
 
 /// `old_sum` after one aligned 16-bit word of the covered bytes changed (RFC 1624, equation 3).
 [[nodiscard]] constexpr Be16 checksum_update(Be16 old_sum, Be16 old_word, Be16 new_word) noexcept {
-  const std::uint32_t sum = static_cast<std::uint16_t>(~old_sum.wire()) +
-                            static_cast<std::uint32_t>(static_cast<std::uint16_t>(~old_word.wire())) +
-                            new_word.wire();
+  const std::uint32_t sum =
+      static_cast<std::uint16_t>(~old_sum.wire()) +
+      static_cast<std::uint32_t>(static_cast<std::uint16_t>(~old_word.wire())) + new_word.wire();
   return Be16::from_wire(static_cast<std::uint16_t>(~fold_checksum(sum)));
 }
 

@@ -33,10 +33,11 @@ static inline __u64 sluice_flow_hash_pair(__u32 a, __u32 ka, __u32 b, __u32 kb) 
 /* 64 uniform bits. NH (Black et al., "UMAC", CRYPTO 1999) compresses the key: whoever does not know
  * the secret finds two flows that collide with probability 2^-32 at best. Stafford's mix 13 of the
  * 64-bit murmur finaliser then spreads the result; it is a bijection, so it adds no collision.
- * 32-bit multiplications only, since BPF has no wider product. Cost: 2 of them for IPv4, 5 for IPv6.
+ * 32-bit multiplications only, since BPF has no wider product. Cost: 2 of them for IPv4, 5 for
+ * IPv6.
  */
-static inline __u64 sluice_flow_hash(const struct sluice_flow_key *key,
-                                     const struct sluice_hash_key *secret) {
+static inline __u64 sluice_flow_hash(const struct sluice_flow_key* key,
+                                     const struct sluice_hash_key* secret) {
   __u32 ports = (__u32)key->source_port | (__u32)key->destination_port << 16;
   __u32 kind = (__u32)key->protocol | (__u32)key->family << 8;
   __u64 h = secret->tail;
@@ -44,9 +45,12 @@ static inline __u64 sluice_flow_hash(const struct sluice_flow_key *key,
   h += sluice_flow_hash_pair(key->source[0], secret->word[0], key->destination[0], secret->word[1]);
   h += sluice_flow_hash_pair(ports, secret->word[2], kind, secret->word[3]);
   if (key->family != 4) {
-    h += sluice_flow_hash_pair(key->source[1], secret->word[4], key->destination[1], secret->word[5]);
-    h += sluice_flow_hash_pair(key->source[2], secret->word[6], key->destination[2], secret->word[7]);
-    h += sluice_flow_hash_pair(key->source[3], secret->word[8], key->destination[3], secret->word[9]);
+    h += sluice_flow_hash_pair(key->source[1], secret->word[4], key->destination[1],
+                               secret->word[5]);
+    h += sluice_flow_hash_pair(key->source[2], secret->word[6], key->destination[2],
+                               secret->word[7]);
+    h += sluice_flow_hash_pair(key->source[3], secret->word[8], key->destination[3],
+                               secret->word[9]);
   }
   h ^= h >> 30;
   h *= 0xbf58476d1ce4e5b9ULL;

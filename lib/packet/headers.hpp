@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wire formats, as the RFCs draw them. Load and store them by std::memcpy or through load()/store():
-// a packet has no alignment.
+// Wire formats, as the RFCs draw them. Load and store them by std::memcpy or through
+// load()/store(): a packet has no alignment.
 //
 // Threads: values.
 #pragma once
