@@ -142,12 +142,14 @@ class DpdkPort : public test::Sandboxed {
   }
 };
 
-TEST_F(DpdkPort, ServicePacketsReachItsSocketsAndAllOthersReachLinux) {
+class DpdkPortInMode : public DpdkPort, public testing::WithParamInterface<Mode> {};
+
+TEST_P(DpdkPortInMode, ServicePacketsReachItsSocketsAndAllOthersReachLinux) {
   const test::Cable cable("lb0", "lb1", 2);
   Filter filter = Filter::open("edge-1").value();
   ASSERT_TRUE(
       filter.set_services(std::array{ServiceEntry{IpAddress::parse(kVip).value(), 443, 6, 1}}));
-  const auto report = filter.attach("lb0", Mode::kAuto);
+  const auto report = filter.attach("lb0", GetParam());
   ASSERT_TRUE(report) << report.error().text();
   Testpmd worker;
   ASSERT_TRUE(worker.ready()) << worker.output();
@@ -175,6 +177,9 @@ TEST_F(DpdkPort, ServicePacketsReachItsSocketsAndAllOthersReachLinux) {
       [&] { return after.received([](auto f) { return goes_to(f, 443); }) == 1; }));
   EXPECT_TRUE(filter.close());
 }
+
+INSTANTIATE_TEST_SUITE_P(Modes, DpdkPortInMode, testing::Values(Mode::kNative, Mode::kGeneric),
+                         [](const auto& mode) { return std::string(name(mode.param)); });
 
 TEST_F(DpdkPort, AfterAKillTheNextProcessGetsThePacketsByTheSameMaps) {
   const test::Cable cable("lb0", "lb1", 2);

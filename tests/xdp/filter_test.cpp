@@ -3,7 +3,7 @@
 #include "support/packet.hpp"
 #include "xdp/node.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <array>
 #include <set>
@@ -11,6 +11,9 @@
 
 namespace sluice::xdp {
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
 
 TEST_F(FilterTest, MapsArePinnedByNameAndACleanStopRemovesThem) {
   const test::Cable cable("lb0", "lb1");
@@ -161,6 +164,37 @@ TEST_F(FilterTest, AKeptServiceIsInTheMapAtEveryMomentOfAChange) {
     ASSERT_TRUE(filter.set_services(next));
   }
   EXPECT_TRUE(watch.held()) << "the kept service was missing at some moment";
+}
+
+// The commands of docs/design/xdp-filter.md, and what the page says that they show.
+TEST_F(FilterTest, BpftoolShowsProgramsAndMapsByNameAndContent) {
+  if (!test::shell("command -v bpftool >/dev/null")) GTEST_SKIP() << "needs bpftool";
+  const test::Cable cable("lb0", "lb1");
+  Filter filter = open();
+  ASSERT_TRUE(filter.set_services(std::array{service("203.0.113.10", 443, 6, 3)}));
+  ASSERT_TRUE(filter.attach("lb0", Mode::kAuto));
+  ASSERT_TRUE(filter.promote("lb0"));
+  EXPECT_THAT(test::output_of("bpftool net show dev lb0"), HasSubstr(") driver id "));
+  EXPECT_THAT(test::output_of("bpftool prog show name sluice_filter"),
+              AllOf(HasSubstr("xdp  name sluice_filter"), HasSubstr("btf_id")));
+  EXPECT_THAT(test::output_of("bpftool map dump pinned /sys/fs/bpf/sluice/edge-1/sluice_services"),
+              AllOf(HasSubstr("\"protocol\": 6"), HasSubstr("\"number\": 3")));
+  EXPECT_THAT(test::output_of("bpftool map dump pinned /sys/fs/bpf/sluice/edge-1/lb0/sluice_stats"),
+              AllOf(HasSubstr("\"key\": 4"), HasSubstr("\"packets\": 0")));
+  EXPECT_THAT(test::output_of("bpftool link show pinned /sys/fs/bpf/sluice/edge-1/lb0/link"),
+              HasSubstr("xdp"));
+}
+
+TEST_F(FilterTest, RemovingThePinsOfADeadDaemonDetachesItsProgram) {
+  const test::Cable cable("lb0", "lb1");
+  {
+    Filter killed = open();
+    ASSERT_TRUE(killed.attach("lb0", Mode::kAuto));
+  }
+  ASSERT_NE(program_on("lb0"), 0U);
+  ASSERT_TRUE(test::shell("rm -r /sys/fs/bpf/sluice"));
+  // The kernel lets go of a link a moment after its last reference.
+  EXPECT_TRUE(test::wait_until([] { return program_on("lb0") == 0; }));
 }
 
 TEST_F(FilterTest, EveryReceivedPacketIsInExactlyOneCounter) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -52,6 +53,18 @@ const std::optional<std::string>& enter_sandbox() {
 bool shell(const std::string& command) {
   // NOLINTNEXTLINE(cert-env33-c): a test's own fixed commands
   return std::system(command.c_str()) == 0;
+}
+
+std::string output_of(const std::string& command) {
+  std::string text;
+  // NOLINTNEXTLINE(cert-env33-c): a test's own fixed commands
+  std::FILE* output = ::popen((command + " 2>&1").c_str(), "r");
+  if (output == nullptr) return because(command);
+  char part[4096];
+  while (const std::size_t length = std::fread(part, 1, sizeof part, output))
+    text.append(part, length);
+  ::pclose(output);
+  return text;
 }
 
 Cable::Cable(std::string left, std::string right, unsigned queues) : left_(std::move(left)) {

@@ -37,6 +37,9 @@ class Sandboxed : public testing::Test {
 /// Runs a command by the shell; false and its output on stderr when it fails.
 [[nodiscard]] bool shell(const std::string& command);
 
+/// What a command writes to its output and errors.
+[[nodiscard]] std::string output_of(const std::string& command);
+
 /// Two veth interfaces that are each other's cable, both up; gone with the object.
 class Cable {
  public:
