@@ -128,6 +128,13 @@ Error connect_failure(const std::string& path, int reason) {
                       "as root or as a member of its group",
                       shown, printable(folder))};
     }
+    case 0:  // what curl makes of EAGAIN: the queue of waiting connections is full
+    case EAGAIN:
+      return {
+          Errc::kIo, "",
+          fmt::format("the daemon at {} takes no more connections; it is busy or hangs: try again, "
+                      "look at its log",
+                      shown)};
     default:
       return {Errc::kIo, "", fmt::format("cannot connect to {}: {}", shown, std::strerror(reason))};
   }

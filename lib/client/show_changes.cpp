@@ -6,20 +6,27 @@ namespace {
 
 constexpr std::size_t kWidestValue = 100;
 
+// A side of a change is JSON, or a string that holds JSON text; nothing, null or an empty string
+// where the value was not there.
+bool there(const View& side) { return side.present() && !side.is(""); }
+
+std::string side_text(const View& side) {
+  return side.is_string() ? side.text(kWidestValue) : side.json(kWidestValue);
+}
+
 std::string change_line(const View& change, bool colour) {
   const auto path = change["path"].text();
   const auto before = change["before"];
   const auto after = change["after"];
   const bool restart = change["reloadable"].is_false();
   std::string line;
-  if (!before.present())
-    line = toned(fmt::format("+ {}: {}", path, after.json(kWidestValue)), Tone::kGood, colour);
-  else if (!after.present())
-    line = toned(fmt::format("- {}: {}", path, before.json(kWidestValue)), Tone::kBad, colour);
+  if (!there(before))
+    line = toned(fmt::format("+ {}: {}", path, side_text(after)), Tone::kGood, colour);
+  else if (!there(after))
+    line = toned(fmt::format("- {}: {}", path, side_text(before)), Tone::kBad, colour);
   else
-    line = toned(
-        fmt::format("~ {}: {} -> {}", path, before.json(kWidestValue), after.json(kWidestValue)),
-        Tone::kWarning, colour);
+    line = toned(fmt::format("~ {}: {} -> {}", path, side_text(before), side_text(after)),
+                 Tone::kWarning, colour);
   return line + (restart ? toned(" (needs a restart)", Tone::kBad, colour) : "") + "\n";
 }
 

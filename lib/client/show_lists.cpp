@@ -163,8 +163,8 @@ Result<std::string> show_backends(const View& answer, const Look& look) {
                number("PACKETS"),
                number("BYTES"),
                number("NEW FLOWS"),
-               {"NEXT HOP", Align::kLeft, 80},
-               {"NOTE", Align::kLeft, 80, true}});
+               {"NOTE", Align::kLeft, 80, true},
+               {"NEXT HOP", Align::kLeft, 240}});
   for (const auto& b : *backends) {
     const auto hop = b["next_hop"];
     table.add({{b["pool"].text()},
@@ -177,8 +177,8 @@ Result<std::string> show_backends(const View& answer, const Look& look) {
                {b["packets"].count()},
                {b["bytes"].count()},
                {b["new_flows"].count()},
-               {next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad},
-               {note_on(b), Tone::kWarning}});
+               {note_on(b), Tone::kWarning},
+               {next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad}});
   }
   return text_of(table, look, "no backends");
 }

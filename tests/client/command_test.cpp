@@ -153,7 +153,7 @@ TEST_F(CommandTest, ApplyComparesThenAppliesTheFileAsItIs) {
   const std::string content = "{ // the operator's comment\n  \"node\": \"edge-1\"\n}\n";
   const auto outcome = run("config apply " + file(content));
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.out, StartsWith("~ /pools/0/backends/1/weight: 100 -> 50\n"));
+  EXPECT_THAT(outcome.out, StartsWith("~ pools/llama/backends/gpu-2/weight: 100 -> 50\n"));
   EXPECT_THAT(
       outcome.out,
       EndsWith("generation 9: 13107 of 65537 slots moved (20.0 %), least possible 13107\n"));

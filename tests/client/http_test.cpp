@@ -5,14 +5,18 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 namespace sluice::client {
 namespace {
@@ -121,6 +125,30 @@ TEST(ConnectFailure, NamesAFolderThatCannotBeEntered) {
             "not permitted to use /nowhere/admin.sock (a folder on the way, /nowhere, cannot be "
             "entered); run as root "
             "or as a member of its group");
+}
+
+TEST(Http, FullQueueOfConnectionsIsSaidToBeOne) {
+  std::string folder = "/tmp/sluice-client-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  (folder + "/s").copy(name.sun_path, sizeof name.sun_path - 1);
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listener.get(), address, sizeof name), 0);
+  ASSERT_EQ(::listen(listener.get(), 0), 0);
+  std::vector<UniqueFd> waiting;
+  int reason = 0;
+  while (reason == 0 && waiting.size() < 100) {
+    waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(waiting.back().get(), address, sizeof name) != 0) reason = errno;
+  }
+  EXPECT_EQ(reason, EAGAIN);
+  const auto answer = Http(name.sun_path, milliseconds(1000)).send({"/x", std::nullopt});
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().text().find("takes no more connections"), std::string::npos)
+      << answer.error().text();
+  std::filesystem::remove_all(folder);
 }
 
 TEST(ConnectFailure, EscapesTheName) {

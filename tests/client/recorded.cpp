@@ -75,11 +75,11 @@ constexpr auto kTrace =
  "generation": 7, "why": "slot 35904 of pool llama belongs to gpu-1"})";
 
 constexpr auto kDiff = R"({"changes": [
- {"path": "/pools/0/backends/1/weight", "before": 100, "after": 50, "reloadable": true},
- {"path": "/pools/0/backends/4", "before": null, "after": {"name": "gpu-5", "address": "10.0.1.15"}, "reloadable": true}]})";
+ {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true},
+ {"path": "pools/llama/backends/gpu-5", "before": "", "after": "{\"name\":\"gpu-5\",\"address\":\"10.0.1.15\",\"weight\":100}", "reloadable": true}]})";
 
 constexpr auto kApplied = R"({"generation": 9, "changes": [
- {"path": "/pools/0/backends/1/weight", "before": 100, "after": 50, "reloadable": true}],
+ {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true}],
  "moved": {"slots": 13107, "least": 13107, "of": 65537}})";
 
 std::string moved(int generation, int slots) {

@@ -119,6 +119,11 @@ void ScriptedDaemon::answer(UniqueFd client) {
   const auto what = request.substr(0, request.find(" HTTP/"));
   const auto end = request.find("\r\n\r\n");
   const auto reply = next_reply(what);
+  {  // before the answer: a client that has it finds its request here
+    const std::lock_guard lock(mutex_);
+    received_.push_back({what, end == request.npos ? "" : request.substr(end + 4)});
+    arrived_.notify_all();
+  }
   if (reply.silent) {
     held_.push_back(std::move(client));
   } else if (!reply.raw.empty() || reply.endless) {
@@ -130,9 +135,6 @@ void ScriptedDaemon::answer(UniqueFd client) {
                                        "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
                                        reply.status, reply.body.size(), reply.body));
   }
-  const std::lock_guard lock(mutex_);
-  received_.push_back({what, end == request.npos ? "" : request.substr(end + 4)});
-  arrived_.notify_all();
 }
 
 Reply ScriptedDaemon::next_reply(const std::string& what) {

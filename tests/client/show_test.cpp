@@ -109,7 +109,7 @@ TEST(ShowBackends, NamesOnlyWhatDiffersFromTheFile) {
   backend["configured_weight"] = 100;
   backend["operator"] = "drain";
   EXPECT_THAT(shown(show_backends, {{"backends", {backend}}}),
-              HasSubstr("drained by operator, weight 100 in the file\n"));
+              HasSubstr("drained by operator, weight 100 in the file  "));
 }
 
 TEST(ShowLists, EmptyOnesSaySo) {
@@ -154,11 +154,19 @@ TEST(ShowChanges, MarksWhatIsAddedRemovedChangedAndNeedsARestart) {
   const json answer{
       {"changes",
        {{{"path", "/a"}, {"before", nullptr}, {"after", {1, 2}}, {"reloadable", true}},
-        {{"path", "/b"}, {"before", "x"}, {"after", nullptr}, {"reloadable", true}},
+        {{"path", "/b"}, {"before", true}, {"after", nullptr}, {"reloadable", true}},
         {{"path", "/c"}, {"before", 1}, {"after", 2}, {"reloadable", false}}}}};
   EXPECT_EQ(shown(show_changes, answer),
-            "+ /a: [1,2]\n- /b: \"x\"\n~ /c: 1 -> 2 (needs a restart)\n");
+            "+ /a: [1,2]\n- /b: true\n~ /c: 1 -> 2 (needs a restart)\n");
   EXPECT_EQ(shown(show_changes, {{"changes", json::array()}}), "no difference\n");
+}
+
+TEST(ShowChanges, TakeSidesThatAreJsonText) {
+  const json answer{{"changes",
+                     {{{"path", "/a"}, {"before", ""}, {"after", R"({"name":"b"})"}},
+                      {{"path", "/b"}, {"before", R"("x")"}, {"after", ""}},
+                      {{"path", "/c"}, {"before", "1"}, {"after", "2"}}}}};
+  EXPECT_EQ(shown(show_changes, answer), "+ /a: {\"name\":\"b\"}\n- /b: \"x\"\n~ /c: 1 -> 2\n");
 }
 
 TEST(ShowOutcome, GivesMovedBesideLeast) {
