@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/view_parts.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::control {
+
+std::string_view name_of(config::Forwarding forwarding) noexcept {
+  return forwarding == config::Forwarding::kIpip ? "ipip" : "l2dsr";
+}
+
+std::string_view name_of(config::Protocol protocol) noexcept {
+  return protocol == config::Protocol::kTcp ? "tcp" : "udp";
+}
+
+const PoolChanges* changes_of(const Scene& scene, const std::string& pool) {
+  const auto& pools = scene.model.operator_state().pools;
+  const auto found = pools.find(pool);
+  return found == pools.end() ? nullptr : &found->second;
+}
+
+bool is_drained(const PoolChanges* changes, const std::string& backend) {
+  return changes != nullptr && changes->drained.contains(backend);
+}
+
+bool is_up(const PoolChanges* changes, const config::Backend& backend) {
+  return backend.weight != 0 && !is_drained(changes, backend.name);
+}
+
+Json next_hop(const Scene& scene, const IpAddress& address, config::Forwarding forwarding) {
+  const Reach& reach = scene.model.reach(address);
+  const auto* hop = usable_hop(reach, forwarding);
+  Json::object_t out;  // as in put_pool_backends(): one for each backend
+  out.reserve(5);
+  out.emplace_back("resolved", hop != nullptr);
+  out.emplace_back("mac", hop != nullptr ? hop->destination.text() : "");
+  out.emplace_back("port", hop != nullptr ? scene.model.ports()[hop->port].name : "");
+  out.emplace_back("source", reach.configured ? "configuration" : "kernel");
+  out.emplace_back("problem", problem_of(reach, forwarding));
+  return out;
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several views say of backends in the same words.
+//
+// Threads: slow path.
+#pragma once
+
+#include "control/operator_state.hpp"
+#include "control/views.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace sluice::control {
+
+[[nodiscard]] std::string_view name_of(config::Forwarding forwarding) noexcept;
+[[nodiscard]] std::string_view name_of(config::Protocol protocol) noexcept;
+
+/// The operator's changes to a pool; null: none.
+[[nodiscard]] const PoolChanges* changes_of(const Scene& scene, const std::string& pool);
+[[nodiscard]] bool is_drained(const PoolChanges* changes, const std::string& backend);
+/// Takes new flows, whatever its next hop.
+[[nodiscard]] bool is_up(const PoolChanges* changes, const config::Backend& backend);
+
+/// {"resolved", "mac", "port", "source", "problem"}
+[[nodiscard]] Json next_hop(const Scene& scene, const IpAddress& address,
+                            config::Forwarding forwarding);
+
+}  // namespace sluice::control

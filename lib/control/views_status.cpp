@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the node stands: readiness and status.
+#include "control/view_parts.hpp"
+
+#include <unistd.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace sluice::control {
+namespace {
+
+std::size_t count_operator_changes(const OperatorState& state) {
+  std::size_t n = 0;
+  for (const auto& [name, pool] : state.pools)
+    n += pool.added.size() + pool.removed.size() + pool.weights.size() + pool.drained.size();
+  return n;
+}
+
+Json view_books(const FastPath& fast_path) {
+  const auto books = fast_path.books();
+  const auto in_flight = books.in_flight();
+  return {{"rx", books.rx},
+          {"forward", books.total(Outcome::kForward)},
+          {"host", books.total(Outcome::kHost)},
+          {"answer", books.total(Outcome::kAnswer)},
+          {"drop", books.total(Outcome::kDrop)},
+          {"in_flight", in_flight},
+          // More than one burst a worker cannot be under way.
+          {"balanced", in_flight <= std::uint64_t{dataplane::kBurst} * fast_path.workers().size()}};
+}
+
+Json port(const Scene& scene, std::size_t i) {
+  // By name: a reload may list the same ports in another order.
+  const auto& all = scene.model.running().ports;
+  const auto& settings = *std::ranges::find(all, scene.model.ports()[i].name, &config::Port::name);
+  const auto& port = scene.fast_path.ports()[i];
+  const auto status = port.status();
+  Json out = {{"name", settings.name},
+              {"device", settings.device},
+              {"interface", settings.interface()},
+              {"mac", port.mac().text()},
+              {"mtu", settings.mtu},
+              {"queues", settings.queues},
+              {"link", status.link_up ? "up" : "down"},
+              {"rx_packets", status.rx_packets},
+              {"rx_missed", status.rx_missed},
+              {"rx_errors", status.rx_errors},
+              {"tx_packets", status.tx_packets},
+              {"tx_errors", status.tx_errors},
+              {"xdp", nullptr}};
+  if (const auto& filter = scene.fast_path.filters()[i]) {
+    Json counters = Json::object();
+    for (const auto& stat : scene.fast_path.filter_statistics(filter->interface))
+      counters[std::string(stat.name)] = stat.packets;
+    out["xdp"] = {{"mode", xdp::name(filter->report.mode)}, {"counters", std::move(counters)}};
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string not_ready_because(const Scene& scene) {
+  if (scene.standing.stopping) return "stopping";
+  for (const auto& pool : scene.model.snapshot().pools)
+    if (!pool.slots.empty()) return "";
+  return scene.model.running().services.empty() ? "no service is configured"
+                                                : "no pool has a backend that takes flows";
+}
+
+Json view_status(const Scene& scene) {
+  const auto& running = scene.model.running();
+  const auto& standing = scene.standing;
+  const auto now = std::chrono::system_clock::now();
+  const auto seconds_since = [&](WallTime then) {
+    return std::chrono::duration<double>(now - then).count();
+  };
+  const auto unready = not_ready_because(scene);
+
+  std::size_t total = 0;
+  std::size_t draining = 0;
+  for (const auto& pool : running.pools) {
+    const auto* changes = changes_of(scene, pool.name);
+    total += pool.backends.size();
+    draining += static_cast<std::size_t>(std::ranges::count_if(
+        pool.backends, [&](const auto& backend) { return !is_up(changes, backend); }));
+  }
+  Json ports = Json::array();
+  for (std::size_t i = 0; i < scene.fast_path.ports().size(); ++i) ports.push_back(port(scene, i));
+
+  return {{"node", running.node},
+          {"version", SLUICE_VERSION},
+          {"isa", SLUICE_ISA},
+          {"pid", ::getpid()},
+          {"uptime_s", seconds_since(standing.started)},
+          {"ready", unready.empty()},
+          {"not_ready_because", unready},
+          {"stopping", standing.stopping},
+          {"generation", scene.model.snapshot().generation},
+          {"generation_age_s", seconds_since(standing.published)},
+          {"configuration",
+           {{"file", standing.file},
+            {"loaded_at", rfc3339(standing.loaded)},
+            {"operator_changes", count_operator_changes(scene.model.operator_state())},
+            {"last_reload",
+             {{"ok", standing.last_reload.ok},
+              {"at", rfc3339(standing.last_reload.at)},
+              {"faults", standing.last_reload.faults}}}}},
+          {"state",
+           {{"directory", running.state_dir},
+            {"writable", standing.state_problem.empty()},
+            {"problem", standing.state_problem}}},
+          {"books", view_books(scene.fast_path)},
+          {"ports", std::move(ports)},
+          {"huge_pages", running.dpdk.huge_pages},
+          {"workers", scene.fast_path.workers().size()},
+          {"services", running.services.size()},
+          {"pools", running.pools.size()},
+          {"backends",
+           {{"total", total}, {"up", total - draining}, {"draining", draining}, {"down", 0}}}};
+}
+
+}  // namespace sluice::control
