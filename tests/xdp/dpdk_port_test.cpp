@@ -197,8 +197,8 @@ TEST_F(DpdkPort, AfterAKillTheNextProcessGetsThePacketsByTheSameMaps) {
   Filter filter = Filter::open("edge-1").value();
   EXPECT_TRUE(filter.took_over());
   ASSERT_TRUE(filter.attach("lb0", Mode::kAuto));
-  // The kernel frees a killed process's queues a moment after the process: until then bind() says
-  // that the device is busy, and testpmd gives up.
+  // The kernel frees a killed process's queues from a work item, maybe a moment after the process:
+  // until then bind() says that the device is busy, and testpmd gives up.
   std::unique_ptr<Testpmd> worker;
   ASSERT_TRUE(test::wait_until([&] {
     worker = std::make_unique<Testpmd>();

@@ -192,7 +192,7 @@ TEST_F(FilterTest, RemovingThePinsOfADeadDaemonDetachesItsProgram) {
     ASSERT_TRUE(killed.attach("lb0", Mode::kAuto));
   }
   ASSERT_NE(program_on("lb0"), 0U);
-  ASSERT_TRUE(test::shell("rm -r /sys/fs/bpf/sluice"));
+  ASSERT_TRUE(test::shell("rm -r /sys/fs/bpf/sluice/edge-1 && rmdir /sys/fs/bpf/sluice"));
   // The kernel lets go of a link a moment after its last reference.
   EXPECT_TRUE(test::wait_until([] { return program_on("lb0") == 0; }));
 }
