@@ -23,10 +23,12 @@ dataplane::EalSettings eal_settings(const config::Configuration& c) {
   dataplane::EalSettings settings{.file_prefix = "sluice-" + c.node,
                                   .lcores = c.dpdk.lcores,
                                   .main_lcore = c.dpdk.main_lcore,
+                                  .cpus = c.dpdk.workers(),
                                   .huge_pages = c.dpdk.huge_pages,
                                   .memory_mb = c.dpdk.memory_mb,
                                   .pci_devices = {},
                                   .extra_args = c.dpdk.extra_args};
+  settings.cpus.push_back(c.dpdk.main_lcore);
   for (const auto& port : c.ports)
     if (is_pci(port.device)) settings.pci_devices.push_back(port.device);
   return settings;

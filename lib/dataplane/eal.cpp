@@ -2,50 +2,20 @@
 #include "dataplane/eal.hpp"
 
 #include "base/log.hpp"
+#include "dataplane/dpdk_log.hpp"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
-#include <rte_log.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 namespace sluice::dataplane {
 namespace {
-
-// DPDK's log lines go to our log, and the last errors are kept: rte_eal_init() itself only says -1.
-std::string last_words;
-
-ssize_t take_log_line(void*, const char* text, std::size_t size) {
-  std::string_view line(text, size);
-  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.remove_suffix(1);
-  if (line.empty()) return static_cast<ssize_t>(size);
-  const auto level = rte_log_cur_msg_loglevel();
-  if (level > 0 && static_cast<unsigned>(level) <= RTE_LOG_ERR) {
-    last_words += last_words.empty() ? "" : "; ";
-    last_words += line;
-    log("dpdk")->error("{}", line);
-  } else {
-    log("dpdk")->debug("{}", line);
-  }
-  return static_cast<ssize_t>(size);
-}
-
-void take_over_log() {
-  static std::FILE* stream = [] {
-    cookie_io_functions_t io{};
-    io.write = &take_log_line;
-    std::FILE* made = ::fopencookie(nullptr, "w", io);
-    if (made != nullptr) std::setvbuf(made, nullptr, _IOLBF, BUFSIZ);
-    return made;
-  }();
-  if (stream != nullptr) rte_openlog_stream(stream);
-}
 
 std::size_t number_in(const std::filesystem::path& file) {
   std::size_t number = 0;
@@ -69,6 +39,30 @@ std::size_t free_huge_mb() {
   return mb;
 }
 
+// The one sure way to learn whether threads may run there: online, and in the process's cpuset.
+bool can_run_on(unsigned cpu, const cpu_set_t& before) {
+  if (cpu >= CPU_SETSIZE) return false;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  const bool can = ::sched_setaffinity(0, sizeof one, &one) == 0;
+  ::sched_setaffinity(0, sizeof before, &before);
+  return can;
+}
+
+Result<void> check_lcores(const EalSettings& settings) {
+  cpu_set_t before;
+  CPU_ZERO(&before);
+  if (::sched_getaffinity(0, sizeof before, &before) != 0) return {};
+  for (const unsigned cpu : settings.cpus)
+    if (!can_run_on(cpu, before))
+      return fail(Errc::kNotFound, "/dpdk/lcores",
+                  "there is no CPU {} for this process, which '{}' asks for; this machine has {} "
+                  "online (`lscpu --extended`)",
+                  cpu, settings.lcores, ::sysconf(_SC_NPROCESSORS_ONLN));
+  return {};
+}
+
 // DPDK pins its main thread to one lcore. The slow path may use every core that no worker has.
 void leave_worker_cores(const cpu_set_t& before) {
   cpu_set_t cores = before;
@@ -84,6 +78,7 @@ void leave_worker_cores(const cpu_set_t& before) {
 }  // namespace
 
 Result<void> preflight(const EalSettings& settings) {
+  if (auto there = check_lcores(settings); !there) return there;
   if (!settings.huge_pages) return {};
   const auto free_mb = free_huge_mb();
   if (free_mb >= settings.memory_mb) return {};
@@ -128,16 +123,23 @@ Result<Eal> Eal::start_with(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"sluice", "--log-level=warning"});
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
-  take_over_log();
-  last_words.clear();
+  take_over_dpdk_log();
   cpu_set_t before;
   CPU_ZERO(&before);
   ::sched_getaffinity(0, sizeof before, &before);
-  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
+  std::string words;
+  int started = 0;
+  {
+    const DpdkWords heard;
+    started = rte_eal_init(static_cast<int>(argv.size()), argv.data());
+    words = heard.text();
+  }
+  if (started < 0)
     return fail(Errc::kIo, "/dpdk",
                 "DPDK does not start: {} ({}); check lcores, memory_mb and privileges "
                 "(root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_IPC_LOCK)",
-                last_words.empty() ? "no reason given" : last_words, rte_strerror(rte_errno));
+                words.empty() ? "no reason given" : words, rte_strerror(rte_errno));
+  if (!words.empty()) log("dpdk")->warn("{}", words);
   leave_worker_cores(before);
   return Eal();
 }

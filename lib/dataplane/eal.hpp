@@ -15,6 +15,7 @@ struct EalSettings {
   std::string file_prefix;  ///< Keeps two instances on one host apart.
   std::string lcores;       ///< "0-3,6"
   unsigned main_lcore = 0;
+  std::vector<unsigned> cpus;  ///< Those that `lcores` names, for preflight().
   bool huge_pages = true;
   unsigned memory_mb = 256;
   std::vector<std::string> pci_devices;  ///< Devargs of PCI devices; all others are left alone.
@@ -22,7 +23,7 @@ struct EalSettings {
 };
 
 /// What can be told wrong without starting anything: CPUs that are not there, huge pages too few.
-/// @return kIo or kExhausted with the remedy in the message.
+/// @return kNotFound or kExhausted with the remedy in the message.
 [[nodiscard]] Result<void> preflight(const EalSettings& settings);
 
 /// DPDK as long as it lives.

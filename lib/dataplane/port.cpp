@@ -2,6 +2,7 @@
 #include "dataplane/port.hpp"
 
 #include "base/log.hpp"
+#include "dataplane/dpdk_log.hpp"
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -29,6 +30,19 @@ std::uint64_t rss_of(const rte_eth_dev_info& info) {
 }  // namespace
 
 Result<Port> Port::open(const PortSettings& settings) {
+  std::string words;
+  auto port = [&]() -> Result<Port> {
+    const DpdkWords heard;
+    auto opened = probe(settings);
+    words = heard.text();
+    return opened;
+  }();
+  if (port && !words.empty()) log("dpdk")->warn("port={} {}", settings.name, words);
+  if (!port && !words.empty()) port.error().message += fmt::format(" (DPDK: {})", words);
+  return port;
+}
+
+Result<Port> Port::probe(const PortSettings& settings) {
   if (const int error = rte_dev_probe(settings.device.c_str()); error != 0 && error != -EEXIST)
     return fail(Errc::kNotFound, "port " + settings.name,
                 "device '{}' does not open: {}; check that it exists "

@@ -54,6 +54,7 @@ class Port {
 
  private:
   Port(std::uint16_t id, std::string name) noexcept : id_(id), name_(std::move(name)) {}
+  [[nodiscard]] static Result<Port> probe(const PortSettings& settings);
   [[nodiscard]] Result<void> set_up(const PortSettings& settings);
 
   std::uint16_t id_;
