@@ -5,6 +5,9 @@
 #include "packet/headers.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <set>
+#include <string_view>
 
 namespace sluice::control {
 namespace {
@@ -25,6 +28,38 @@ flow::Tick ticks(std::chrono::seconds timeout) {
 std::string full_name(const config::Pool& pool, const config::Backend& backend) {
   return pool.name + "/" + backend.name;
 }
+
+IpPrefix prefix_of(const IpAddress& address, unsigned length) {
+  auto bytes = address.bytes();
+  for (unsigned bit = length; bit < address.bits(); ++bit)
+    bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+  if (!address.is_v4()) return {IpAddress::v6(bytes), length};
+  return {IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]}), length};
+}
+
+// Longest prefix first, one look-up a length in use: a node may have as many neighbours as
+// backends.
+class NeighbourIndex {
+ public:
+  explicit NeighbourIndex(const std::vector<config::Neighbour>& neighbours) {
+    for (const auto& neighbour : neighbours) {
+      lengths_.insert(neighbour.address.length);
+      by_prefix_.emplace(neighbour.address, &neighbour);
+    }
+  }
+  [[nodiscard]] const config::Neighbour* find(const IpAddress& address) const {
+    for (const unsigned length : lengths_) {
+      if (length > address.bits()) continue;
+      const auto found = by_prefix_.find(prefix_of(address, length));
+      if (found != by_prefix_.end()) return found->second;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::set<unsigned, std::greater<>> lengths_;
+  std::map<IpPrefix, const config::Neighbour*> by_prefix_;
+};
 
 snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState& operator_state,
                                   const NumberSpace& numbers, const Reaches& reaches) {
@@ -72,23 +107,19 @@ std::vector<EgressPort> egress_ports(const config::Configuration& configuration,
 
 Reaches configured_reaches(const config::Configuration& configuration,
                            const std::vector<EgressPort>& ports) {
-  std::vector<const config::Neighbour*> longest_first;
-  for (const auto& neighbour : configuration.neighbours) longest_first.push_back(&neighbour);
-  std::ranges::stable_sort(longest_first, std::ranges::greater{},
-                           [](const auto* n) { return n->address.length; });
+  const NeighbourIndex neighbours(configuration.neighbours);
   Reaches reaches;
   for (const auto& pool : configuration.pools) {
     for (const auto& backend : pool.backends) {
-      const auto found = std::ranges::find_if(
-          longest_first, [&](const auto* n) { return n->address.contains(backend.address); });
-      if (found == longest_first.end()) continue;
-      const auto port = std::ranges::find(ports, (*found)->port, &EgressPort::name);
+      const auto* found = neighbours.find(backend.address);
+      if (found == nullptr) continue;
+      const auto port = std::ranges::find(ports, found->port, &EgressPort::name);
       SLUICE_ASSERT(port != ports.end(), "a checked configuration names ports it has");
       reaches[backend.address] = {
-          .hop = snapshot::Hop{static_cast<std::uint16_t>(port - ports.begin()), (*found)->mac,
+          .hop = snapshot::Hop{static_cast<std::uint16_t>(port - ports.begin()), found->mac,
                                port->mac, port->mtu},
           .configured = true,
-          .on_link = (*found)->address.length == backend.address.bits(),
+          .on_link = found->address.length == backend.address.bits(),
           .problem = {}};
     }
   }
@@ -133,16 +164,19 @@ snapshot::Input describe(const config::Configuration& configuration,
                        : parse_hash_key(configuration.hash_key).value_or(default_hash_key());
   input.tcp_timeout = ticks(configuration.flow_cache.tcp_timeout);
   input.udp_timeout = ticks(configuration.flow_cache.udp_timeout);
-  for (const auto& pool : configuration.pools)
+  std::map<std::string_view, std::size_t> index_of;
+  for (const auto& pool : configuration.pools) {
+    index_of.emplace(pool.name, input.pools.size());
     input.pools.push_back(describe_pool(pool, operator_state, numbers, reaches));
+  }
   for (const auto& service : configuration.services) {
-    const auto pool = std::ranges::find(configuration.pools, service.pool, &config::Pool::name);
-    SLUICE_ASSERT(pool != configuration.pools.end(), "a checked configuration names pools it has");
+    const auto pool = index_of.find(service.pool);
+    SLUICE_ASSERT(pool != index_of.end(), "a checked configuration names pools it has");
     input.services.push_back({.name = service.name,
                               .address = service.address,
                               .port = service.port,
                               .protocol = protocol_number(service.protocol),
-                              .pool = static_cast<std::size_t>(pool - configuration.pools.begin()),
+                              .pool = pool->second,
                               .number = numbers.services.of(service.name)});
   }
   return input;

@@ -27,6 +27,30 @@ Result<void> check_whole(const config::Configuration& running, const std::string
               decoded.faults.front().remedy);
 }
 
+// A reload may raise the timeouts as far as the cache can count; numbers that rest by then must
+// have been told to rest long enough.
+constexpr config::FlowCache longest_lived() {
+  config::FlowCache cache;
+  cache.tcp_timeout = std::chrono::seconds(flow::kLongestTimeout * flow::kTickSeconds);
+  return cache;
+}
+
+// Configured before the kernel's.
+Reaches merged(const Reaches& configured, const Reaches& kernel) {
+  Reaches all = configured;
+  all.insert(kernel.begin(), kernel.end());
+  return all;
+}
+
+std::vector<IpAddress> without_reach(const config::Configuration& running,
+                                     const Reaches& configured) {
+  std::set<IpAddress> wanted;
+  for (const auto& pool : running.pools)
+    for (const auto& backend : pool.backends)
+      if (!configured.contains(backend.address)) wanted.insert(backend.address);
+  return {wanted.begin(), wanted.end()};
+}
+
 template <class List>
 auto find_named(List& list, const std::string& name) {
   return std::ranges::find_if(list, [&](const auto& one) { return one.name == name; });
@@ -37,6 +61,11 @@ std::string suggestion(const List& list, const std::string& name) {
   std::vector<std::string_view> names;
   for (const auto& one : list) names.push_back(one.name);
   return did_you_mean(name, names);
+}
+
+Result<Published> mark_loaded(Result<Published> published) {
+  if (published) published->loaded = true;
+  return published;
 }
 
 Result<void> must_have(const config::Pool& pool, const std::string& name) {
@@ -50,12 +79,15 @@ Result<void> must_have(const config::Pool& pool, const std::string& name) {
 Result<std::unique_ptr<Model>> Model::create(config::Configuration file,
                                              OperatorState operator_state,
                                              std::vector<EgressPort> ports, Now now) {
-  auto numbers = number_space(file.flow_cache);
+  auto numbers = number_space(longest_lived());
   std::unique_ptr<Model> model(new Model(std::move(ports), std::move(numbers), std::move(now)));
   Truth truth;
   truth.file = std::move(file);
   truth.operator_state = std::move(operator_state);
   model->derive(truth);
+  if (!truth.operator_state.pools.empty())
+    if (auto sound = check_whole(truth.running, "operator's changes"); !sound)
+      return forward_error(sound);
   if (auto done = model->commit(std::move(truth)); !done) return forward_error(done);
   return model;
 }
@@ -72,37 +104,44 @@ const snapshot::Snapshot& Model::snapshot() const noexcept {
 void Model::derive(Truth& truth) const {
   prune(truth.operator_state, truth.file);
   truth.running = apply(truth.file, truth.operator_state);
-  truth.reaches = configured_reaches(truth.running, ports_);
-  for (const auto& [address, reach] : truth.kernel_reaches) truth.reaches.emplace(address, reach);
+  truth.configured_reaches = configured_reaches(truth.running, ports_);
 }
 
 Result<Published> Model::commit(Truth candidate) {
   NumberSpace numbers = numbers_;
   if (auto taken = take_numbers(candidate.running, numbers, now_()); !taken)
     return forward_error(taken);
-  auto input = describe(candidate.running, candidate.operator_state, numbers, candidate.reaches);
-
-  Published published;
-  const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
-  if (before == nullptr || !same_content(before->input, input)) {
-    input.generation =
-        (before == nullptr ? candidate.operator_state.generation : before->generation) + 1;
-    auto next = snapshot::build(std::move(input), before);
-    if (!next) return forward_error(next);
-    published.changed = true;
-    published.generation = (*next)->generation;
-    if (before != nullptr) published.movement = snapshot::movement(*before, **next);
-    if (publisher_ != nullptr) {
-      publisher_->publish(std::move(*next));
-    } else {
-      first_ = std::move(*next);
-    }
-  } else {
-    published.generation = before->generation;
-  }
-  candidate.operator_state.generation = published.generation;
+  if (resolve_)
+    kernel_reaches_ = resolve_(without_reach(candidate.running, candidate.configured_reaches));
+  candidate.reaches = merged(candidate.configured_reaches, kernel_reaches_);
+  auto published = publish(candidate.running, candidate.operator_state, numbers, candidate.reaches);
+  if (!published) return published;
+  candidate.operator_state.generation = published->generation;
   truth_ = std::move(candidate);
   numbers_ = std::move(numbers);
+  return published;
+}
+
+Result<Published> Model::publish(const config::Configuration& running,
+                                 const OperatorState& operator_state, const NumberSpace& numbers,
+                                 const Reaches& reaches) {
+  auto input = describe(running, operator_state, numbers, reaches);
+  const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
+  Published published;
+  if (before != nullptr && same_content(before->input, input)) {
+    published.generation = before->generation;
+    return published;
+  }
+  input.generation = (before == nullptr ? operator_state.generation : before->generation) + 1;
+  auto next = snapshot::build(std::move(input), before);
+  if (!next) return forward_error(next);
+  published.changed = true;
+  published.generation = (*next)->generation;
+  if (before != nullptr) published.movement = snapshot::movement(*before, **next);
+  if (publisher_ != nullptr)
+    publisher_->publish(std::move(*next));
+  else
+    first_ = std::move(*next);
   return published;
 }
 
@@ -113,7 +152,7 @@ Result<Published> Model::replace_file(config::Configuration file) {
   // The file is good and the changes were, but together they may not be: two of one address, say.
   if (auto sound = check_whole(candidate.running, "operator's changes"); !sound)
     return forward_error(sound);
-  return commit(std::move(candidate));
+  return mark_loaded(commit(std::move(candidate)));
 }
 
 Result<Published> Model::apply_only(config::Configuration file) {
@@ -121,7 +160,7 @@ Result<Published> Model::apply_only(config::Configuration file) {
   candidate.file = std::move(file);
   candidate.operator_state.pools.clear();
   derive(candidate);
-  return commit(std::move(candidate));
+  return mark_loaded(commit(std::move(candidate)));
 }
 
 Result<Published> Model::change_pool(
@@ -189,19 +228,19 @@ Result<Published> Model::set_weight(const std::string& pool, const std::string& 
   });
 }
 
+// No copy of the truth here: neighbours may change in bursts.
 Result<Published> Model::set_kernel_reaches(Reaches reaches) {
-  Truth candidate = truth_;
-  candidate.kernel_reaches = std::move(reaches);
-  derive(candidate);
-  return commit(std::move(candidate));
+  auto all = merged(truth_.configured_reaches, reaches);
+  auto published = publish(truth_.running, truth_.operator_state, numbers_, all);
+  if (!published) return published;
+  kernel_reaches_ = std::move(reaches);
+  truth_.reaches = std::move(all);
+  truth_.operator_state.generation = published->generation;
+  return published;
 }
 
 std::vector<IpAddress> Model::addresses_to_resolve() const {
-  std::set<IpAddress> wanted;
-  for (const auto& pool : truth_.running.pools)
-    for (const auto& backend : pool.backends)
-      if (!reach(backend.address).configured) wanted.insert(backend.address);
-  return {wanted.begin(), wanted.end()};
+  return without_reach(truth_.running, truth_.configured_reaches);
 }
 
 const Reach& Model::reach(const IpAddress& address) const {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace sluice::control {
@@ -22,15 +23,19 @@ namespace sluice::control {
 struct Published {
   std::uint64_t generation = 0;  ///< In force now.
   bool changed = false;          ///< A new snapshot was published.
+  bool loaded = false;           ///< Another configuration took the place of the one before.
   snapshot::Movement movement;
 };
 
 class Model {
  public:
   using Now = std::function<std::chrono::steady_clock::time_point()>;
+  /// How the kernel reaches addresses now.
+  using Resolve = std::function<Reaches(std::span<const IpAddress>)>;
 
   /// Builds the first snapshot. @param now  clock by which numbers rest.
-  /// @return the error of build() or of take_numbers().
+  /// @return the error of build() or of take_numbers(); kInvalid when the operator's changes and
+  ///   the file contradict each other.
   [[nodiscard]] static Result<std::unique_ptr<Model>> create(config::Configuration file,
                                                              OperatorState operator_state,
                                                              std::vector<EgressPort> ports,
@@ -40,6 +45,9 @@ class Model {
   [[nodiscard]] std::unique_ptr<const snapshot::Snapshot> take_first();
   /// From here on changes are published there.
   void publish_to(snapshot::Publisher& publisher) { publisher_ = &publisher; }
+  /// From here on a change asks there for next hops before it publishes, so that no snapshot has a
+  /// backend without the hop that the kernel knows.
+  void resolve_by(Resolve resolve) { resolve_ = std::move(resolve); }
 
   /// Another file takes the place of the one before; the operator's changes stay, but for those
   /// that no longer apply.
@@ -55,7 +63,8 @@ class Model {
   [[nodiscard]] Result<Published> set_weight(const std::string& pool, const std::string& name,
                                              std::uint32_t weight);
 
-  /// What the kernel says of next hops; `neighbours` of the configuration come before it.
+  /// What the kernel says of next hops; `neighbours` of the configuration come before it. Cost:
+  /// linear in the backends; tables are kept.
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
   /// Addresses that only the kernel can say how to reach, sorted.
   [[nodiscard]] std::vector<IpAddress> addresses_to_resolve() const;
@@ -78,7 +87,7 @@ class Model {
     config::Configuration file;
     OperatorState operator_state;
     config::Configuration running;
-    Reaches kernel_reaches;
+    Reaches configured_reaches;
     Reaches reaches;  ///< Configured before the kernel's.
   };
 
@@ -86,6 +95,9 @@ class Model {
       : ports_(std::move(ports)), numbers_(std::move(numbers)), now_(std::move(now)) {}
   void derive(Truth& truth) const;
   [[nodiscard]] Result<Published> commit(Truth candidate);
+  [[nodiscard]] Result<Published> publish(const config::Configuration& running,
+                                          const OperatorState& operator_state,
+                                          const NumberSpace& numbers, const Reaches& reaches);
   [[nodiscard]] Result<Published> change_pool(
       const std::string& pool,
       const std::function<Result<void>(const config::Pool& running, PoolChanges&)>& change);
@@ -93,6 +105,8 @@ class Model {
   std::vector<EgressPort> ports_;
   NumberSpace numbers_;
   Now now_;
+  Resolve resolve_;
+  Reaches kernel_reaches_;
   Truth truth_;
   std::unique_ptr<const snapshot::Snapshot> first_;
   snapshot::Publisher* publisher_ = nullptr;
