@@ -16,7 +16,9 @@ constexpr std::chrono::seconds kLongestWait{30};
 constexpr std::size_t kMostEvents = 1000;  // in one answer; the next asks from "next"
 
 Response json_answer(const Json& body) {
-  return {.status = 200, .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", .headers = {}};
+  return {.status = 200,
+          .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
+          .headers = {}};
 }
 
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
@@ -62,7 +64,8 @@ void Api::add_reads() {
          return view ? json_answer(*view) : refusal(view.error());
        }});
   routes_.push_back({"GET", "/api/v1/config", [this](const Request&, const Arguments&) -> Answer {
-                       return Response{.status = 200, .body = encode_running(parts_.model), .headers = {}};
+                       return Response{
+                           .status = 200, .body = encode_running(parts_.model), .headers = {}};
                      }});
   routes_.push_back(
       {"GET", "/api/v1/events", [this](const Request& r, const Arguments&) { return events(r); }});
@@ -71,7 +74,8 @@ void Api::add_reads() {
   routes_.push_back({"GET", "/metrics", [this](const Request&, const Arguments&) -> Answer {
                        return Response{.status = 200,
                                        .body = metrics(scene()),
-                                       .content_type = std::string(telemetry::kOpenMetricsType), .headers = {}};
+                                       .content_type = std::string(telemetry::kOpenMetricsType),
+                                       .headers = {}};
                      }});
   routes_.push_back(
       {"GET", "/healthz", [this](const Request&, const Arguments&) { return probe(""); }});
@@ -106,6 +110,7 @@ void Api::add_changes() {
     const auto before = parts_.model.running();
     auto published = parts_.reload(r.peer.text);
     if (published) return json_answer(change_report(*published, before, parts_.model));
+    if (parts_.standing.stopping) return refusal(published.error());  // it did not get to the file
     return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
   });
 }
@@ -121,7 +126,7 @@ Answer Api::answer(const Request& request) {
   if (allowed.empty())
     return refusal(404, "not_found", request.path,
                    "is no path of this API; see docs/reference/api.md");
-  Response response = refusal(405, "invalid", request.path,
+  Response response = refusal(405, "method_not_allowed", request.path,
                               fmt::format("takes {}, not {}", allowed, request.method));
   response.headers.emplace_back("Allow", allowed);
   return response;
@@ -179,7 +184,8 @@ Answer Api::trace(const Request& request) {
 Answer Api::probe(std::string_view trouble) {
   return Response{.status = trouble.empty() ? 200 : 503,
                   .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
-                  .content_type = "text/plain", .headers = {}};
+                  .content_type = "text/plain",
+                  .headers = {}};
 }
 
 Answer Api::events(const Request& request) {

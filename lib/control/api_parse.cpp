@@ -152,13 +152,22 @@ ParsedConfiguration parse_configuration(std::string_view body) {
 
 std::optional<Error> needs_restart(const config::Configuration& file,
                                    const config::Configuration& wanted) {
-  for (const auto& change : config::difference(file, wanted))
-    if (!change.reloadable)
-      return Error{Errc::kConflict, change.path,
-                   fmt::format("changes only on restart (from {} to {}); nothing was changed",
-                               change.before.empty() ? "nothing" : change.before,
-                               change.after.empty() ? "nothing" : change.after)};
-  return std::nullopt;
+  std::optional<Error> refused;
+  std::string others;
+  for (const auto& change : config::difference(file, wanted)) {
+    if (change.reloadable) continue;
+    if (refused) {
+      others += (others.empty() ? ", and so does " : ", ") + change.path;
+      continue;
+    }
+    refused = Error{Errc::kConflict, change.path,
+                    fmt::format("changes only on restart (from {} to {})",
+                                change.before.empty() ? "nothing" : change.before,
+                                change.after.empty() ? "nothing" : change.after)};
+  }
+  if (refused)
+    refused->message += others + "; nothing was changed: restart the node, or set it back";
+  return refused;
 }
 
 Response refusal_with_faults(const Error& error, const std::vector<std::string>& faults) {

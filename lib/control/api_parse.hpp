@@ -38,7 +38,7 @@ struct ParsedConfiguration {
 };
 [[nodiscard]] ParsedConfiguration parse_configuration(std::string_view body);
 
-/// The first change that only a restart can make, as a kConflict error; std::nullopt: none.
+/// The changes that only a restart can make, by name, as a kConflict error; std::nullopt: none.
 [[nodiscard]] std::optional<Error> needs_restart(const config::Configuration& file,
                                                  const config::Configuration& wanted);
 
