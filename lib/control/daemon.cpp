@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace sluice::control {
 namespace {
@@ -30,6 +31,16 @@ using std::chrono::system_clock;
 constexpr std::array kSignals = {SIGHUP, SIGTERM, SIGINT};
 constexpr std::chrono::milliseconds kReclaimEvery{50};  // retired snapshots hold memory, no more
 constexpr std::chrono::milliseconds kDrainCheckEvery{500};
+constexpr std::chrono::seconds kRepairEvery{5};  // what failed once may succeed later
+
+// The listeners know what the system refused, not which key of the configuration asked for it.
+Error with_remedy(Error error, const config::Admin& admin) {
+  if (error.where == admin.http)
+    error.message += "; free it, or change /admin/http";
+  else if (error.code == Errc::kIo)
+    error.message += "; run as root, or name a path in /admin/socket that this user may write";
+  return error;
+}
 
 class Daemon {
  public:
@@ -43,14 +54,20 @@ class Daemon {
  private:
   explicit Daemon(std::unique_ptr<EventLoop> loop) : loop_(std::move(loop)) {}
   Result<void> set_up(config::Configuration configuration, const std::string& file);
-  Result<void> set_up_api();
+  Result<void> listen(const config::Admin& admin);
+  Result<void> make_model(config::Configuration configuration);
+  void make_api();
   OperatorState load_state(const std::string& directory);
+  void put_state_aside(const std::string& directory, const Error& reason);
   void save_state();
   void note_state_problem(const std::string& problem);
   void on_signal(int signal);
   Result<Published> reload(std::string_view who);
   void changed(const Published& published, std::string_view who, std::string_view what);
+  void admit();
   void follow_next_hops();
+  void note_next_hops();
+  void repair();
   void begin_stop();
   void check_drained();
 
@@ -63,6 +80,8 @@ class Daemon {
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> server_;
+  std::optional<OperatorState> saved_;  ///< What the disk holds; absent: not known.
+  std::string admit_problem_;           ///< Why the filter lacks services; empty: it has all.
   std::uint64_t forwarded_before_ = 0;
   EventLoop::Clock::time_point drain_until_{};
 };
@@ -85,35 +104,62 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (auto ready = loop_->on_signals(kSignals, [this](int signal) { on_signal(signal); }); !ready)
     return ready;
 
+  // The sockets first: a second daemon of this node is refused before it touches DPDK or the
+  // interfaces. Who connects now is answered once the loop runs.
+  if (auto ready = listen(configuration.admin); !ready) return ready;
   auto fast_path = FastPath::open(configuration);
   if (!fast_path) return forward_error(fast_path);
   fast_path_ = std::move(*fast_path);
-  auto ports = egress_ports(configuration, fast_path_->macs());
-  auto operator_state = load_state(configuration.state_dir);
-  auto model = Model::create(std::move(configuration), std::move(operator_state), std::move(ports),
-                             EventLoop::Clock::now);
-  if (!model) return forward_error(model);
-  model_ = std::move(*model);
+  if (auto ready = make_model(std::move(configuration)); !ready) return ready;
   const auto workers = static_cast<unsigned>(model_->running().ports.front().queues);
   auto publisher = snapshot::Publisher::create(model_->take_first(), workers);
   if (!publisher) return forward_error(publisher);
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
+  make_api();
 
-  // The API first: a second daemon of this node is refused before it takes any traffic.
-  if (auto ready = set_up_api(); !ready) return ready;
   auto finder = ReachFinder::open(*loop_, [this] { follow_next_hops(); });
   if (!finder) return forward_error(finder);
   reach_finder_ = std::move(*finder);
+  model_->resolve_by([this](std::span<const IpAddress> addresses) {
+    return reach_finder_->find(addresses, model_->ports());
+  });
   follow_next_hops();
   if (auto running = fast_path_->launch(*publisher_); !running) return running;
   if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted) return admitted;
   loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
+  loop_->every(kRepairEvery, [this] { repair(); });
   save_state();
   return {};
 }
 
-Result<void> Daemon::set_up_api() {
+Result<void> Daemon::listen(const config::Admin& admin) {
+  auto server = HttpServer::open(*loop_, {.socket = admin.socket, .http = admin.http},
+                                 [this](const Request& request) { return api_->answer(request); });
+  if (!server) return tl::unexpected(with_remedy(server.error(), admin));
+  server_ = std::move(*server);
+  events_.on_new([this] { server_->wake_deferred(); });
+  return {};
+}
+
+Result<void> Daemon::make_model(config::Configuration configuration) {
+  const auto directory = configuration.state_dir;
+  auto ports = egress_ports(configuration, fast_path_->macs());
+  auto state = load_state(directory);
+  auto model = Model::create(configuration, state, ports, EventLoop::Clock::now);
+  if (!model && !state.pools.empty()) {
+    // Each is good alone; the file changed while the node was down. Traffic before changes.
+    put_state_aside(directory, model.error());
+    state.pools.clear();
+    model = Model::create(std::move(configuration), std::move(state), std::move(ports),
+                          EventLoop::Clock::now);
+  }
+  if (!model) return forward_error(model);
+  model_ = std::move(*model);
+  return {};
+}
+
+void Daemon::make_api() {
   api_ = std::make_unique<Api>(
       Api::Parts{.model = *model_,
                  .fast_path = *fast_path_,
@@ -122,13 +168,6 @@ Result<void> Daemon::set_up_api() {
                  .changed = [this](const Published& p, std::string_view who,
                                    std::string_view what) { changed(p, who, what); },
                  .reload = [this](std::string_view who) { return reload(who); }});
-  auto server = HttpServer::open(
-      *loop_, {.socket = model_->running().admin.socket, .http = model_->running().admin.http},
-      [this](const Request& request) { return api_->answer(request); });
-  if (!server) return forward_error(server);
-  server_ = std::move(*server);
-  events_.on_new([this] { server_->wake_deferred(); });
-  return {};
 }
 
 Daemon::~Daemon() {
@@ -145,6 +184,7 @@ void Daemon::run() {
   notify("READY=1\nSTATUS=forwarding");
   loop_->run();
   notify("STOPPING=1");
+  save_state();  // next hops may have moved the generation on since
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
 }
 
@@ -155,8 +195,24 @@ OperatorState Daemon::load_state(const std::string& directory) {
   return std::move(loaded.state);
 }
 
+void Daemon::put_state_aside(const std::string& directory, const Error& reason) {
+  const auto path = std::filesystem::path(directory) / "operator.json";
+  const auto beside = path.string() + ".contradicts";
+  std::error_code failed;
+  std::filesystem::copy_file(path, beside, std::filesystem::copy_options::overwrite_existing,
+                             failed);
+  events_.add(Level::kWarn, "state", "state_not_loaded",
+              fmt::format("operator's changes contradict the configuration ({}) and are left out; "
+                          "{}",
+                          reason.text(),
+                          failed ? "they could not be kept: " + failed.message()
+                                 : "they are kept as " + beside));
+}
+
 void Daemon::save_state() {
+  if (saved_ == model_->operator_state()) return;
   const auto saved = save_operator_state(model_->operator_state(), model_->running().state_dir);
+  if (saved) saved_ = model_->operator_state();
   note_state_problem(saved ? std::string() : saved.error().text());
 }
 
@@ -183,6 +239,11 @@ void Daemon::on_signal(int signal) {
 }
 
 Result<Published> Daemon::reload(std::string_view who) {
+  if (standing_.stopping) {
+    events_.add(Level::kWarn, "config", "reload_refused",
+                fmt::format("by {}: the node is stopping", who));
+    return fail(Errc::kConflict, "reload", "the node is stopping; its next start reads the file");
+  }
   notify_reloading();
   standing_.last_reload = {.ok = false, .at = system_clock::now(), .faults = {}};
   const auto refuse = [&](const Error& error) -> Result<Published> {
@@ -203,34 +264,61 @@ Result<Published> Daemon::reload(std::string_view who) {
   auto published = model_->replace_file(std::move(decoded->configuration));
   if (!published) return refuse(published.error());
   standing_.last_reload.ok = true;
-  standing_.loaded = system_clock::now();
+  for (const auto& warning : decoded->warnings)
+    events_.add(Level::kWarn, "config", "warning", warning.text());
   changed(*published, who, "reload");
   notify("READY=1\nSTATUS=forwarding");
   return published;
 }
 
 void Daemon::changed(const Published& published, std::string_view who, std::string_view what) {
-  events_.add(Level::kInfo, "config", "changed",
-              fmt::format("{} by {}: generation {}, {} of {} entries moved, least possible {}",
-                          what, who, published.generation, published.movement.moved,
-                          published.movement.total, published.movement.least));
-  if (published.changed) standing_.published = system_clock::now();
-  if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted)
-    events_.add(Level::kError, "xdp", "services_not_set", admitted.error().text());
+  if (published.loaded) standing_.loaded = system_clock::now();
+  if (published.changed) {
+    standing_.published = system_clock::now();
+    events_.add(Level::kInfo, "config", "changed",
+                fmt::format("{} by {}: generation {}, {} of {} entries moved, least possible {}",
+                            what, who, published.generation, published.movement.moved,
+                            published.movement.total, published.movement.least));
+    admit();
+  } else {
+    events_.add(Level::kInfo, "config", "changed",
+                fmt::format("{} by {}: the tables stay as they are, generation {}", what, who,
+                            published.generation));
+  }
   save_state();
-  follow_next_hops();
+  note_next_hops();
+}
+
+void Daemon::admit() {
+  const auto admitted = fast_path_->admit(model_->snapshot());
+  auto problem = admitted ? std::string() : admitted.error().text();
+  if (problem == admit_problem_) return;
+  admit_problem_ = std::move(problem);
+  if (admit_problem_.empty())
+    events_.add(Level::kInfo, "xdp", "services_set", "the filter has every service again");
+  else
+    events_.add(Level::kError, "xdp", "services_not_set",
+                admit_problem_ + "; services that are new go to Linux until it succeeds");
 }
 
 void Daemon::follow_next_hops() {
   auto reaches = reach_finder_->find(model_->addresses_to_resolve(), model_->ports());
   auto published = model_->set_kernel_reaches(std::move(reaches));
-  if (!published) {
+  if (!published)
     events_.add(Level::kError, "next_hops", "not_published", published.error().text());
-  } else if (published->changed) {
+  else if (published->changed)
     standing_.published = system_clock::now();
-    for (const auto& line : reach_finder_->take_news())
-      events_.add(Level::kInfo, "next_hops", "next_hop", line);
-  }
+  note_next_hops();
+}
+
+void Daemon::note_next_hops() {
+  for (const auto& line : reach_finder_->take_news())
+    events_.add(Level::kInfo, "next_hops", "next_hop", line);
+}
+
+void Daemon::repair() {
+  if (!admit_problem_.empty()) admit();
+  save_state();
 }
 
 void Daemon::begin_stop() {
@@ -243,6 +331,7 @@ void Daemon::begin_stop() {
                   model_->running().drain_timeout.count()));
   notify("STOPPING=1\nSTATUS=draining");
   server_->wake_deferred();
+  if (model_->running().drain_timeout.count() == 0) return loop_->stop();
   loop_->every(kDrainCheckEvery, [this] { check_drained(); });
 }
 
