@@ -216,7 +216,7 @@ struct Lie {
   Bytes packet;
   Verdict verdict;
 };
-void PrintTo(const Lie& lie, std::ostream* to) { *to << lie.what; }
+std::ostream& operator<<(std::ostream& to, const Lie& lie) { return to << lie.what; }
 
 class ParseLie : public testing::TestWithParam<Lie> {};
 
@@ -286,7 +286,7 @@ struct Kind {
   std::size_t l4;         ///< Where the IPv4 options end.
   std::size_t headers;    ///< Where the last header ends.
 };
-void PrintTo(const Kind& kind, std::ostream* to) { *to << kind.name; }
+std::ostream& operator<<(std::ostream& to, const Kind& kind) { return to << kind.name; }
 
 class ParseEveryLength : public testing::TestWithParam<Kind> {};
 
