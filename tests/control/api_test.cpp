@@ -70,7 +70,8 @@ TEST_F(ApiTest, BackendsShowSharesThatAddUp) {
     slots += backend["slots_share"].get<double>();
     weights += backend["weight_share"].get<double>();
     EXPECT_NEAR(backend["slots_share"].get<double>(), backend["weight_share"].get<double>(),
-                1.001 / 65537) << "exact to one entry";
+                1.001 / 65537)
+        << "exact to one entry";
     EXPECT_EQ(backend["next_hop"]["resolved"], true);
     EXPECT_EQ(backend["next_hop"]["source"], "configuration");
   }
@@ -174,6 +175,16 @@ TEST_F(ApiTest, AFaultyConfigurationIsRefusedWithAllItsFaults) {
   EXPECT_GE(Json::parse(response.body)["faults"].size(), 2U);
   refuses(409, "POST", "/api/v1/config/apply",
           sample_text(4, "/nonexistent/sluice", "net_null1,no-rx=1"), "changes only on restart");
+}
+
+TEST_F(ApiTest, EveryKeyThatNeedsARestartIsNamed) {
+  auto wanted = sample_text(4, "/elsewhere");
+  wanted.replace(wanted.find("test-1"), 6, "test-2");
+  const auto response = node->ask("POST", "/api/v1/config/apply", wanted);
+  EXPECT_EQ(response.status, 409);
+  for (const auto* key : {"node", "admin/socket", "state_dir"})
+    EXPECT_NE(response.body.find(key), std::string::npos) << key << ": " << response.body;
+  EXPECT_EQ(get("/api/v1/status")["node"], "test-1");
 }
 
 TEST_F(ApiTest, AFailedReloadShowsTheFaults) {

@@ -2,6 +2,7 @@
 // The daemon's life in a child process: start, signals, stop. Real traffic is in tests/system.
 #include "control/daemon.hpp"
 
+#include "control/operator_state.hpp"
 #include "control/sample.hpp"
 
 #include <gtest/gtest.h>
@@ -108,6 +109,39 @@ TEST_F(DaemonTest, TheNextStartTakesOverTheSocketOfOneThatWasKilled) {
   ASSERT_TRUE(started());
   ::kill(child, SIGTERM);
   EXPECT_EQ(exit_status(), 0);
+}
+
+TEST_F(DaemonTest, ASecondDaemonOfTheSameSocketIsRefusedAndTheFirstGoesOn) {
+  start();
+  ASSERT_TRUE(started());
+  const auto second = ::fork();
+  if (second == 0) {
+    auto decoded = config::load(file());
+    const auto done = run_daemon(std::move(decoded->configuration), file());
+    std::_Exit(!done && done.error().code == Errc::kConflict ? 7 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(second, &status, 0), second);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7) << "a conflict";
+  EXPECT_TRUE(std::filesystem::exists(socket())) << "the first one's";
+  ::kill(child, SIGTERM);
+  EXPECT_EQ(exit_status(), 0);
+}
+
+TEST_F(DaemonTest, ChangesThatContradictTheFileAreKeptBesideAndTheNodeStarts) {
+  OperatorState state;
+  state.generation = 5;
+  state.pools["llama"].added.push_back(backend("extra", "10.0.1.2"));  // gpu-2 has that address
+  ASSERT_TRUE(save_operator_state(state, directory));
+  start();
+  const auto kept = directory + "/operator.json.contradicts";
+  ASSERT_TRUE(wait_until([&] {
+    return std::filesystem::exists(kept) && load_operator_state(directory).state.pools.empty();
+  }));
+  ::kill(child, SIGTERM);
+  EXPECT_EQ(exit_status(), 0);
+  EXPECT_GT(load_operator_state(directory).state.generation, 5U);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "control/node.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace sluice::control {
 namespace {
@@ -26,6 +27,16 @@ TEST(FastPath, AMissingInterfaceIsNamedBeforeAnythingStarts) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().where, "/ports/0/device");
   EXPECT_NE(opened.error().message.find("'nosuch0'"), std::string::npos);
+}
+
+TEST(FastPath, ACpuThatIsNotThereIsNamedBeforeAnythingStarts) {
+  auto c = sample(1);
+  c.dpdk.lcores = "0,127";
+  if (::sysconf(_SC_NPROCESSORS_CONF) > 127) GTEST_SKIP() << "this machine has CPU 127";
+  const auto opened = FastPath::open(c);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().where, "/dpdk/lcores");
+  EXPECT_NE(opened.error().message.find("CPU 127"), std::string::npos);
 }
 
 TEST(FastPath, HugePagesThatAreNotThereAreToldWithTheRemedy) {

@@ -155,6 +155,70 @@ TEST(Model, KernelsReachesComeAfterConfiguredOnes) {
   EXPECT_EQ(model->reach(v4("10.0.1.1")).hop->destination.text(), "02:00:00:00:00:fe");
 }
 
+TEST(Model, AChangeAsksForNextHopsBeforeItPublishes) {
+  const auto model = model_of(sample(1));
+  std::vector<IpAddress> asked;
+  model->resolve_by([&](std::span<const IpAddress> addresses) {
+    asked.assign(addresses.begin(), addresses.end());
+    Reaches reaches;
+    for (const auto& address : addresses)
+      reaches[address].hop =
+          snapshot::Hop{.port = 0,
+                        .destination = MacAddress::parse("02:00:00:00:00:77").value(),
+                        .source = {},
+                        .mtu = 1500};
+    return reaches;
+  });
+  const auto added = model->add_backend("llama", backend("far", "10.9.9.9"));
+  ASSERT_TRUE(added) << added.error().text();
+  EXPECT_EQ(asked, std::vector{v4("10.9.9.9")}) << "neighbours say how the others are reached";
+  EXPECT_EQ(added->generation, 2U) << "one snapshot, not one without the hop before it";
+  EXPECT_TRUE(model->snapshot().input.pools[0].backends[1].hop);
+}
+
+TEST(Model, NewsOfNextHopsThatChangesNothingPublishesNothing) {
+  auto c = sample(1);
+  c.pools[0].backends.push_back(backend("far", "10.9.9.9"));
+  const auto model = model_of(c);
+  Reach out_of_reach;
+  out_of_reach.problem = "nobody answers";
+  const auto told = model->set_kernel_reaches({{v4("10.9.9.9"), out_of_reach}});
+  ASSERT_TRUE(told);
+  EXPECT_FALSE(told->changed);
+  EXPECT_EQ(model->reach(v4("10.9.9.9")).problem, "nobody answers") << "but the reason is known";
+}
+
+TEST(Model, SavedChangesThatContradictTheFileAreRefusedAtTheStart) {
+  OperatorState state;
+  state.pools["llama"].added.push_back(backend("extra", "10.0.1.2"));  // gpu-2 has that address
+  auto c = sample(2);
+  auto ports = egress_ports(c, {});
+  const auto model = Model::create(std::move(c), std::move(state), std::move(ports),
+                                   [] { return snapshot::Numbers::Time{}; });
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().where, "operator's changes");
+}
+
+TEST(Model, NumbersRestAsLongAsAnyTimeoutThatAReloadMaySet) {
+  auto c = sample(2);
+  c.flow_cache.tcp_timeout = std::chrono::seconds(10);
+  c.flow_cache.udp_timeout = std::chrono::seconds(10);
+  auto ports = egress_ports(c, {});
+  snapshot::Numbers::Time now{};
+  const auto model = Model::create(std::move(c), {}, std::move(ports), [&] { return now; }).value();
+  const auto number_of = [&](std::size_t i) {
+    return model->number(model->running().pools[0], model->running().pools[0].backends[i]);
+  };
+  const auto gone = number_of(0);
+  ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
+  auto longer = sample(2);
+  longer.flow_cache.tcp_timeout = std::chrono::seconds(14400);
+  ASSERT_TRUE(model->replace_file(std::move(longer)));
+  now += std::chrono::seconds(14000);
+  ASSERT_TRUE(model->add_backend("llama", backend("new", "10.0.1.9")));
+  EXPECT_NE(number_of(1), gone) << "a flow of the backend that left may be in a cache still";
+}
+
 TEST(Model, LosingAllBackendsIsAllowedAndEmptiesTheTable) {
   const auto model = model_of(sample(1));
   ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
