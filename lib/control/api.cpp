@@ -63,9 +63,10 @@ void Api::add_reads() {
          auto view = view_backends(scene(), std::string(r.parameter("pool").value_or("")));
          return view ? json_answer(*view) : refusal(view.error());
        }});
-  routes_.push_back({"GET", "/api/v1/config", [this](const Request&, const Arguments&) -> Answer {
-                       return Response{
-                           .status = 200, .body = encode_running(parts_.model), .headers = {}};
+  routes_.push_back({"GET", "/api/v1/config", [this](const Request& r, const Arguments&) -> Answer {
+                       return Response{.status = 200,
+                                       .body = encode_running(parts_.model, r.read_only),
+                                       .headers = {}};
                      }});
   routes_.push_back(
       {"GET", "/api/v1/events", [this](const Request& r, const Arguments&) { return events(r); }});

@@ -179,7 +179,10 @@ Response refusal_with_faults(const Error& error, const std::vector<std::string>&
           .headers = {}};
 }
 
-std::string encode_running(const Model& model) { return config::encode(model.running()); }
+std::string encode_running(const Model& model, bool read_only) {
+  return config::encode(model.running(),
+                        read_only ? config::Secrets::kHidden : config::Secrets::kShown);
+}
 
 Json changes_json(const std::vector<config::Change>& changes) {
   Json list = Json::array();

@@ -44,7 +44,8 @@ struct ParsedConfiguration {
 
 [[nodiscard]] Response refusal_with_faults(const Error& error,
                                            const std::vector<std::string>& faults);
-[[nodiscard]] std::string encode_running(const Model& model);
+/// The running configuration; without its secrets for who may only read.
+[[nodiscard]] std::string encode_running(const Model& model, bool read_only);
 [[nodiscard]] Json changes_json(const std::vector<config::Change>& changes);
 /// {"generation", "changes", "moved"} of a change of the running configuration.
 [[nodiscard]] Json change_report(const Published& published, const config::Configuration& before,

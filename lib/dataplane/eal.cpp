@@ -145,7 +145,12 @@ Result<Eal> Eal::start_with(std::vector<std::string> arguments) {
 }
 
 Eal::~Eal() {
-  if (alive_) rte_eal_cleanup();
+  if (!alive_) return;
+  const std::filesystem::path directory = rte_eal_get_runtime_dir();
+  rte_eal_cleanup();
+  // DPDK makes a directory for each process that runs by a name of its own; an empty one goes.
+  std::error_code not_empty;
+  std::filesystem::remove(directory, not_empty);
 }
 
 std::vector<unsigned> Eal::worker_lcores() const {
