@@ -3,48 +3,42 @@
 
     count_tests.py BUILD
 
-A Google Test program counts by its cases, as its closing lines tell them; any other test as one. A program
-that died before it told them, or that says it passed and ended otherwise, counts as one failure.
+A Google Test program counts by its cases, as its last words give them; any other test, and one that died
+before it could count, counts as one.
 """
 import json
 import pathlib
 import re
 import sys
 
-RAN = re.compile(r"^\[=+\] (\d+) tests? from \d+ test suites? ran\.", re.M)
-PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.", re.M)
-SKIPPED = re.compile(r"^(?P<why>.*)\n\[  SKIPPED \] (?P<name>[^ ,\n]+)(?:, where .*)? \(\d+ ms\)$", re.M)
-FAILED = re.compile(r"^\[  FAILED  \] (?P<name>[^ ,\n]+)(?:, where .*)? \(\d+ ms\)$", re.M)
-
-
-def cases(stdout):
-    """(passed, [failed], [(skipped, why)]) of a Google Test program; None when it did not come to its end."""
-    ran, passed = RAN.search(stdout), PASSED.search(stdout)
-    if not ran or not passed or int(ran[1]) == 0:
-        return None
-    failed = [m["name"] for m in FAILED.finditer(stdout)]
-    skipped = [(m["name"], m["why"]) for m in SKIPPED.finditer(stdout)]
-    if int(passed[1]) + len(failed) + len(skipped) != int(ran[1]):
-        return None
-    return int(passed[1]), failed, skipped
+SUM = re.compile(r"^\[ +(PASSED|FAILED|SKIPPED) +\] (\d+) tests?\b", re.MULTILINE)
+FAILED = re.compile(r"^\[  FAILED  \] (\S+)(?:, where .*)? \(\d+ ms\)$", re.MULTILINE)
+SKIPPED = re.compile(r": Skipped\n(.*?)\n+(?:Stack trace:.*?)?\[  SKIPPED \] (\S+)", re.DOTALL)
 
 
 def main():
-    build = pathlib.Path(sys.argv[1])
     passed, failed, skipped = 0, [], []
-    for line in (build / "meson-logs/testlog.json").read_text(encoding="utf-8", errors="replace").splitlines():
+    log = pathlib.Path(sys.argv[1]) / "meson-logs/testlog.json"
+    for line in log.read_text(errors="replace").splitlines():
         test = json.loads(line)
-        result, counted = test["result"], cases(test.get("stdout") or "")
-        if counted and (result in ("OK", "SKIP") or counted[1]):
-            passed += counted[0]
-            failed += counted[1]
-            skipped += counted[2]
-        elif result == "OK" and not RAN.search(test.get("stdout") or ""):
-            passed += 1
-        elif result == "SKIP":
-            skipped.append((test["name"], "by itself"))
-        else:
-            failed.append(f"{test['name']} ({result.lower()})")
+        name, result, said = test["name"], test["result"], test.get("stdout") or ""
+        count = {what: int(number) for what, number in SUM.findall(said)}
+        if "PASSED" not in count:  # no Google Test, or no end
+            if result == "OK":
+                passed += 1
+            elif result == "SKIP":
+                skipped.append((name, "as a whole"))
+            else:
+                failed.append(f"{name} ({result.lower()})")
+            continue
+        passed += count["PASSED"]
+        bad = FAILED.findall(said)
+        failed += bad
+        if result not in ("OK", "SKIP") and not bad:
+            failed.append(f"{name} ({result.lower()} after its cases)")
+        reasons = {case: " ".join(why.split()) for why, case in SKIPPED.findall(said)}
+        skipped += [(case, why) for case, why in reasons.items()]
+        skipped += [(name, "no reason given")] * (count.get("SKIPPED", 0) - len(reasons))
     print(passed, len(failed), len(skipped))
     for name in failed:
         print("failed:", name)
