@@ -8,9 +8,9 @@
 install_packages() {
   local group missing=() package
   while read -r group package; do
-    [[ " $* " == *" $group "* ]] || continue
+    [[ " $* " == *" $group "* && " ${missing[*]} " != *" $package "* ]] || continue
     dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-  done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$SLUICE_TOP/scripts/packages" | sort -u -k2,2)
+  done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$SLUICE_TOP/scripts/packages")
   ((${#missing[@]})) || return 0
 
   say "install   ${missing[*]}"
