@@ -8,7 +8,6 @@ not started from here, which they would start in turn: their options are compare
 import os
 import re
 import subprocess
-import unittest
 
 import lab
 from case import LabTest
@@ -76,13 +75,3 @@ class Pages(LabTest):
         page = (lab.TOP / "docs/operate/troubleshooting.md").read_text()
         for drop in lab.ctl("drops", "--all")["drops"]:
             self.assertIn(f"| `{drop['reason']}` |", page)
-
-
-class Scripts(unittest.TestCase):
-    def test_every_script_explains_itself_and_refuses_what_it_does_not_know(self):
-        for script in ("lab", "quickstart", "test", "lint"):
-            text = subprocess.run([lab.TOP / "scripts" / script, "--help"], capture_output=True, text=True, check=True).stdout
-            self.assertIn(f"scripts/{script}", text)
-            wrong = subprocess.run([lab.TOP / "scripts" / script, "--nonsense"], capture_output=True, text=True)
-            self.assertEqual(wrong.returncode, 2, wrong.stderr)
-            self.assertIn("--help", wrong.stderr)

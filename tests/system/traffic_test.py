@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real TCP from real clients to real servers, through each forwarding mode."""
-import subprocess
-import unittest
-
 import lab
-from case import EQUAL, LabTest
+from case import LabTest
 
 
 class Traffic(LabTest):
@@ -83,11 +80,3 @@ class Traffic(LabTest):
         for path, text in (("/healthz", ""), ("/readyz", ""), ("/metrics", "sluice_rx_packets_total")):
             done = lab.run("lb", "curl", "-sf", "--unix-socket", lab.SOCKET, f"http://localhost{path}")
             self.assertIn(text, done.stdout)
-
-
-class Lab(unittest.TestCase):
-    def test_every_backend_answers_by_itself(self):
-        for name in EQUAL:
-            answer = subprocess.run(lab.inside("client", "curl", "-sf", f"http://{lab.backend_address(name)}/health"),
-                                    capture_output=True, text=True, check=True).stdout
-            self.assertIn(name, answer)
