@@ -231,7 +231,7 @@ class Steady:
     def __init__(self, *more):
         self.process = subprocess.Popen(inside("client", sys.executable, TOP / "scripts/lib/load.py", "steady", *more),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.last = {"answered": 0, "failed": 0, "streams": 0}
+        self.last = {"answered": 0, "failed": 0, "streams": 0, "by_backend": {}}
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 

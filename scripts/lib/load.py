@@ -3,9 +3,8 @@
 
     load.py once   --requests N    N requests, a connection each, from N different source ports; prints one
                                    JSON object: {"answered", "failed", "slow", "by_backend", "errors"}
-    load.py steady                 short requests and long streams until standard input ends; prints one JSON
-                                   object after each second request or so ({"answered", "streams"}), the last with
-                                   "failed", "errors" and "by_backend"
+    load.py steady                 short requests and long streams until standard input ends; prints the JSON
+                                   object ten times a second, with "streams" besides those of `once`
 
 Run it in the client's namespace. A request fails when the connection is refused, reset or silent for 10 s,
 when the status is not 200, or when the body is short or not what its backend sends.
@@ -111,7 +110,7 @@ async def steady(load, concurrency, streams):
 
     async def tell():
         while not ended.is_set():
-            print(json.dumps({"answered": load.answered, "failed": load.failed, "streams": load.streams}), flush=True)
+            print(json.dumps(load.result()), flush=True)
             await asyncio.sleep(0.1)
 
     # Each runs out by itself: a stream that began before the end is read to its last byte.
