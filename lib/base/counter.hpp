@@ -20,6 +20,15 @@ class Counter {
     return value_.load(std::memory_order_relaxed);
   }
 
+  /// add() that comes last: who reads the sum with last() sees what the writer added elsewhere
+  /// before. No locked instruction either.
+  void add_last(std::uint64_t n) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  }
+  [[nodiscard]] std::uint64_t last() const noexcept {
+    return value_.load(std::memory_order_acquire);  // pairs with the store in add_last()
+  }
+
  private:
   std::atomic<std::uint64_t> value_{0};
 };

@@ -8,7 +8,6 @@
 #include "packet/verdict.hpp"
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -60,9 +59,7 @@ struct Books {
   }
   void add(const Counters& c) noexcept {
     // Verdicts first: a burst that ends between the two reads is then in flight, never negative.
-    // The fence pairs with the one in count().
-    for (std::size_t v = 0; v < kVerdicts; ++v) verdicts[v] += c.verdicts[v].value();
-    std::atomic_thread_fence(std::memory_order_acquire);
+    for (std::size_t v = 0; v < kVerdicts; ++v) verdicts[v] += c.verdicts[v].last();
     rx += c.rx_packets.value();
   }
 };

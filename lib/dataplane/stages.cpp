@@ -8,7 +8,6 @@
 #include <rte_prefetch.h>
 
 #include <algorithm>
-#include <atomic>
 
 namespace sluice::dataplane {
 namespace {
@@ -134,10 +133,9 @@ void process(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache,
 }
 
 void count(const Burst& b, Counters& counters) noexcept {
-  // Who sees these verdicts sees the packets as received. Pairs with the fence in Books::add().
-  std::atomic_thread_fence(std::memory_order_release);
   for (std::uint16_t i = 0; i < b.size; ++i) {
-    counters.verdicts[static_cast<std::size_t>(b.verdict[i])].add(1);
+    // Who sees the verdict sees the packet as received. Pairs with last() in Books::add().
+    counters.verdicts[static_cast<std::size_t>(b.verdict[i])].add_last(1);
     if (b.verdict[i] != Verdict::kForward) continue;
     for (Traffic* t :
          {&counters.by_service[b.service[i]->number], &counters.by_backend[b.backend[i]]}) {

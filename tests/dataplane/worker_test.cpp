@@ -320,6 +320,9 @@ TEST_F(WorkerTest, TablesChangeUnderAPollingWorkerAndEveryPacketIsAccountedFor) 
       rte_pktmbuf_free(m);
       ++sent;
     }
+    Books books;
+    books.add(worker_->counters());
+    EXPECT_LE(books.in_flight(), kPackets) << "negative, read while the worker works";
     if (generation < kGenerations) {
       ++generation;
       publisher_->publish(tables(static_cast<unsigned>(1 + generation % 4), {kOut}, generation));
