@@ -118,6 +118,9 @@ def books(balancer):
     b = balancer.balanced()
     say("books", f"received {b['rx']} = forwarded {b['forward']} + to Linux {b['host']} + answered {b['answer']}"
                  f" + dropped {b['drop']}")
+    if b["drop"]:
+        reasons = [f"{d['packets']} {d['reason']}" for d in lab.api("/api/v1/drops")[1]["drops"] if d["packets"]]
+        say("drops", f"{', '.join(reasons)}; TCP sent them again")
 
 
 def main():
@@ -141,7 +144,7 @@ def main():
         return 1
     print("\nIt works. Next:")
     if keep:
-        print("  scripts/lab in lb sluicectl status        the balancer's own view; also: backends, drops, events, top\n"
+        print("  scripts/lab in lb sluicectl status        the balancer's own view; also: backends, drops, events\n"
               "  scripts/lab in client curl -s http://203.0.113.10/v1/models\n"
               "  scripts/lab in lb sluicectl backend undrain llama gpu-2\n"
               "  scripts/lab show                          addresses, and who served how many\n"
