@@ -5,6 +5,7 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -116,6 +117,24 @@ NextHop NextHops::lookup(const IpAddress& address) const {
   NextHop unknown;
   unknown.problem = fmt::format("{} is not followed", address.text());
   return unknown;
+}
+
+void NextHops::settle(std::span<const IpAddress> addresses, std::chrono::milliseconds at_most) {
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  const auto resolving = [&](const IpAddress& address) {
+    return lookup(address).state == HopState::kResolving;
+  };
+  while (std::ranges::any_of(addresses, resolving)) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd news{.fd = news_.fd(), .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&news, 1, static_cast<int>(left.count())) <= 0) return;
+    hear();
+    if (evaluate_all()) {
+      unnoticed_ = true;
+      refresh_soon();
+    }
+  }
 }
 
 void NextHops::hear() {

@@ -65,6 +65,11 @@ class NextHops {
   /// calls for a new address, some microseconds.
   void want(std::span<const IpAddress> addresses);
 
+  /// Waits until none of these wanted addresses is still being resolved, at most `at_most`. The one
+  /// place where the slow path waits: a neighbour that lives answers in less than a millisecond,
+  /// and a backend that is published with its next hop loses none of its first packets.
+  void settle(std::span<const IpAddress> addresses, std::chrono::milliseconds at_most);
+
   /// What is known of a wanted address; HopState::kUnknown for others. Asks nobody.
   [[nodiscard]] NextHop lookup(const IpAddress& address) const;
 

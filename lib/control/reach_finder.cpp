@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace sluice::control {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstAnswer{50};  // many times what a live neighbour takes
+
+}  // namespace
 
 Reach reach_of(const NextHop& hop, const std::vector<EgressPort>& ports) {
   Reach reach{
@@ -34,6 +39,10 @@ Result<std::unique_ptr<ReachFinder>> ReachFinder::open(EventLoop& loop,
 Reaches ReachFinder::find(std::span<const IpAddress> addresses,
                           const std::vector<EgressPort>& ports) {
   hops_->want(addresses);
+  std::vector<IpAddress> fresh;
+  for (const auto& address : addresses)
+    if (!last_.contains(address)) fresh.push_back(address);
+  hops_->settle(fresh, kFirstAnswer);
   Reaches reaches;
   for (const auto& address : addresses) {
     auto reach = reach_of(hops_->lookup(address), ports);

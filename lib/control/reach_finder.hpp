@@ -23,6 +23,7 @@ class ReachFinder {
                                                                  std::function<void()> changed);
 
   /// How `addresses` are reached by `ports`, now. From here on their changes are followed.
+  /// Addresses that are new are given 50 ms to be resolved.
   [[nodiscard]] Reaches find(std::span<const IpAddress> addresses,
                              const std::vector<EgressPort>& ports);
 

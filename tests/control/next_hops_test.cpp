@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 namespace sluice::control {
@@ -87,6 +88,26 @@ TEST(NextHops, NeighbourOnTheLinkIsResolvedByTheKernelsArp) {
     EXPECT_EQ(hop.gateway, ip("10.0.0.2"));
     EXPECT_EQ(hop.problem, "");
     EXPECT_GE(s.notices, 1);
+  });
+}
+
+TEST(NextHops, SettlingWaitsForTheAnswerOfALiveNeighbour) {
+  in_scene([](Scene& s) {
+    s.want({"10.0.0.2"});
+    const std::array live{ip("10.0.0.2")};
+    s.hops->settle(live, 10s);  // returns with the answer, long before
+    EXPECT_TRUE(s.of("10.0.0.2").ready()) << s.of("10.0.0.2").problem;
+  });
+}
+
+TEST(NextHops, SettlingGivesUpOnADeadNeighbourAndWaitsForNoOther) {
+  in_scene([](Scene& s) {
+    s.want({"10.0.0.66", "10.0.0.2"});
+    const std::array dead{ip("10.0.0.66")};
+    s.hops->settle(dead, 1ms);
+    EXPECT_FALSE(s.of("10.0.0.66").ready());
+    s.hops->settle({}, 1h);
+    s.await_ready("10.0.0.2");
   });
 }
 
