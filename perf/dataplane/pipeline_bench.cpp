@@ -24,6 +24,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::dataplane {
@@ -288,9 +289,9 @@ void register_all() {
           ->Arg(flows);
 }
 
-/// Pins the process to the first CPU it may use, and starts DPDK there: with huge pages if enough
-/// are free.
-Result<Eal> start() {
+/// Pins the process to the first CPU it may use, and starts DPDK there: with huge pages if they may
+/// be used and enough are free.
+Result<Eal> start(bool may_use_huge_pages) {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   ::sched_getaffinity(0, sizeof cpus, &cpus);
@@ -305,7 +306,7 @@ Result<Eal> start() {
   settings.lcores = std::to_string(cpu);
   settings.main_lcore = cpu;
   settings.memory_mb = kMemoryMb;
-  const bool huge = preflight(settings).has_value();
+  const bool huge = may_use_huge_pages && preflight(settings).has_value();
   benchmark::AddCustomContext("pages", huge ? "huge" : "ordinary (--no-huge)");
   benchmark::AddCustomContext("cpu", std::to_string(cpu));
   benchmark::AddCustomContext("isa", SLUICE_ISA);
@@ -317,8 +318,12 @@ Result<Eal> start() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
+  // Of our own: --no-huge, to compare, and for valgrind, which has no room for DPDK's huge pages.
+  char** const end = std::remove(argv + 1, argv + argc, std::string_view("--no-huge"));
+  const bool no_huge = end != argv + argc;
+  argc = static_cast<int>(end - argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const auto eal = sluice::dataplane::start();
+  const auto eal = sluice::dataplane::start(!no_huge);
   if (!eal) {
     std::fprintf(stderr, "%s\n", eal.error().text().c_str());
     return 1;
