@@ -52,7 +52,7 @@ TEST_F(ApiTest, StatusHasEveryPartOfTheContract) {
         "generation", "generation_age_s", "configuration", "state", "books", "ports", "huge_pages",
         "workers", "services", "pools", "backends"})
     EXPECT_TRUE(status.contains(key)) << key;
-  EXPECT_EQ(status["node"], "test-1");
+  EXPECT_EQ(status["node"], sample_node());
   EXPECT_EQ(status["ready"], true);
   EXPECT_EQ(status["generation"], 1);
   EXPECT_EQ(status["books"]["balanced"], true);
@@ -179,12 +179,12 @@ TEST_F(ApiTest, AFaultyConfigurationIsRefusedWithAllItsFaults) {
 
 TEST_F(ApiTest, EveryKeyThatNeedsARestartIsNamed) {
   auto wanted = sample_text(4, "/elsewhere");
-  wanted.replace(wanted.find("test-1"), 6, "test-2");
+  wanted.replace(wanted.find(sample_node()), sample_node().size(), "test-other");
   const auto response = node->ask("POST", "/api/v1/config/apply", wanted);
   EXPECT_EQ(response.status, 409);
   for (const auto* key : {"node", "admin/socket", "state_dir"})
     EXPECT_NE(response.body.find(key), std::string::npos) << key << ": " << response.body;
-  EXPECT_EQ(get("/api/v1/status")["node"], "test-1");
+  EXPECT_EQ(get("/api/v1/status")["node"], sample_node());
 }
 
 TEST_F(ApiTest, AFailedReloadShowsTheFaults) {

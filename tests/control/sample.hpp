@@ -6,10 +6,14 @@
 #include "control/describe.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <string>
 
 namespace sluice::control {
+
+/// The sample's node. DPDK locks a directory of that name, and meson runs tests side by side.
+inline std::string sample_node() { return fmt::format("test-{}", ::getpid()); }
 
 /// Pool "llama" (ipip, gpu-1 .. gpu-N at 10.0.1.1 .. N, weight 100, 10.0.1.0/24 by neighbours),
 /// service "chat" on 203.0.113.10:443/tcp. Devices need no privileges. `extra` goes before the
@@ -22,7 +26,7 @@ inline std::string sample_text(unsigned backends,
     list +=
         fmt::format(R"({}{{"name": "gpu-{}", "address": "10.0.1.{}"}})", i == 1 ? "" : ", ", i, i);
   return fmt::format(R"({{
-    "node": "test-1",
+    "node": "{}",
     "dpdk": {{"lcores": "0-1", "main_lcore": 0, "huge_pages": false, "memory_mb": 128}},
     "ports": [{{"name": "front", "device": "{}", "mac": "02:00:00:00:00:01"}}],
     "neighbours": [{{"address": "10.0.1.0/24", "mac": "02:00:00:00:00:fe", "port": "front"}}],
@@ -32,7 +36,7 @@ inline std::string sample_text(unsigned backends,
     "admin": {{"socket": "{}/admin.sock"}},
     "state_dir": "{}"
   }})",
-                     device, list, state_dir, state_dir);
+                     sample_node(), device, list, state_dir, state_dir);
 }
 
 inline config::Configuration sample(unsigned backends,
