@@ -22,7 +22,8 @@ enum class Ease : unsigned { kEstablished, kNewOrClosing, kExpired, kFree, kOwn 
 
 }  // namespace
 
-Cache::Cache(std::span<Line> lines) noexcept : lines_(lines.data()), mask_(lines.size() - 1) {
+Cache::Cache(std::span<Line> lines, Active* active) noexcept
+    : lines_(lines.data()), mask_(lines.size() - 1), active_(active) {
   SLUICE_ASSERT(std::has_single_bit(lines.size()), "a flow cache has a power of two of lines");
 }
 
@@ -58,6 +59,12 @@ unsigned Cache::make_room(const Line& line, std::uint32_t tag, Tick now, Tick ti
   return way;
 }
 
+void Cache::forget(std::uint16_t mark, BackendNumber backend) noexcept {
+  const State state = detail::state_of(mark);
+  if (active_ != nullptr && (state == State::kNew || state == State::kEstablished))
+    active_->remove(backend);
+}
+
 void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
                    Tick timeout, bool established) noexcept {
   Line& line = line_of(hash);
@@ -66,6 +73,8 @@ void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend
   const bool still_there = found.hit && line.tag[found.way] == tag &&
                            detail::state_of(line.mark[found.way]) != State::kFree;
   const unsigned way = still_there ? found.way : make_room(line, tag, now, timeout);
+  forget(line.mark[way], line.backend[way]);
+  if (active_ != nullptr) active_->add(backend);
   detail::put(line.tag[way], tag);
   detail::put(line.backend[way], backend);
   detail::put(line.mark[way],
@@ -74,9 +83,12 @@ void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend
 
 void Cache::sweep(std::size_t count, Tick now, Tick timeout) noexcept {
   for (std::size_t i = std::min(count, lines()); i != 0; --i) {
-    for (std::uint16_t& mark : lines_[swept_].mark) {
+    Line& line = lines_[swept_];
+    for (unsigned way = 0; way < kFlowsInLine; ++way) {
+      std::uint16_t& mark = line.mark[way];
       if (detail::state_of(mark) == State::kFree || !detail::is_expired(mark, now, timeout))
         continue;
+      forget(mark, line.backend[way]);
       detail::put(mark, std::uint16_t{0});
       stats_.expired.add(1);
     }

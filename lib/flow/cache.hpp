@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/counter.hpp"
+#include "flow/active.hpp"
 
 #include <immintrin.h>
 
@@ -77,8 +78,9 @@ struct Stats {
 
 class Cache {
  public:
-  /// @param lines  memory that outlives the cache, zeroed; a power of two of lines, at least 1.
-  explicit Cache(std::span<Line> lines) noexcept;
+  /// @param lines   memory that outlives the cache, zeroed; a power of two of lines, at least 1.
+  /// @param active  is told of every flow that a backend gets or loses; null: nobody is.
+  explicit Cache(std::span<Line> lines, Active* active = nullptr) noexcept;
 
   /// Lines needed for at least `flows` flows: a power of two.
   [[nodiscard]] static std::size_t lines_for(std::size_t flows) noexcept;
@@ -127,9 +129,12 @@ class Cache {
   /// The way to overwrite for a flow that has no entry; counts what is lost.
   [[nodiscard]] unsigned make_room(const Line& line, std::uint32_t tag, Tick now,
                                    Tick timeout) noexcept;
+  /// The entry with that mark is about to go: its backend has a flow less, if it still had it.
+  void forget(std::uint16_t mark, BackendNumber backend) noexcept;
 
   Line* lines_;
   std::size_t mask_;
+  Active* active_;
   std::size_t swept_ = 0;      ///< Line that sweep() goes on with.
   alignas(64) Stats stats_{};  ///< Written for every packet: off the line that look-ups read.
 };
@@ -204,7 +209,9 @@ inline void Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool 
     return;
   const bool ending = closing || state == State::kClosing;
   const auto next = detail::mark_of(ending ? State::kClosing : State::kEstablished, now);
-  if (mark != next) detail::put(mark, next);
+  if (mark == next) return;
+  if (closing) forget(mark, line.backend[found.way]);
+  detail::put(mark, next);
 }
 
 }  // namespace sluice::flow
