@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,10 @@ constexpr const char* kBalancer = "10.0.0.1";
 constexpr const char* kBackend = "10.0.1.11";
 constexpr const char* kClient = "198.51.100.7";
 constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kBalancer6 = "2001:db8:a::1";
+constexpr const char* kBackend6 = "2001:db8:a::1:b";
+constexpr const char* kClient6 = "2001:db8:b::7";
+constexpr const char* kVip6 = "2001:db8:f::10";
 
 class Decap : public test::Sandboxed {
  protected:
@@ -85,7 +90,50 @@ TEST_F(Decap, AnInnerPacketWithOptionsOrOfAnyProtocolIsTakenOut) {
     EXPECT_EQ(run(inside), (std::pair{kDone, bare}));
 }
 
-TEST_F(Decap, WhatIsNoIpv4InIpv4IsLeftAlone) {
+Bytes inner4() { return Packet().eth().ipv4(kClient, kVip).udp(40000, 53).payload(33); }
+Bytes inner6() { return Packet().eth().ipv6(kClient6, kVip6).tcp(40000, 443).payload(33); }
+
+/// `outer`, then the IP packet of a frame.
+Bytes around(Packet outer, const Bytes& frame) {
+  return outer.payload(std::span(frame).subspan(14));
+}
+
+Packet outer6() { return Packet().eth().ipv6(kBalancer6, kBackend6); }
+
+TEST_F(Decap, EachFamilyIsTakenOutOfEach) {
+  EXPECT_EQ(run(around(outer().protocol(4), inner4())), (std::pair{kDone, inner4()}));
+  EXPECT_EQ(run(around(outer().protocol(41), inner6())), (std::pair{kDone, inner6()}));
+  EXPECT_EQ(run(around(outer6().protocol(4), inner4())), (std::pair{kDone, inner4()}));
+  EXPECT_EQ(run(around(outer6().protocol(41), inner6())), (std::pair{kDone, inner6()}));
+}
+
+TEST_F(Decap, GueOfBothVariantsIsTakenOff) {
+  // Variant 0: no optional fields, then one word of them.
+  const Bytes of4 = {std::byte{0}, std::byte{4}, std::byte{0}, std::byte{0}};
+  const Bytes of6 = {std::byte{1},    std::byte{41},   std::byte{0},    std::byte{0},
+                     std::byte{0xff}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
+  for (const auto& [inner, header] : {std::pair{inner4(), of4}, {inner6(), of6}})
+    for (const auto port : {std::uint16_t{6080}, std::uint16_t{9886}})
+      for (const Packet& ip : {outer(), outer6()}) {
+        EXPECT_EQ(run(around(Packet(ip).udp(50000, port), inner)), (std::pair{kDone, inner}));
+        EXPECT_EQ(run(around(Packet(ip).udp(50000, port).payload(header), inner)),
+                  (std::pair{kDone, inner}));
+      }
+}
+
+TEST_F(Decap, UdpThatIsNoGueIsLeftAloneAndGueThatLiesIsRefused) {
+  EXPECT_EQ(run(around(outer().udp(50000, 6081), inner4())).first, kOther);
+  EXPECT_EQ(run(around(outer6().udp(50000, 53), inner6())).first, kOther);
+  for (const unsigned first : {0x20U, 0x30U, 0x80U, 0xc0U}) {  // control message, other versions
+    const Bytes header = {static_cast<std::byte>(first), std::byte{4}, std::byte{0}, std::byte{0}};
+    EXPECT_EQ(run(around(outer().udp(50000, 6080).payload(header), inner4())).first, kRefused);
+  }
+  const Bytes protocol = {std::byte{0}, std::byte{17}, std::byte{0}, std::byte{0}};
+  EXPECT_EQ(run(around(outer().udp(50000, 6080).payload(protocol), inner4())).first, kRefused);
+  EXPECT_EQ(run(outer().udp(50000, 6080)).first, kRefused) << "nothing inside";
+}
+
+TEST_F(Decap, WhatIsNoTunnelIsLeftAlone) {
   for (const Bytes& frame :
        {Packet().eth().ipv4(kClient, kVip).tcp(1, 443).bytes(),
         Packet().eth().ipv6("2001:db8::1", "2001:db8::2").tcp(1, 443).bytes(),
@@ -94,7 +142,7 @@ TEST_F(Decap, WhatIsNoIpv4InIpv4IsLeftAlone) {
     EXPECT_EQ(run(frame).first, kOther);
 }
 
-TEST_F(Decap, LiesFragmentsAndIpv6InsideAreLeftToLinux) {
+TEST_F(Decap, LiesAndFragmentsAreLeftToLinux) {
   for (const Bytes& frame :
        {outer().fragment(0, true).ipv4(kClient, kVip).udp(1, 2).bytes(),
         outer().fragment(7, false).ipv4(kClient, kVip).udp(1, 2).bytes(),
@@ -112,11 +160,14 @@ TEST_F(Decap, LiesFragmentsAndIpv6InsideAreLeftToLinux) {
 }
 
 TEST_F(Decap, AFrameCutAnywhereIsLeftAlone) {
-  const Bytes whole = outer().options(2).ipv4(kClient, kVip).options(2).udp(1, 53).payload(20);
-  ASSERT_EQ(run(whole).first, kDone);
-  for (std::size_t length = 14; length < whole.size(); ++length) {
-    const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
-    EXPECT_NE(run(cut).first, kDone) << "cut at " << length;
+  for (const Bytes& whole :
+       {outer().options(2).ipv4(kClient, kVip).options(2).udp(1, 53).payload(20).bytes(),
+        around(outer6().protocol(41), inner6()), around(outer6().udp(50000, 6080), inner4())}) {
+    ASSERT_EQ(run(whole).first, kDone);
+    for (std::size_t length = 14; length < whole.size(); ++length) {
+      const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
+      EXPECT_NE(run(cut).first, kDone) << "cut at " << length;
+    }
   }
 }
 
