@@ -1,69 +1,153 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# The lab's network, made inside a sandbox: one Ethernet segment with a client, a balancer and backends.
+# The lab's network, made inside a sandbox: one Ethernet segment with a client, a balancer and backends, and
+# a second client behind a router whose way to the segment takes 1,400 bytes a packet.
 #
-#   client                      lb                      gpu-1 .. gpu-N
-#   eth0 10.0.9.2-11/16         lb0 10.0.0.1/16         eth0 10.0.1.11.. /16, VIP 203.0.113.10 on lo
-#      |                         |                       |
-#      +-------------------------+------ sw (br0) -------+
+#   client                      lb                        gpu-1 .. gpu-N
+#   eth0 10.0.9.2-11/16         lb0 10.0.0.1/16           eth0 10.0.1.11.. /16, VIPs 203.0.113.10
+#   2001:db8:a::9:2-b/64        2001:db8:a::1/64          2001:db8:a::1:b.. /64, 2001:db8:f::10 on lo
+#      |                         |                         |
+#      +---------+---------------+-------- sw (br0) -------+
+#                |
+#   rt           eth0 10.0.8.1/16, 2001:db8:a::8:1/64      both ways: at most 1,400 bytes
+#                |
+#   far          eth0 10.9.0.2-11/24, 2001:db8:b::2-b/64
 #
-# The client sends what is for the VIP to the balancer; the backends answer it directly.
+# Clients send what is for a VIP to the balancer; the backends answer them directly, or through NAT by the
+# balancer's addresses 10.0.0.2 and 2001:db8:a::2. Every cable has two queues each way; the balancer's
+# receives on one until set_queues tells otherwise.
 # Source it after common.sh.
 
-lab_vip=203.0.113.10
-lab_balancer=10.0.0.1
-lab_client=10.0.9.2
+lab_vip=203.0.113.10 lab_vip6=2001:db8:f::10
+lab_balancer=10.0.0.1 lab_balancer6=2001:db8:a::1
+lab_nat=10.0.0.2 lab_nat6=2001:db8:a::2
+lab_client=10.0.9.2 lab_client6=2001:db8:a::9:2
+lab_router=10.0.8.1 lab_router6=2001:db8:a::8:1
 lab_client_addresses=10
+lab_narrow=1400
 lab_dir=/run/lab
 
 backend_address() { echo "10.0.1.$((10 + ${1#gpu-}))"; }
+backend_address6() { printf '2001:db8:a::1:%x\n' "$((10 + ${1#gpu-}))"; }
 in_namespace() {
   local namespace=$1
   shift
   nsenter --net="/run/netns/$namespace" -- "$@"
 }
 
-# add_namespace NAME: no IPv6 (its chatter disturbs counts), no reverse path filter (answers do not come
-# back the way the requests went).
+# add_namespace NAME: no IPv6 chatter that can be helped (it disturbs counts), no reverse path filter
+# (answers do not come back the way the requests went).
 add_namespace() {
   ip netns add "$1"
-  local settings=(net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0)
-  [[ ! -d /proc/sys/net/ipv6 ]] ||
-    settings+=(net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1)
+  local settings=(net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0) which
+  if [[ -d /proc/sys/net/ipv6 ]]; then
+    for which in all default; do
+      settings+=("net.ipv6.conf.$which.accept_ra=0" "net.ipv6.conf.$which.accept_dad=0"
+        "net.ipv6.conf.$which.router_solicitations=0")
+    done
+  fi
   in_namespace "$1" sysctl -qw "${settings[@]}"
   ip -n "$1" link set lo up
 }
 
-# plug NAMESPACE DEVICE MAC ADDRESS/LENGTH: a cable from there to the switch. Without its offloads a veth
-# carries half-done checksums and 64 KiB segments, which a program that reads frames cannot use.
-plug() {
-  local namespace=$1 device=$2 mac=$3 address=$4 tap=to-$1
-  ip link add "$device" netns "$namespace" address "$mac" type veth peer name "$tap" netns sw
-  local side
-  for side in "$namespace $device" "sw $tap"; do
-    in_namespace "${side% *}" ethtool -K "${side#* }" tx off sg off tso off gso off gro off >/dev/null 2>&1 ||
-      in_namespace "${side% *}" ethtool -K "${side#* }" tx off >/dev/null
-  done
-  ip -n sw link set "$tap" master br0 up
-  ip -n "$namespace" link set "$device" up
-  ip -n "$namespace" addr add "$address" dev "$device"
+# quiet NAMESPACE DEVICE: without its offloads a veth carries half-done checksums, 64 KiB segments and VLAN
+# tags beside the frame, which a program that reads frames cannot use.
+quiet() {
+  in_namespace "$1" ethtool -K "$2" tx off sg off tso off gso off gro off txvlan off >/dev/null 2>&1 ||
+    in_namespace "$1" ethtool -K "$2" tx off >/dev/null
 }
 
-# make_network: switch, client and balancer.
-make_network() {
+# cable NAMESPACE DEVICE MAC NAMESPACE DEVICE: both ends up.
+cable() {
+  ip link add "$2" netns "$1" address "$3" numtxqueues 2 numrxqueues 2 type veth \
+    peer name "$5" netns "$4" numtxqueues 2 numrxqueues 2
+  quiet "$1" "$2"
+  quiet "$4" "$5"
+  ip -n "$1" link set "$2" up
+  ip -n "$4" link set "$5" up
+}
+
+# plug NAMESPACE DEVICE MAC ADDRESS/LENGTH ADDRESS6/LENGTH: a cable from there to the switch.
+plug() {
+  cable "$1" "$2" "$3" sw "to-$1"
+  ip -n sw link set "to-$1" master br0
+  ip -n "$1" addr add "$4" dev "$2"
+  ip -n "$1" addr add "$5" dev "$2" nodad
+}
+
+# more_addresses NAMESPACE PREFIX FIRST LENGTH PREFIX6 LENGTH6: on its eth0, those behind the first one.
+more_addresses() {
   local i
+  for ((i = 1; i < lab_client_addresses; ++i)); do
+    echo "addr add $2$(($3 + i))/$4 dev eth0"
+    printf 'addr add %s%x/%s dev eth0 nodad\n' "$5" "$(($3 + i))" "$6"
+  done | ip -n "$1" -batch -
+}
+
+# make_network: switch, both clients, router and balancer.
+make_network() {
   mkdir -p "$lab_dir/tmp"
   add_namespace sw
+  [[ ! -d /proc/sys/net/ipv6 ]] || in_namespace sw sysctl -qw net.ipv6.conf.default.disable_ipv6=1
   ip -n sw link add br0 type bridge stp_state 0 mcast_snooping 0
   ip -n sw link set br0 up
+
   add_namespace client
-  plug client eth0 02:00:00:00:09:02 "$lab_client/16"
-  for ((i = 1; i < lab_client_addresses; ++i)); do
-    ip -n client addr add "10.0.9.$((2 + i))/16" dev eth0
-  done
+  plug client eth0 02:00:00:00:09:02 "$lab_client/16" "$lab_client6/64"
+  more_addresses client 10.0.9. 2 16 2001:db8:a::9: 64
   ip -n client route add "$lab_vip/32" via "$lab_balancer" src "$lab_client"
+  ip -n client route add "$lab_vip6/128" via "$lab_balancer6" src "$lab_client6"
+
   add_namespace lb
-  plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16"
+  plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16" "$lab_balancer6/64"
+  ip -n lb addr add "$lab_nat/32" dev lb0
+  ip -n lb addr add "$lab_nat6/128" dev lb0 nodad
+  route_far lb lb0
+  set_queues 1
+
+  add_namespace rt
+  plug rt eth0 02:00:00:00:08:01 "$lab_router/16" "$lab_router6/64"
+  add_namespace far
+  cable far eth0 02:00:00:00:08:02 rt far0
+  ip -n rt addr add 10.9.0.1/24 dev far0
+  ip -n rt addr add 2001:db8:b::1/64 dev far0 nodad
+  ip -n far addr add 10.9.0.2/24 dev eth0
+  ip -n far addr add 2001:db8:b::2/64 dev eth0 nodad
+  more_addresses far 10.9.0. 2 24 2001:db8:b:: 64
+  ip -n far route add default via 10.9.0.1
+  ip -n far route add default via 2001:db8:b::1
+  in_namespace rt sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+  # A device's MTU would show in the segment size that both ends offer; a route's shows in ICMP alone.
+  ip -n rt route add "$lab_vip/32" via "$lab_balancer" mtu lock "$lab_narrow"
+  ip -n rt route add "$lab_vip6/128" via "$lab_balancer6" mtu lock "$lab_narrow"
+  ip -n rt route replace 10.9.0.0/24 dev far0 src 10.9.0.1 mtu lock "$lab_narrow"
+  ip -n rt route add 2001:db8:b::/64 dev far0 metric 100 mtu lock "$lab_narrow"
+}
+
+# route_far NAMESPACE DEVICE: its way to the client behind the router.
+route_far() {
+  ip -n "$1" route add 10.9.0.0/24 via "$lab_router" dev "$2"
+  ip -n "$1" route add 2001:db8:b::/64 via "$lab_router6" dev "$2"
+}
+
+# set_queues N: how many queues the balancer's interface receives on, 1 or 2. Flows are spread over them by
+# the hash of whoever sends first.
+set_queues() {
+  in_namespace sw ethtool -L to-lb tx 1 rx 1 2>/dev/null || :
+  in_namespace lb ethtool -L lb0 rx "$1" tx "$1" 2>/dev/null || :
+  in_namespace sw ethtool -L to-lb rx "$1" tx "$1" 2>/dev/null || :
+}
+
+# set_vlan on|off: whether TCP and UDP reach the balancer under a VLAN tag (and lose it behind the balancer).
+set_vlan() {
+  in_namespace sw tc qdisc del dev to-lb clsact 2>/dev/null || :
+  [[ $1 == on ]] || return 0
+  local hook
+  in_namespace sw tc qdisc add dev to-lb clsact
+  for hook in egress ingress; do
+    in_namespace sw tc filter add dev to-lb "$hook" bpf direct-action \
+      object-file "$SLUICE_BUILD/lib/xdp/tag.bpf.o" section tc
+  done
 }
 
 # make_backend NAME: NAME is gpu-K. Prints nothing; nginx answers on port 80 of the VIP when it returns.
@@ -74,16 +158,18 @@ make_backend() {
   add_namespace "$name"
   # The VIP is everybody's: only the balancer's neighbours may hear of it, and only through it.
   in_namespace "$name" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
-  plug "$name" eth0 "$mac" "$address/16"
+  plug "$name" eth0 "$mac" "$address/16" "$(backend_address6 "$name")/64"
   ip -n "$name" addr add "$lab_vip/32" dev lo
+  ip -n "$name" addr add "$lab_vip6/128" dev lo nodad
   # A full segment must still fit the tunnel: 20 bytes of outer header less than the link has.
   ip -n "$name" route change 10.0.0.0/16 dev eth0 src "$address" advmss 1440
+  route_far "$name" eth0
   take_tunnel "$name"
   start_server "$name"
 }
 
 # take_tunnel NAME: our XDP program on the backend's interface takes the outer header off, since not every
-# kernel has an ipip driver.
+# kernel has tunnel drivers.
 take_tunnel() {
   local object=$SLUICE_BUILD/lib/xdp/decap.bpf.o mode
   [[ -f $object ]] || die "$object is missing; run: ninja -C $SLUICE_BUILD"
@@ -116,6 +202,7 @@ http {
   keepalive_requests 1000000;
   server {
     listen 80 backlog=8192;
+    listen [::]:80 backlog=8192;
     location = /health { return 200 '{"status":"ok","backend":"$name"}\n'; }
     location = /v1/models { return 200 '{"object":"list","backend":"$name","data":[{"id":"lab-7b","object":"model"}]}\n'; }
     location = /v1/completions {
@@ -133,5 +220,5 @@ http {
 EOF
   in_namespace "$name" setsid nginx -e "$home/error.log" -p "$home/" -c "$home/nginx.conf" \
     </dev/null >"$home/output.log" 2>&1 &
-  wait_until 10 "nginx of $name" in_namespace "$name" curl -sf -o /dev/null "http://$lab_vip/health"
+  wait_until 10 "nginx of $name" in_namespace "$name" curl -sf -o /dev/null -o /dev/null "http://$lab_vip/health" "http://[$lab_vip6]/health"
 }
