@@ -113,8 +113,10 @@ Result<void> FastPath::open_ports() {
   return {};
 }
 
-dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned lcore) const {
+dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned workers,
+                                                    unsigned lcore) const {
   dataplane::WorkerSettings settings{.number = number,
+                                     .workers = workers,
                                      .lcore = lcore,
                                      .queues = {},
                                      .ports = {},
@@ -128,9 +130,10 @@ dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned lc
 
 Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
   const auto lcores = eal_->worker_lcores();
-  const auto workers = std::min<std::size_t>(lcores.size(), configuration_.ports.front().queues);
+  const auto workers = static_cast<unsigned>(
+      std::min<std::size_t>(lcores.size(), configuration_.ports.front().queues));
   for (unsigned n = 0; n < workers; ++n) {
-    auto worker = dataplane::Worker::create(worker_settings(n, lcores[n]), publisher);
+    auto worker = dataplane::Worker::create(worker_settings(n, workers, lcores[n]), publisher);
     if (!worker) return forward_error(worker);
     workers_.push_back(std::move(*worker));
   }

@@ -67,7 +67,8 @@ class FastPath {
       : configuration_(std::move(configuration)) {}
   [[nodiscard]] Result<void> attach_filters();
   [[nodiscard]] Result<void> open_ports();
-  [[nodiscard]] dataplane::WorkerSettings worker_settings(unsigned number, unsigned lcore) const;
+  [[nodiscard]] dataplane::WorkerSettings worker_settings(unsigned number, unsigned workers,
+                                                          unsigned lcore) const;
 
   config::Configuration configuration_;
   std::optional<dataplane::Eal> eal_;

@@ -22,6 +22,7 @@ inline constexpr std::uint16_t kAhead = 4;   ///< Packets prefetched ahead while
 /// Left uninitialised on purpose: a stage writes a column before a later one reads it.
 struct Burst {
   std::uint16_t size = 0;
+  std::uint16_t port = 0;  ///< Index of the port that the packets came from.
   std::array<rte_mbuf*, kBurst> packet;
   std::array<std::uint32_t, kBurst> length;  ///< Bytes as received, for the counters.
   std::array<Parsed, kBurst> parsed;
@@ -30,7 +31,8 @@ struct Burst {
   std::array<flow::Found, kBurst> found;
   std::array<flow::BackendNumber, kBurst> backend;
   std::array<bool, kBurst> new_flow;
-  std::array<Verdict, kBurst> verdict;  ///< kForward, or why a stage gave up on the packet.
+  std::array<std::uint16_t, kBurst> egress;  ///< Index of the port, of packets that are sent.
+  std::array<Verdict, kBurst> verdict;       ///< kForward, or why a stage gave up on the packet.
 
   /// Calls f(i) for every packet that no stage has given up on.
   void each_live(auto&& f) noexcept {
@@ -38,5 +40,10 @@ struct Burst {
       if (verdict[i] == Verdict::kForward) f(i);
   }
 };
+
+/// Whether a packet with this verdict leaves by its egress port.
+[[nodiscard]] constexpr bool is_sent(Verdict v) noexcept {
+  return outcome(v) == Outcome::kForward || outcome(v) == Outcome::kAnswer;
+}
 
 }  // namespace sluice::dataplane

@@ -14,19 +14,8 @@ namespace sluice::dataplane {
 namespace {
 
 using snapshot::kEthernetBytes;
-using snapshot::kOuterBytes;
 
 constexpr std::size_t kMacBytes = 12;  // both addresses
-
-void decrement_ttl(std::byte* ip) noexcept {
-  // TTL and protocol share a 16-bit word of the header.
-  std::byte* word = ip + offsetof(wire::Ipv4, ttl);
-  std::byte* sum = ip + offsetof(wire::Ipv4, checksum);
-  const auto before = wire::load<Be16>(word);
-  const auto after = Be16::from_host(static_cast<std::uint16_t>(before.to_host() - 0x100U));
-  wire::store(word, after);
-  wire::store(sum, checksum_update(wire::load<Be16>(sum), before, after));
-}
 
 // Frames shorter than 60 bytes are padded; behind an outer header the padding would be noise.
 void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
@@ -41,7 +30,87 @@ void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
     rte_pktmbuf_trim(&packet, static_cast<std::uint16_t>(surplus));
 }
 
+/// checksum_sum() of `length` bytes from `offset` on, over all segments.
+std::uint64_t sum_of(const rte_mbuf& packet, std::uint32_t offset, std::uint32_t length) noexcept {
+  std::uint64_t sum = 0;
+  std::uint32_t done = 0;
+  for (const rte_mbuf* m = &packet; m != nullptr && length != 0; m = m->next) {
+    if (offset >= m->data_len) {
+      offset -= m->data_len;
+      continue;
+    }
+    const std::uint32_t here = std::min<std::uint32_t>(m->data_len - offset, length);
+    const std::uint16_t part =
+        fold_checksum(checksum_sum({rte_pktmbuf_mtod_offset(m, const std::byte*, offset), here}));
+    // Behind an odd number of bytes all words stand one byte further.
+    sum += (done & 1U) == 0 ? part : static_cast<std::uint16_t>(part << 8 | part >> 8);
+    offset = 0;
+    done += here;
+    length -= here;
+  }
+  return sum;
+}
+
+/// The template's headers before the frame's Ethernet header, whose tags stay.
+template <std::size_t kFixed>
+[[gnu::always_inline]] inline std::byte* copy_headers(std::byte* frame, const Parsed& parsed,
+                                                      const snapshot::Backend& to) noexcept {
+  std::byte* outer = frame + parsed.l3_offset;
+  if (parsed.l3_offset == kEthernetBytes) [[likely]] {
+    std::memcpy(frame, to.header.data(), kEthernetBytes + kFixed);
+  } else {
+    std::memcpy(frame, to.header.data(), kMacBytes);
+    std::memmove(frame + kMacBytes, frame + to.overhead + kMacBytes,
+                 parsed.l3_offset - kEthernetBytes);
+    std::memcpy(outer - sizeof(Be16), to.header.data() + kMacBytes, sizeof(Be16) + kFixed);
+  }
+  return outer;
+}
+
+template <bool kOuterV4, bool kGue>
+[[gnu::always_inline]] inline void write_outer(rte_mbuf& packet, std::byte* frame,
+                                               const Parsed& parsed, const snapshot::Backend& to,
+                                               std::uint64_t hash) noexcept {
+  constexpr std::size_t kIp = kOuterV4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
+  constexpr std::size_t kFixed = kIp + (kGue ? sizeof(wire::Udp) : 0);
+  std::byte* outer = copy_headers<kFixed>(frame, parsed, to);
+  const bool inner_v4 = parsed.key.family == 4;
+  const std::uint8_t inner_protocol = inner_v4 ? wire::kIpProtoIpip : wire::kIpProtoIpv6;
+  const snapshot::Inner inner{.length = parsed.l3_length,
+                              .tos = parsed.tos,
+                              .dont_fragment = parsed.dont_fragment,
+                              .protocol = kGue ? wire::kIpProtoUdp : inner_protocol};
+  if constexpr (kGue) {
+    const std::size_t gue_bytes = to.overhead - kFixed;
+    std::byte* udp = outer + kIp;
+    if (gue_bytes != 0)
+      std::memcpy(udp + sizeof(wire::Udp), to.header.data() + kEthernetBytes + kFixed,
+                  sizeof(snapshot::GueHeader));
+    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, parsed.l3_length,
+                         sum_of(packet, parsed.l3_offset + to.overhead, parsed.l3_length), hash);
+  }
+  if constexpr (kOuterV4)
+    snapshot::finish_ipv4(outer, to.outer_sum, to.overhead, inner);
+  else
+    snapshot::finish_ipv6(outer, to.overhead, inner);
+}
+
 }  // namespace
+
+void decrement_ttl(std::byte* ip, std::uint8_t family) noexcept {
+  if (family != 4) {
+    std::byte* limit = ip + offsetof(wire::Ipv6, hop_limit);
+    *limit = static_cast<std::byte>(std::to_integer<unsigned>(*limit) - 1U);
+    return;
+  }
+  // TTL and protocol share a 16-bit word of the header.
+  std::byte* word = ip + offsetof(wire::Ipv4, ttl);
+  std::byte* sum = ip + offsetof(wire::Ipv4, checksum);
+  const auto before = wire::load<Be16>(word);
+  const auto after = Be16::from_host(static_cast<std::uint16_t>(before.to_host() - 0x100U));
+  wire::store(word, after);
+  wire::store(sum, checksum_update(wire::load<Be16>(sum), before, after));
+}
 
 Verdict redirect(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend& to) noexcept {
   if (parsed.l3_length > to.mtu) return Verdict::kTooBig;
@@ -49,25 +118,28 @@ Verdict redirect(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend
   return Verdict::kForward;
 }
 
-Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend& to) noexcept {
-  const std::uint32_t total = parsed.l3_length + std::uint32_t{kOuterBytes};
+Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend& to,
+                    std::uint64_t hash) noexcept {
+  const std::uint32_t total = parsed.l3_length + std::uint32_t{to.overhead};
   if (to.decrement_ttl && parsed.ttl <= 1) return Verdict::kTtlExpired;
   if (total > to.mtu) return Verdict::kTooBig;
-  auto* frame = reinterpret_cast<std::byte*>(rte_pktmbuf_prepend(&packet, kOuterBytes));
+  auto* frame = reinterpret_cast<std::byte*>(rte_pktmbuf_prepend(&packet, to.overhead));
   if (frame == nullptr) return Verdict::kNoRoom;
 
   trim_padding(packet, parsed.l3_offset + total);
-  if (to.decrement_ttl) decrement_ttl(frame + kOuterBytes + parsed.l3_offset);
-  std::byte* outer = frame + parsed.l3_offset;
-  if (parsed.l3_offset == kEthernetBytes) [[likely]] {
-    std::memcpy(frame, to.header.data(), kEthernetBytes + kOuterBytes);
+  if (to.decrement_ttl) decrement_ttl(frame + to.overhead + parsed.l3_offset, parsed.key.family);
+  const bool gue = to.forwarding == snapshot::Forwarding::kGue;
+  if (to.outer_family == 4) {
+    if (gue)
+      write_outer<true, true>(packet, frame, parsed, to, hash);
+    else
+      write_outer<true, false>(packet, frame, parsed, to, hash);
   } else {
-    std::memcpy(frame, to.header.data(), kMacBytes);
-    std::memmove(frame + kMacBytes, frame + kOuterBytes + kMacBytes, parsed.l3_offset - kMacBytes);
-    std::memcpy(outer, to.header.data() + kEthernetBytes, kOuterBytes);
+    if (gue)
+      write_outer<false, true>(packet, frame, parsed, to, hash);
+    else
+      write_outer<false, false>(packet, frame, parsed, to, hash);
   }
-  snapshot::finish_outer(outer, to.outer_sum, parsed.tos, static_cast<std::uint16_t>(total),
-                         parsed.dont_fragment);
   return Verdict::kForward;
 }
 

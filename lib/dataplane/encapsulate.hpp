@@ -8,6 +8,8 @@
 #include "packet/verdict.hpp"
 #include "snapshot/snapshot.hpp"
 
+#include <cstdint>
+
 struct rte_mbuf;
 
 namespace sluice::dataplane {
@@ -17,10 +19,15 @@ namespace sluice::dataplane {
 [[nodiscard]] Verdict redirect(rte_mbuf& packet, const Parsed& parsed,
                                const snapshot::Backend& to) noexcept;
 
-/// ipip (RFC 2003): an outer IPv4 header before the inner one, whose TTL is decremented where the
-/// pool says so. VLAN tags stay before the outer header, Ethernet padding behind the inner packet
-/// goes. @return kForward, or kTtlExpired, kTooBig, kNoRoom with the packet as it was.
+/// ipip and gue: the outer headers before the inner IP header, whose TTL is decremented where the
+/// pool says so. VLAN tags stay before the outer headers, Ethernet padding behind the inner packet
+/// goes. For gue the whole packet is summed up for the UDP checksum, over all its segments.
+/// @param hash  of the flow, for gue's source port.
+/// @return kForward, or kTtlExpired, kTooBig, kNoRoom with the packet as it was.
 [[nodiscard]] Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed,
-                                  const snapshot::Backend& to) noexcept;
+                                  const snapshot::Backend& to, std::uint64_t hash) noexcept;
+
+/// Takes one from the TTL or hop limit of the IP header at `ip`, which is 1 at least.
+void decrement_ttl(std::byte* ip, std::uint8_t family) noexcept;
 
 }  // namespace sluice::dataplane

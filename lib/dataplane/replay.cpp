@@ -24,6 +24,10 @@ constexpr std::size_t kLongestFrame = kBufferBytes - RTE_PKTMBUF_HEADROOM;
 // What a cut packet may say of its length: two tags before the longest IPv4 packet.
 constexpr std::uint32_t kLongestOnWire = 65535 + 22;
 constexpr unsigned kBuffers = 2 * kBurst;
+// The meters' clock, and how much of it passes within one burst at most.
+constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
+constexpr std::uint64_t kBurstCycles = 1'000'000;
+constexpr double kLongestReplay = 4e9;  // seconds: stays far below 2^62 of those cycles
 
 struct FreePool {
   void operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
@@ -33,7 +37,8 @@ struct FreePool {
 struct Read {
   rte_mbuf* packet;
   std::chrono::nanoseconds time;
-  std::uint64_t tick;  ///< Since the first packet; not yet modulo anything.
+  std::uint64_t tick;    ///< Since the first packet; not yet modulo anything.
+  std::uint64_t cycles;  ///< Likewise.
 };
 
 /// A burst and, beside it, the times that the stages do not need.
@@ -41,6 +46,7 @@ struct Input {
   Burst burst;
   std::array<std::chrono::nanoseconds, kBurst> time;
   std::uint64_t tick = 0;
+  std::uint64_t cycles = 0;
 };
 
 class Replay {
@@ -48,8 +54,8 @@ class Replay {
   Replay(const ReplaySettings& settings, const snapshot::Snapshot& now)
       : settings_(settings),
         now_(now),
-        lines_(flow::Cache::lines_for(settings.flows)),
-        cache_(lines_),
+        memory_(settings.flows),
+        state_(memory_.spans(), kCyclesPerSecond, 1),
         services_(highest_service(now) + 1U),
         backends_(now.backends.size()),
         counters_(services_, backends_) {}
@@ -85,7 +91,8 @@ class Replay {
     return highest;
   }
 
-  /// Reads up to a burst of packets of one tick, as a worker's clock stands still during a burst.
+  /// Reads up to a burst of packets of one tick and one millisecond, as a worker's clocks stand
+  /// still during a burst.
   /// @return whether there may be more.
   Result<bool> fill(CaptureReader& reader, Input& input) {
     Burst& b = input.burst;
@@ -95,7 +102,11 @@ class Replay {
         auto more = read_ahead(reader);
         if (!more || !*more) return more;
       }
-      if (b.size == kBurst || (b.size != 0 && ahead_->tick != input.tick)) return true;
+      if (b.size == kBurst) return true;
+      if (b.size != 0 &&
+          (ahead_->tick != input.tick || ahead_->cycles - input.cycles > kBurstCycles))
+        return true;
+      if (b.size == 0) input.cycles = ahead_->cycles;
       input.tick = ahead_->tick;
       input.time[b.size] = ahead_->time;
       b.packet[b.size++] = ahead_->packet;
@@ -120,18 +131,21 @@ class Replay {
     std::memcpy(rte_pktmbuf_append(m, captured), bytes.data(), bytes.size());
     // A packet that was cut is judged by its whole length, as if the rest lay in another segment.
     m->pkt_len = std::clamp<std::uint32_t>((*packet)->wire_length, captured, kLongestOnWire);
-    ahead_ = {m, (*packet)->time, tick_at((*packet)->time)};
+    const double seconds = seconds_at((*packet)->time);
+    ahead_ = {m, (*packet)->time, static_cast<std::uint64_t>(seconds / flow::kTickSeconds),
+              static_cast<std::uint64_t>(seconds * kCyclesPerSecond)};
     return true;
   }
 
-  std::uint64_t tick_at(std::chrono::nanoseconds time) {
+  /// Seconds since the first packet, scaled.
+  double seconds_at(std::chrono::nanoseconds time) {
     if (!started_) start_ = time;
     started_ = true;
     const double seconds =
         std::chrono::duration<double>(time - start_).count() * settings_.time_scale;
     // A capture's clock may jump back; ours does not.
-    latest_ = std::max(latest_, std::min(seconds, 1e15));
-    return static_cast<std::uint64_t>(latest_ / flow::kTickSeconds);
+    latest_ = std::max(latest_, std::min(seconds, kLongestReplay));
+    return latest_;
   }
 
   /// Frees old entries before their tick can be mistaken for a newer one, as a worker's sweep does.
@@ -141,7 +155,9 @@ class Replay {
     // After four steps even the longest timeout is over: whatever the gap, the cache is empty.
     for (int step = 0; step < 4 && tick - swept_ >= kStep; ++step) {
       swept_ += kStep;
-      cache_.sweep(cache_.lines(), static_cast<flow::Tick>(swept_ & flow::kTickMask), longest);
+      const auto now = static_cast<flow::Tick>(swept_ & flow::kTickMask);
+      state_.flows.sweep(state_.flows.lines(), now, longest);
+      state_.fragments.sweep(state_.fragments.lines(), now, kFragmentTicks);
     }
     if (tick - swept_ >= kStep) swept_ = tick;
   }
@@ -155,10 +171,13 @@ class Replay {
     counters_.rx_packets.add(b.size);
     counters_.bursts.add(1);
     sweep_until(input.tick);
-    process(b, now_, cache_, static_cast<flow::Tick>(input.tick & flow::kTickMask));
+    b.port = 0;
+    state_.cycles = input.cycles;
+    state_.tick = static_cast<flow::Tick>(input.tick & flow::kTickMask);
+    process(b, now_, state_);
     for (std::uint16_t i = 0; i < b.size; ++i) {
       rte_mbuf* m = b.packet[i];
-      if (b.verdict[i] == Verdict::kForward)
+      if (is_sent(b.verdict[i]))
         writer.write(
             {input.time[i], {rte_pktmbuf_mtod(m, const std::byte*), m->data_len}, m->pkt_len});
       const bool chosen = b.service[i] != nullptr && b.verdict[i] != Verdict::kNoBackend;
@@ -171,8 +190,8 @@ class Replay {
 
   const ReplaySettings& settings_;
   const snapshot::Snapshot& now_;
-  std::vector<flow::Line> lines_;
-  flow::Cache cache_;
+  HeapMemory memory_;
+  WorkerState state_;
   std::vector<Traffic> services_;
   std::vector<Traffic> backends_;
   Counters counters_;

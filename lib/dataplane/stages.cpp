@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/stages.hpp"
 
+#include "dataplane/answer.hpp"
 #include "dataplane/encapsulate.hpp"
-#include "packet/headers.hpp"
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -12,27 +12,12 @@
 namespace sluice::dataplane {
 namespace {
 
-flow::Tick timeout_of(const Parsed& p, const snapshot::Snapshot& now) noexcept {
-  return p.key.protocol == wire::kIpProtoTcp ? now.tcp_timeout : now.udp_timeout;
-}
+using snapshot::Forwarding;
 
-bool opens(const Parsed& p) noexcept {
-  return (p.tcp_flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
-}
-
-bool closes(const Parsed& p) noexcept {
-  return (p.tcp_flags & (wire::kTcpFin | wire::kTcpRst)) != 0;
-}
-
-/// Whether a flow that the cache knows stays where it is. A connection that opens anew leaves a
-/// draining backend, and one that reuses the ports of a closed connection is a new flow.
-bool stays(const flow::Found& found, const Parsed& p, const snapshot::Service& service,
-           const snapshot::Snapshot& now) noexcept {
-  if (!found.hit || found.backend >= now.backends.size()) return false;
-  const snapshot::Backend& backend = now.backends[found.backend];
-  if (backend.state == snapshot::State::kAbsent || backend.pool != service.pool) return false;
-  return !opens(p) ||
-         (found.state != flow::State::kClosing && backend.state == snapshot::State::kUp);
+Verdict rewritten(Burst& b, std::uint16_t i, const snapshot::Backend& to) noexcept {
+  if (!to.reachable) return Verdict::kNoNextHop;
+  if (to.forwarding == Forwarding::kL2dsr) return redirect(*b.packet[i], b.parsed[i], to);
+  return encapsulate(*b.packet[i], b.parsed[i], to, b.hash[i]);
 }
 
 }  // namespace
@@ -51,85 +36,58 @@ void parse(Burst& b) noexcept {
 
 void classify(Burst& b, const snapshot::Snapshot& now) noexcept {
   for (std::uint16_t i = 0; i < b.size; ++i) {
-    const FlowKey& key = b.parsed[i].key;
+    const Parsed& p = b.parsed[i];
     b.service[i] = nullptr;
-    if (b.verdict[i] == Verdict::kForward) {
-      b.service[i] = now.find(key);
+    if (b.verdict[i] == Verdict::kForward) [[likely]] {
+      if (p.kind == Kind::kEcho) {
+        b.verdict[i] =
+            now.service_table.has_address(p.key) ? Verdict::kAnsweredEcho : Verdict::kHost;
+        continue;
+      }
+      b.service[i] = p.kind == Kind::kLaterFragment ? now.find_portless(p.key) : now.find(p.key);
       if (b.service[i] == nullptr) b.verdict[i] = Verdict::kHost;
-    } else if (key.family == 4 && !now.service_table.has_address(key.destination[0])) {
+    } else if (p.key.family != 0 && !now.service_table.has_address(p.key)) {
       b.verdict[i] = Verdict::kHost;  // Linux judges the faults of its own packets
     }
   }
 }
 
-// Two passes: the first starts the load of every flow's line, the second finds them in cache and
-// starts the loads that steer() needs.
-void look_up(Burst& b, const snapshot::Snapshot& now, const flow::Cache& cache,
-             flow::Tick tick) noexcept {
-  b.each_live([&](std::uint16_t i) {
-    b.hash[i] = flow_hash(b.parsed[i].key, now.hash_key);
-    cache.prefetch(b.hash[i]);
-  });
-  b.each_live([&](std::uint16_t i) {
-    b.found[i] = cache.find(b.hash[i], tick, timeout_of(b.parsed[i], now));
-    if (b.found[i].hit) {
-      rte_prefetch0(now.backends.data() + b.found[i].backend);
-    } else if (const auto slots = now.pools[b.service[i]->pool].slots; !slots.empty()) {
-      rte_prefetch0(
-          &slots[maglev::Table::index(b.hash[i], static_cast<std::uint32_t>(slots.size()))]);
-    }
-  });
-}
-
-void steer(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache, flow::Tick tick) noexcept {
-  bool stale = false;  // an earlier packet changed the cache: look again, the line is near now
-  b.each_live([&](std::uint16_t i) {
-    const Parsed& p = b.parsed[i];
-    const snapshot::Service& service = *b.service[i];
-    const flow::Tick timeout = timeout_of(p, now);
-    const flow::Found found = stale ? cache.find(b.hash[i], tick, timeout) : b.found[i];
-    b.new_flow[i] = false;
-    if (stays(found, p, service, now)) {
-      b.backend[i] = found.backend;
-      cache.touch(b.hash[i], found, tick, closes(p));
-      stale |= closes(p);  // the packets behind it belong to a closing flow, or open a new one
-      return;
-    }
-    const auto slots = now.pools[service.pool].slots;
-    if (slots.empty()) {
-      b.verdict[i] = Verdict::kNoBackend;
-      return;
-    }
-    b.backend[i] = slots[maglev::Table::index(b.hash[i], static_cast<std::uint32_t>(slots.size()))];
-    if (closes(p)) return;  // the last packet of a flow that is not known is not worth an entry
-    b.new_flow[i] = p.key.protocol != wire::kIpProtoTcp || opens(p);
-    // A flow met in its middle has to show a second packet too: else a flood of bare ACKs would
-    // push out the flows that are established.
-    cache.assign(b.hash[i], found, b.backend[i], tick, timeout, /*established=*/false);
-    stale = true;
-  });
-}
-
 void rewrite(Burst& b, const snapshot::Snapshot& now) noexcept {
   b.each_live([&](std::uint16_t i) {
     const snapshot::Backend& to = now.backends[b.backend[i]];
-    if (!to.reachable) {
-      b.verdict[i] = Verdict::kNoNextHop;
-    } else if (to.forwarding == snapshot::Forwarding::kIpip) {
-      b.verdict[i] = encapsulate(*b.packet[i], b.parsed[i], to);
-    } else {
-      b.verdict[i] = redirect(*b.packet[i], b.parsed[i], to);
-    }
+    b.egress[i] = to.port;
+    b.verdict[i] = rewritten(b, i, to);
   });
 }
 
-void process(Burst& b, const snapshot::Snapshot& now, flow::Cache& cache,
-             flow::Tick tick) noexcept {
+void answer(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  for (std::uint16_t i = 0; i < b.size; ++i) {
+    switch (b.verdict[i]) {
+      case Verdict::kForward:
+        break;
+      case Verdict::kAnsweredEcho:
+        reply_to_echo(*b.packet[i], b.parsed[i]);
+        b.egress[i] = b.port;
+        break;
+      case Verdict::kTooBig:
+      case Verdict::kTtlExpired:
+        b.verdict[i] = tell_sender(b, i, now, state);
+        b.egress[i] = b.port;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  state.adopt(now);
   parse(b);
   classify(b, now);
-  look_up(b, now, cache, tick);
-  steer(b, now, cache, tick);
+  look_up(b, now, state);
+  steer(b, now, state);
   rewrite(b, now);
+  answer(b, now, state);
 }
 
 void count(const Burst& b, Counters& counters) noexcept {

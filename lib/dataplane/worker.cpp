@@ -48,19 +48,23 @@ Result<void> Worker::allocate() {
     return {static_cast<T*>(memory), count};
   };
   const auto lines = zeroed.operator()<flow::Line>(flow::Cache::lines_for(settings_.flows));
+  const auto fragments =
+      zeroed.operator()<flow::Line>(flow::Cache::lines_for(kFragmentedDatagrams));
+  const auto answers = zeroed.operator()<flow::MeterLine>(kAnswerLines);
   const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
   const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
-  if (lines.empty() || services.empty() || backends.empty())
+  if (lines.empty() || fragments.empty() || answers.empty() || services.empty() || backends.empty())
     return fail(
         Errc::kExhausted, fmt::format("worker {}", settings_.number),
         "no memory for a flow cache of {} flows; raise /dpdk/memory_mb or lower /flow_cache/flows",
         settings_.flows);
   counters_ = std::make_unique<Counters>(services, backends);
-  cache_ = std::make_unique<flow::Cache>(lines);
+  state_ = std::make_unique<WorkerState>(WorkerMemory{lines, fragments, answers}, rte_get_tsc_hz(),
+                                         settings_.workers);
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
   sweep_cycles_ = rte_get_tsc_hz() / kSweepsPerSecond;
-  sweep_lines_ = cache_->lines() / (kSweepSeconds * kSweepsPerSecond) + 1;
+  sweep_lines_ = state_->flows.lines() / (kSweepSeconds * kSweepsPerSecond) + 1;
   return {};
 }
 
@@ -93,11 +97,12 @@ void Worker::run() noexcept {
 
 void Worker::keep_time(std::uint64_t tsc) noexcept {
   if (tsc >= next_tick_) {
-    tick_ = (tick_ + 1) & flow::kTickMask;
+    state_->tick = (state_->tick + 1) & flow::kTickMask;
     next_tick_ += tick_cycles_;
   }
   if (tsc >= next_sweep_) {
-    cache_->sweep(sweep_lines_, tick_, longest_timeout_);
+    state_->flows.sweep(sweep_lines_, state_->tick, longest_timeout_);
+    state_->fragments.sweep(1, state_->tick, kFragmentTicks);
     next_sweep_ = tsc + sweep_cycles_;
   }
 }
@@ -118,38 +123,38 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
 }
 
 void Worker::poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept {
-  const WorkerPort& from = settings_.ports[queue.port];
-  b.size = rte_eth_rx_burst(from.id, queue.queue, b.packet.data(), kBurst);
+  b.size = rte_eth_rx_burst(settings_.ports[queue.port].id, queue.queue, b.packet.data(), kBurst);
   if (b.size == 0) return;
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.packet[i]->pkt_len;
   counters_->rx_packets.add(b.size);
   counters_->rx_bytes.add(bytes);
   counters_->bursts.add(1);
-  process(b, now, *cache_, tick_);
-  transmit(b, now, from);
+  b.port = queue.port;
+  state_->cycles = rte_rdtsc();
+  process(b, now, *state_);
+  transmit(b);
   count(b, *counters_);
 }
 
 // Packets leave in bundles of one egress port each, in order; all others are freed here.
-void Worker::transmit(Burst& b, const snapshot::Snapshot& now, const WorkerPort& from) noexcept {
+void Worker::transmit(Burst& b) noexcept {
   std::array<rte_mbuf*, kBurst> bundle;
   std::array<std::uint16_t, kBurst> origin;
   std::array<bool, kBurst> done{};
   for (std::uint16_t first = 0; first < b.size; ++first) {
     if (done[first]) continue;
-    if (b.verdict[first] != Verdict::kForward) {
-      if (b.verdict[first] == Verdict::kHost && !from.kernel_has_copy)
+    if (!is_sent(b.verdict[first])) {
+      if (b.verdict[first] == Verdict::kHost && !settings_.ports[b.port].kernel_has_copy)
         b.verdict[first] = Verdict::kNoHostPath;
       rte_pktmbuf_free(b.packet[first]);
       continue;
     }
-    const std::uint16_t port = now.backends[b.backend[first]].port;
+    const std::uint16_t port = b.egress[first];
     std::uint16_t n = 0;
     std::uint64_t bytes = 0;
     for (std::uint16_t i = first; i < b.size; ++i) {
-      if (b.verdict[i] != Verdict::kForward || done[i] || now.backends[b.backend[i]].port != port)
-        continue;
+      if (!is_sent(b.verdict[i]) || done[i] || b.egress[i] != port) continue;
       done[i] = true;
       bytes += b.packet[i]->pkt_len;
       origin[n] = i;

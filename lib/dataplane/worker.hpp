@@ -7,7 +7,7 @@
 #include "base/result.hpp"
 #include "dataplane/burst.hpp"
 #include "dataplane/counters.hpp"
-#include "flow/cache.hpp"
+#include "dataplane/worker_state.hpp"
 #include "snapshot/publisher.hpp"
 
 #include <atomic>
@@ -31,7 +31,8 @@ struct WorkerPort {
 };
 
 struct WorkerSettings {
-  unsigned number = 0;  ///< Also its transmit queue on every port.
+  unsigned number = 0;   ///< Also its transmit queue on every port.
+  unsigned workers = 1;  ///< Of the node: what each may do of a rate.
   unsigned lcore = 0;
   std::vector<Queue> queues;
   std::vector<WorkerPort> ports;
@@ -59,7 +60,7 @@ class Worker {
   std::uint32_t poll(snapshot::Reader& reader) noexcept;
 
   [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
-  [[nodiscard]] const flow::Cache& cache() const noexcept { return *cache_; }
+  [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
   [[nodiscard]] const WorkerSettings& settings() const noexcept { return settings_; }
 
  private:
@@ -68,7 +69,7 @@ class Worker {
   static int run_on_lcore(void* self) noexcept;
   void run() noexcept;
   void poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
-  void transmit(Burst& b, const snapshot::Snapshot& now, const WorkerPort& from) noexcept;
+  void transmit(Burst& b) noexcept;
   void keep_time(std::uint64_t tsc) noexcept;
 
   /// Zeroed memory from DPDK's heap, given back at the end.
@@ -81,8 +82,7 @@ class Worker {
   const snapshot::Publisher* publisher_;
   std::vector<Memory> memory_;
   std::unique_ptr<Counters> counters_;
-  std::unique_ptr<flow::Cache> cache_;
-  flow::Tick tick_ = 0;
+  std::unique_ptr<WorkerState> state_;
   std::uint64_t next_tick_ = 0;   ///< TSC.
   std::uint64_t next_sweep_ = 0;  ///< TSC.
   std::uint64_t tick_cycles_ = 0;

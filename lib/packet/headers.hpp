@@ -24,6 +24,13 @@ inline constexpr std::uint8_t kIpProtoIcmp = 1;
 inline constexpr std::uint8_t kIpProtoIpip = 4;
 inline constexpr std::uint8_t kIpProtoTcp = 6;
 inline constexpr std::uint8_t kIpProtoUdp = 17;
+inline constexpr std::uint8_t kIpProtoIpv6 = 41;
+inline constexpr std::uint8_t kIpProtoIcmp6 = 58;
+// IPv6 extension headers (RFC 8200, section 4).
+inline constexpr std::uint8_t kIpHopByHop = 0;
+inline constexpr std::uint8_t kIpRouting = 43;
+inline constexpr std::uint8_t kIpFragment = 44;
+inline constexpr std::uint8_t kIpDestinationOptions = 60;
 
 struct Ethernet {
   std::array<std::uint8_t, 6> destination;
@@ -57,6 +64,25 @@ inline constexpr std::uint16_t kIpDontFragment = 0x4000;
 inline constexpr std::uint16_t kIpMoreFragments = 0x2000;
 inline constexpr std::uint16_t kIpOffsetMask = 0x1fff;
 
+struct Ipv6 {
+  Be32 version_class_label;  ///< Version (4 bits), traffic class (8), flow label (20).
+  Be16 payload_length;       ///< What follows these 40 bytes, extension headers included.
+  std::uint8_t next_header;
+  std::uint8_t hop_limit;
+  std::array<std::byte, 16> source;
+  std::array<std::byte, 16> destination;
+};
+static_assert(sizeof(Ipv6) == 40);
+
+/// IPv6 fragment header, itself an extension header.
+struct Ipv6Fragment {
+  std::uint8_t next_header;
+  std::uint8_t reserved;
+  Be16 offset;  ///< In 8-byte units (high 13 bits), more-fragments (lowest bit).
+  Be32 id;
+};
+static_assert(sizeof(Ipv6Fragment) == 8);
+
 struct Tcp {
   Be16 source_port;
   Be16 destination_port;
@@ -82,6 +108,29 @@ struct Udp {
   Be16 checksum;
 };
 static_assert(sizeof(Udp) == 8);
+
+/// The first words of every ICMP and ICMPv6 message.
+struct Icmp {
+  std::uint8_t type;
+  std::uint8_t code;
+  Be16 checksum;
+  Be32 rest;  ///< Echo: id and sequence; fragmentation needed and packet too big: the MTU.
+};
+static_assert(sizeof(Icmp) == 8);
+
+inline constexpr std::uint8_t kIcmpEchoReply = 0;
+inline constexpr std::uint8_t kIcmpUnreachable = 3;
+inline constexpr std::uint8_t kIcmpSourceQuench = 4;
+inline constexpr std::uint8_t kIcmpEcho = 8;
+inline constexpr std::uint8_t kIcmpTimeExceeded = 11;
+inline constexpr std::uint8_t kIcmpParameterProblem = 12;
+inline constexpr std::uint8_t kIcmpFragmentationNeeded = 4;  ///< Code of kIcmpUnreachable.
+inline constexpr std::uint8_t kIcmp6Unreachable = 1;
+inline constexpr std::uint8_t kIcmp6TooBig = 2;
+inline constexpr std::uint8_t kIcmp6TimeExceeded = 3;
+inline constexpr std::uint8_t kIcmp6ParameterProblem = 4;
+inline constexpr std::uint8_t kIcmp6Echo = 128;
+inline constexpr std::uint8_t kIcmp6EchoReply = 129;
 
 template <class Header>
 [[nodiscard]] Header load(const std::byte* at) noexcept {

@@ -11,17 +11,11 @@
 namespace sluice::snapshot {
 namespace {
 
-Result<void> refuse_other_family(const IpAddress& address, const std::string& where) {
-  if (address.is_v4()) return {};
-  return fail(Errc::kUnsupported, where, "{} is no IPv4 address", address.text());
-}
-
 Result<void> check_services(const Input& input) {
   std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> addresses;
   for (const auto& service : input.services) {
     const std::string where = "service " + service.name;
     if (service.pool >= input.pools.size()) return fail(Errc::kInvalid, where, "has no pool");
-    if (auto v4 = refuse_other_family(service.address, where); !v4) return v4;
     if (service.protocol != wire::kIpProtoTcp && service.protocol != wire::kIpProtoUdp)
       return fail(Errc::kInvalid, where, "protocol {} is neither TCP nor UDP", service.protocol);
     if (service.number >= kMostServices)
@@ -33,13 +27,20 @@ Result<void> check_services(const Input& input) {
   return {};
 }
 
+bool has_outer_source(const PoolInput& pool, const IpAddress& destination) {
+  if (destination.is_v4()) return pool.outer_source.is_v4() && !pool.outer_source.is_unspecified();
+  return pool.outer_source6 && !pool.outer_source6->is_v4();
+}
+
 Result<void> check_pools(const Input& input) {
   std::set<BackendNumber> numbers;
   for (const auto& pool : input.pools) {
-    if (auto v4 = refuse_other_family(pool.outer_source, "pool " + pool.name); !v4) return v4;
+    const bool tunnel = pool.forwarding == Forwarding::kIpip || pool.forwarding == Forwarding::kGue;
     for (const auto& backend : pool.backends) {
       const std::string where = "backend " + backend.name;
-      if (auto v4 = refuse_other_family(backend.address, where); !v4) return v4;
+      if (tunnel && !has_outer_source(pool, backend.address))
+        return fail(Errc::kInvalid, where, "pool {} has no tunnel source of the family of {}",
+                    pool.name, backend.address.text());
       if (backend.number >= kMostBackends || !numbers.insert(backend.number).second)
         return fail(Errc::kInvalid, where, "number {} is taken or out of range", backend.number);
     }
@@ -119,8 +120,8 @@ void fill_backends(Snapshot& snapshot) {
 void fill_services(Snapshot& snapshot) {
   std::vector<ServiceTable::Entry> entries;
   for (const auto& service : snapshot.input.services) {
-    entries.push_back({service.address.words()[0], Be16::from_host(service.port).wire(),
-                       service.protocol, static_cast<std::uint32_t>(snapshot.services.size())});
+    entries.push_back({service.address, service.port, service.protocol,
+                       static_cast<std::uint32_t>(snapshot.services.size())});
     snapshot.services.push_back({static_cast<std::uint16_t>(service.pool), service.number});
   }
   snapshot.service_table = ServiceTable(entries);
@@ -135,6 +136,7 @@ Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previ
   made->hash_key = input.hash_key;
   made->tcp_timeout = input.tcp_timeout;
   made->udp_timeout = input.udp_timeout;
+  made->icmp_errors_per_second = input.icmp_errors_per_second;
   made->input = std::move(input);
   if (auto tables = build_tables(*made, previous); !tables) return forward_error(tables);
   fill_backends(*made);

@@ -1,27 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "snapshot/service_table.hpp"
 
+#include "base/byte_order.hpp"
+
 #include <algorithm>
-#include <bit>
 
 namespace sluice::snapshot {
+namespace {
 
-ServiceTable::ServiceTable(const std::vector<Entry>& entries) {
-  // Twice the entries, each of which may bring a second one for its address.
-  const auto size = std::bit_ceil(std::max<std::size_t>(4, entries.size() * 4));
-  cells_.resize(size);
-  shift_ = 64U - static_cast<unsigned>(std::countr_zero(size));
+std::size_t keys_of(const std::vector<ServiceTable::Entry>& entries, bool v4) {
+  // Each service may bring a key for its address and one for its protocol.
+  return 3 * static_cast<std::size_t>(std::ranges::count_if(
+                 entries, [&](const auto& e) { return e.address.is_v4() == v4; }));
+}
+
+}  // namespace
+
+ServiceTable::ServiceTable(const std::vector<Entry>& entries)
+    : v4_(keys_of(entries, true)), v6_(keys_of(entries, false)) {
+  using detail::Ask;
   for (const Entry& e : entries) {
-    insert(key_of(e.address, e.port, e.protocol), e.index);
-    insert(key_of(e.address, 0, 0), 0);
+    insert(e.address, bits_of(Be16::from_host(e.port).wire(), e.protocol, Ask::kService), e.index);
+    insert(e.address, bits_of(0, 0, Ask::kAddress), e.index);
+    const auto portless = bits_of(0, e.protocol, Ask::kProtocol);
+    if (e.port == 0 || !holds(e.address, portless)) insert(e.address, portless, e.index);
     any_port_ = any_port_ || e.port == 0;
   }
 }
 
-void ServiceTable::insert(std::uint64_t key, std::uint32_t index) {
-  std::size_t at = cell_of(key);
-  while (cells_[at].key != 0 && cells_[at].key != key) at = (at + 1) & (cells_.size() - 1);
-  cells_[at] = {key, index};
+void ServiceTable::insert(const IpAddress& address, std::uint64_t bits, std::uint32_t index) {
+  const auto words = address.words();
+  if (address.is_v4())
+    v4_.insert(key4(words[0], bits), index);
+  else
+    v6_.insert(key6(words.data(), bits), index);
+}
+
+bool ServiceTable::holds(const IpAddress& address, std::uint64_t bits) const noexcept {
+  const auto words = address.words();
+  return (address.is_v4() ? v4_.find(key4(words[0], bits)) : v6_.find(key6(words.data(), bits))) !=
+         kNone;
 }
 
 }  // namespace sluice::snapshot

@@ -29,7 +29,15 @@ inline constexpr std::size_t kMostBackends = 65535;
 inline constexpr std::size_t kMostServices = 65535;
 inline constexpr std::size_t kMostPools = 65535;
 
-enum class Forwarding : std::uint8_t { kL2dsr, kIpip };
+enum class Forwarding : std::uint8_t {
+  kL2dsr,  ///< New MAC addresses.
+  kIpip,   ///< An IP header before the packet: 4in4, 6in6, 4in6, 6in4 (RFC 2003, 2473, 4213).
+  kGue,    ///< An IP and a UDP header, and in variant 0 a GUE header.
+  kNat,    ///< Both addresses and ports translated, both ways.
+};
+
+inline constexpr std::uint32_t kIcmpErrorsPerSecond = 100;
+inline constexpr std::uint16_t kGuePort = 6080;  ///< IANA's.
 
 /// Whether flows may go to a backend number.
 enum class State : std::uint8_t {
@@ -48,13 +56,17 @@ struct Hop {
   friend bool operator==(const Hop&, const Hop&) = default;
 };
 
-/// What a worker needs to send a packet to one backend: one cache line.
+/// Longest bytes that any rewrite puts before a packet's IP header: Ethernet, IPv6, UDP, GUE.
+inline constexpr std::size_t kLongestHeader = 14 + 40 + 8 + 4;
+
+/// What a worker needs to send a packet to one backend: two cache lines, of which l2dsr and what
+/// goes in IPv4 touch the first.
 struct alignas(64) Backend {
-  /// Ethernet header (14 bytes), then for ipip the outer IPv4 header (20 bytes) with the fields
-  /// that differ from packet to packet left zero: TOS, total length, fragment, checksum.
-  std::array<std::byte, 48> header{};
-  /// Sum of the outer header's 16-bit words as it stands in `header`, folded to 16 bits.
-  std::uint32_t outer_sum = 0;
+  /// Sum of the words of the outer IPv4 header as it stands in `header`, folded to 16 bits.
+  std::uint16_t outer_sum = 0;
+  /// For gue, sum of the pseudo header without its length, of the UDP header and of the GUE header
+  /// as they stand in `header`, folded.
+  std::uint16_t udp_sum = 0;
   std::uint16_t pool = 0;  ///< Index into Snapshot::pools; flows of another never go here.
   std::uint16_t port = 0;
   std::uint16_t mtu = 0;
@@ -62,8 +74,13 @@ struct alignas(64) Backend {
   Forwarding forwarding = Forwarding::kL2dsr;
   bool reachable = false;  ///< The next hop is known: `header`, `port` and `mtu` hold.
   bool decrement_ttl = false;
+  std::uint8_t outer_family = 0;  ///< 4 or 6 for ipip and gue.
+  std::uint8_t overhead = 0;      ///< Bytes put before the inner IP header, without Ethernet.
+  /// Ethernet header (14 bytes), then for ipip and gue the outer headers (`overhead` bytes) with
+  /// the fields that differ from packet to packet left zero; see header_template.hpp.
+  std::array<std::byte, kLongestHeader> header{};
 };
-static_assert(sizeof(Backend) == 64);
+static_assert(sizeof(Backend) == 128 && offsetof(Backend, header) + 14 + 20 + 8 <= 64);
 
 /// A pool as a worker sees it.
 struct Pool {
@@ -93,7 +110,10 @@ struct PoolInput {
   Forwarding forwarding = Forwarding::kIpip;
   std::uint32_t table_size = maglev::kDefaultSize;
   bool decrement_ttl = true;
-  IpAddress outer_source;  ///< For ipip.
+  IpAddress outer_source;                  ///< For ipip and gue to IPv4 backends.
+  std::optional<IpAddress> outer_source6;  ///< Likewise to IPv6 backends.
+  std::uint16_t gue_port = kGuePort;       ///< UDP destination port.
+  std::uint8_t gue_variant = 1;            ///< 1: the IP header follows UDP; 0: a GUE header first.
   std::vector<BackendInput> backends;
 
   friend bool operator==(const PoolInput&, const PoolInput&) = default;
@@ -116,6 +136,7 @@ struct Input {
   HashKey hash_key{};
   flow::Tick tcp_timeout = 0;
   flow::Tick udp_timeout = 0;
+  std::uint32_t icmp_errors_per_second = kIcmpErrorsPerSecond;  ///< To one source; 0: none.
   std::vector<ServiceInput> services;
   std::vector<PoolInput> pools;
 };
@@ -132,7 +153,8 @@ struct Snapshot {
   HashKey hash_key{};
   flow::Tick tcp_timeout = 0;
   flow::Tick udp_timeout = 0;
-  ServiceTable service_table;  ///< Values are indices into `services`.
+  std::uint32_t icmp_errors_per_second = 0;  ///< To one source, by all workers; 0: none.
+  ServiceTable service_table;                ///< Values are indices into `services`.
   std::vector<Service> services;
   std::vector<Pool> pools;                               ///< Parallel to input.pools.
   std::vector<Backend> backends;                         ///< By number; never empty.
@@ -141,7 +163,15 @@ struct Snapshot {
 
   /// The service of a flow, or null.
   [[nodiscard]] const Service* find(const FlowKey& key) const noexcept {
-    const auto index = service_table.find(key.destination[0], key.destination_port, key.protocol);
+    return at(service_table.find(key));
+  }
+  /// The service of a packet without ports, or null; see ServiceTable::find_portless().
+  [[nodiscard]] const Service* find_portless(const FlowKey& key) const noexcept {
+    return at(service_table.find_portless(key));
+  }
+
+ private:
+  [[nodiscard]] const Service* at(std::uint32_t index) const noexcept {
     return index == ServiceTable::kNone ? nullptr : &services[index];
   }
 };
@@ -151,8 +181,9 @@ struct Snapshot {
 /// @param previous  the snapshot before, or null.
 /// @return the snapshot; kInvalid (a table_size that is not prime or too small for the members, two
 ///   services with one address, port and protocol, a protocol that is neither TCP nor UDP, two
-///   backends with one number, two of one name in a pool, a number out of range), kUnsupported (an
-///   address that is not IPv4) or kExhausted (more services or pools than kMost...).
+///   backends with one number, two of one name in a pool, a number out of range, a backend in a
+///   tunnel whose family has no source address) or kExhausted (more services or pools than
+///   kMost...).
 /// Cost: one Maglev table a changed pool, pools in parallel on the cores that the
 /// calling thread may run on; 64 bytes a number.
 [[nodiscard]] Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previous);

@@ -161,14 +161,16 @@ struct Bench {
       : now(tables(forwarding)),
         source(flows),
         lines(flow::Cache::lines_for(kCacheFlows)),
-        cache(lines.span()),
+        fragments(flow::Cache::lines_for(kFragmentedDatagrams)),
+        answers(kAnswerLines),
+        state({lines.span(), fragments.span(), answers.span()}, rte_get_tsc_hz(), 1),
         services(1),
         backends(kBackends),
         counters(services.span(), backends.span()) {
     Burst b;
     for (std::size_t sent = 0; sent < 2 * flows || sent < 2 * kBuffers; sent += kBurst) {
       source.fill(b);
-      process(b, *now, cache, 0);
+      process(b, *now, state);
       for (const auto verdict : b.verdict)
         if (verdict != Verdict::kForward) throw std::runtime_error("a packet was not forwarded");
     }
@@ -177,7 +179,9 @@ struct Bench {
   std::unique_ptr<const snapshot::Snapshot> now;
   Source source;
   Heap<flow::Line> lines;
-  flow::Cache cache;
+  Heap<flow::Line> fragments;
+  Heap<flow::MeterLine> answers;
+  WorkerState state;
   Heap<Traffic> services;
   Heap<Traffic> backends;
   Counters counters;
@@ -223,18 +227,18 @@ void BM_Floor(benchmark::State& state) {
 
 void BM_Pipeline(benchmark::State& state, snapshot::Forwarding forwarding) {
   Bench& on = bench(forwarding, static_cast<std::size_t>(state.range(0)));
-  const std::uint64_t misses = on.cache.stats().misses.value();
+  const std::uint64_t misses = on.state.flows.stats().misses.value();
   Burst b;
   const std::uint64_t start = rte_rdtsc();
   for (auto _ : state) {
     on.source.fill(b);
-    process(b, *on.now, on.cache, 0);
+    process(b, *on.now, on.state);
     count(b, on.counters);
     benchmark::ClobberMemory();
   }
   report(state, rte_rdtsc() - start);
   state.counters["cache_misses_per_packet"] =
-      static_cast<double>(on.cache.stats().misses.value() - misses) /
+      static_cast<double>(on.state.flows.stats().misses.value() - misses) /
       static_cast<double>(state.iterations() * kBurst);
 }
 
@@ -258,8 +262,8 @@ void BM_Stage(benchmark::State& state, Stage wanted) {
     timed(Stage::kFill, [&] { on.source.fill(b); });
     timed(Stage::kParse, [&] { parse(b); });
     timed(Stage::kClassify, [&] { classify(b, *on.now); });
-    timed(Stage::kLookUp, [&] { look_up(b, *on.now, on.cache, 0); });
-    timed(Stage::kSteer, [&] { steer(b, *on.now, on.cache, 0); });
+    timed(Stage::kLookUp, [&] { look_up(b, *on.now, on.state); });
+    timed(Stage::kSteer, [&] { steer(b, *on.now, on.state); });
     timed(Stage::kRewrite, [&] { rewrite(b, *on.now); });
     timed(Stage::kCount, [&] { count(b, on.counters); });
     benchmark::ClobberMemory();

@@ -37,12 +37,14 @@ constexpr const char* kFar = "203.0.113.13";    // backend without a next hop
 snapshot::Input services() {
   auto far = test::backend("far", 30);
   far.hop.reset();
-  return test::input(
+  auto made = test::input(
       {test::pool("web", test::backends(5, 1)),
        test::pool("chat", test::backends(5, 11), Forwarding::kL2dsr), test::pool("empty", {}),
        test::pool("far", {far})},
       {test::service("web", kWeb, 443, 0), test::service("chat", kChat, 0, 1, wire::kIpProtoUdp),
        test::service("empty", kEmpty, 443, 2), test::service("far", kFar, 443, 3)});
+  made.icmp_errors_per_second = 1'000'000;  // every sender is told
+  return made;
 }
 
 class Mix {
@@ -66,7 +68,7 @@ class Mix {
       case 1:
         return {p.ipv6("2001:db8::1", "2001:db8::2").tcp(source, 443), Verdict::kHost};
       case 2:
-        return {decorated(p.ipv4(client, kWeb)).icmp_echo(1, 1), Verdict::kHost};
+        return {decorated(p.ipv4(client, kWeb)).icmp_echo(1, 1), Verdict::kAnsweredEcho};
       case 3:
         return {decorated(p.ipv4(client, kWeb)).tcp(source, 80), Verdict::kHost};
       case 4:
@@ -74,12 +76,13 @@ class Mix {
       case 5:
         return {decorated(p.ipv4(client, kFar)).tcp(source, 443), Verdict::kNoNextHop};
       case 6:
-        return {decorated(p.ipv4(client, kWeb)).ttl(1).tcp(source, 443), Verdict::kTtlExpired};
+        return {decorated(p.ipv4(client, kWeb)).ttl(1).tcp(source, 443),
+                Verdict::kAnsweredTtlExpired};
       case 7:
-        return {decorated(p.ipv4(client, kWeb)).tcp(source, 443).payload(1461), Verdict::kTooBig};
+        return {decorated(p.ipv4(client, kWeb)).tcp(source, 443).payload(1461),
+                Verdict::kAnsweredTooBig};
       case 8:
-        return {decorated(p.ipv4(client, kChat)).fragment(0, true).udp(source, 1).payload(8),
-                Verdict::kFragment};
+        return fragment(client, source, decorated(p.ipv4(client, kChat)));
       case 9:
         return {decorated(p.ipv4(client, kWeb)).tcp(source, 443).data_offset(15),
                 Verdict::kMalformed};
@@ -101,6 +104,23 @@ class Mix {
   std::size_t pick(std::size_t below) { return static_cast<std::size_t>(random_() % below); }
 
  private:
+  /// One of a datagram of its own: the first of a flow, a later one, or one that no answer is
+  /// about.
+  Expected fragment(const std::string& client, std::uint16_t source, Packet& ip) {
+    ip.id(++datagrams_);
+    const unsigned own = 1'000'000U + datagrams_;
+    switch (pick(4)) {
+      case 0:
+        return {ip.fragment(185, false).protocol(wire::kIpProtoUdp).payload(1600),
+                Verdict::kTooBig};
+      case 1:
+        return {ip.fragment(185, false).protocol(wire::kIpProtoUdp).payload(40), Verdict::kForward,
+                own};
+      default:
+        return {ip.fragment(0, true).udp(source, 9).payload(8), Verdict::kForward,
+                flow(client, source, 2)};
+    }
+  }
   static Bytes padded(Packet& p) { return p.pad(60); }
   unsigned flow(const std::string& client, std::uint16_t source, unsigned service) {
     const auto next = static_cast<unsigned>(flows_.size()) + 1;
@@ -108,6 +128,7 @@ class Mix {
   }
 
   std::mt19937_64 random_{20240601};
+  std::uint16_t datagrams_ = 0;
   std::map<std::tuple<std::string, std::uint16_t, unsigned>, unsigned> flows_;
 };
 
@@ -157,9 +178,14 @@ TEST(Mix, EveryPacketGetsItsVerdictAndTheBooksBalance) {
       chosen.push_back(&templates[mix.pick(kTemplates)]);
       packets.push_back(chosen.back()->packet);
     }
+    rig.cycles += test::Rig::kCyclesPerSecond / 1000;
     const auto got = rig.burst(*now, packets);
     for (std::size_t i = 0; i < size; ++i) {
       ASSERT_EQ(got[i].verdict, chosen[i]->verdict) << test::hex(packets[i]);
+      if (outcome(got[i].verdict) == Outcome::kAnswer) {
+        ASSERT_EQ(got[i].port, 0U) << "back where it came from";
+        continue;
+      }
       if (got[i].verdict != Verdict::kForward) {
         ASSERT_TRUE(got[i].bytes == packets[i]) << test::hex(packets[i]);
         continue;
@@ -172,12 +198,12 @@ TEST(Mix, EveryPacketGetsItsVerdictAndTheBooksBalance) {
   }
   const auto books = rig.books();
   EXPECT_EQ(books.rx, handled);
-  for (std::size_t v = 0; v < kVerdicts; ++v) {
-    const auto verdict = static_cast<Verdict>(v);
-    const bool of_the_device = verdict == Verdict::kNoRoom || verdict == Verdict::kTxFull ||
-                               verdict == Verdict::kNoHostPath;
-    EXPECT_EQ(books.verdicts[v] != 0, !of_the_device) << verdict << ": the mix misses it";
-  }
+  for (const auto verdict :
+       {Verdict::kForward, Verdict::kHost, Verdict::kAnsweredEcho, Verdict::kAnsweredTooBig,
+        Verdict::kAnsweredTtlExpired, Verdict::kTruncated, Verdict::kMalformed, Verdict::kNoBackend,
+        Verdict::kNoNextHop, Verdict::kTooBig})
+    EXPECT_NE(books.verdicts[static_cast<std::size_t>(verdict)], 0U)
+        << verdict << ": the mix misses it";
 }
 
 }  // namespace

@@ -25,9 +25,11 @@ using test::Temporary;
 constexpr const char* kVip = "203.0.113.10";
 
 std::unique_ptr<const snapshot::Snapshot> tables(unsigned backends = 4) {
-  return test::built(test::input(
+  auto made = test::input(
       {test::pool("p", test::backends(backends))},
-      {test::service("web", kVip, 443), test::service("quic", kVip, 443, 0, wire::kIpProtoUdp)}));
+      {test::service("web", kVip, 443), test::service("quic", kVip, 443, 0, wire::kIpProtoUdp)});
+  made.icmp_errors_per_second = 0;
+  return test::built(std::move(made));
 }
 
 Packet from(unsigned client) {

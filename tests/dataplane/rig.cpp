@@ -59,8 +59,8 @@ Bytes bytes_of(const rte_mbuf* packet) {
 }
 
 Rig::Rig(std::size_t flows)
-    : lines_(flow::Cache::lines_for(flows)),
-      cache_(lines_),
+    : memory_(flows),
+      state_(memory_.spans(), kCyclesPerSecond, 1),
       services_(kNumbers),
       backends_(kNumbers),
       counters_(services_, backends_),
@@ -88,7 +88,10 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
   for (std::size_t i = 0; i < packets.size(); ++i)
     b.packet[i] = buffer_of(packets[i], headroom, first_segment);
   counters_.rx_packets.add(b.size);
-  dataplane::process(b, now, cache_, tick);
+  b.port = port;
+  state_.tick = tick;
+  state_.cycles = cycles;
+  dataplane::process(b, now, state_);
   dataplane::count(b, counters_);
   std::vector<Handled> outcomes;
   for (std::uint16_t i = 0; i < b.size; ++i) {
@@ -96,9 +99,9 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
     if (b.service[i] != nullptr) o.service = b.service[i]->number;
     if (o.verdict == Verdict::kForward) {
       o.backend = b.backend[i];
-      o.port = now.backends[b.backend[i]].port;
       o.new_flow = b.new_flow[i];
     }
+    if (dataplane::is_sent(o.verdict)) o.port = b.egress[i];
     ++seen_[static_cast<std::size_t>(o.verdict)];
     outcomes.push_back(std::move(o));
     rte_pktmbuf_free(b.packet[i]);

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "dataplane/counters.hpp"
-#include "flow/cache.hpp"
+#include "dataplane/worker_state.hpp"
 #include "packet/verdict.hpp"
 #include "snapshot/snapshot.hpp"
 #include "support/packet.hpp"
@@ -56,6 +56,8 @@ struct Handled {
 /// must balance and no packet buffer may be missing.
 class Rig {
  public:
+  static constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
+
   explicit Rig(std::size_t flows = 4096);
   ~Rig();
   Rig(const Rig&) = delete;
@@ -67,17 +69,19 @@ class Rig {
   std::vector<Handled> run(const snapshot::Snapshot& now, std::span<const Bytes> packets);
   Handled one(const snapshot::Snapshot& now, const Bytes& packet);
 
-  [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return cache_.stats(); }
+  [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_.flows.stats(); }
   [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] dataplane::Books books() const noexcept;
 
   flow::Tick tick = 0;                   ///< Of the bursts to come.
+  std::uint64_t cycles = 0;              ///< Likewise: the meters' clock, kCyclesPerSecond.
+  std::uint16_t port = 0;                ///< Index of the port that they come from.
   std::size_t headroom = 128;            ///< Of the packets to come.
   std::size_t first_segment = SIZE_MAX;  ///< Likewise.
 
  private:
-  std::vector<flow::Line> lines_;
-  flow::Cache cache_;
+  dataplane::HeapMemory memory_;
+  dataplane::WorkerState state_;
   std::vector<dataplane::Traffic> services_;
   std::vector<dataplane::Traffic> backends_;
   dataplane::Counters counters_;

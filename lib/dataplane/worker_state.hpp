@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker remembers from one packet to the next: flows, fragments, whom it answered.
+//
+// Threads: one worker; any thread may read the caches' statistics and samples.
+#pragma once
+
+#include "flow/cache.hpp"
+#include "flow/meter.hpp"
+#include "snapshot/snapshot.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sluice::dataplane {
+
+/// Memory of a WorkerState: zeroed, outlives it; lengths are powers of two.
+struct WorkerMemory {
+  std::span<flow::Line> flows;
+  std::span<flow::Line> fragments;
+  std::span<flow::MeterLine> answers;
+};
+
+/// Datagrams whose fragments are on their way at one time, and sources that were sent ICMP errors
+/// of late: 32 KiB each. More are forgotten early, which costs a datagram its cohesion, or a
+/// source its limit.
+inline constexpr std::size_t kFragmentedDatagrams = 4096;
+inline constexpr std::size_t kAnswerLines = 512;
+
+/// A datagram's fragments are remembered for 30 seconds, as long as hosts wait for the rest.
+inline constexpr flow::Tick kFragmentTicks = 30 / flow::kTickSeconds;
+
+struct WorkerState {
+  WorkerState(const WorkerMemory& memory, std::uint64_t clock_hz, unsigned worker_count) noexcept
+      : flows(memory.flows),
+        fragments(memory.fragments),
+        answers(memory.answers),
+        cycles_per_second(clock_hz),
+        workers(worker_count) {}
+
+  flow::Cache flows;
+  flow::Cache fragments;      ///< Backend of a datagram, by hash of addresses, protocol and id.
+  flow::SourceMeter answers;  ///< ICMP errors sent to a source.
+  flow::Tick tick = 0;        ///< The caches' clock.
+  std::uint64_t cycles = 0;   ///< The meters' clock, `cycles_per_second` to the second.
+  std::uint64_t cycles_per_second;
+  unsigned workers;          ///< That share a rate.
+  flow::Rate answer_rate{};  ///< Of the generation at hand.
+  std::uint64_t generation = ~std::uint64_t{0};
+
+  /// Once a burst: works out what depends on the snapshot alone, when it is another one.
+  void adopt(const snapshot::Snapshot& now) noexcept {
+    if (now.generation == generation) [[likely]]
+      return;
+    generation = now.generation;
+    answer_rate =
+        flow::Rate::of(now.icmp_errors_per_second, workers, cycles_per_second, kAnswerBurst);
+  }
+
+  /// Errors that a source may be sent at once: those of a window of packets.
+  static constexpr std::uint32_t kAnswerBurst = 10;
+};
+
+/// A worker's memory from the ordinary heap: for replay, tests and benchmarks.
+struct HeapMemory {
+  explicit HeapMemory(std::size_t flow_count)
+      : flows(flow::Cache::lines_for(flow_count)),
+        fragments(flow::Cache::lines_for(kFragmentedDatagrams)),
+        answers(kAnswerLines) {}
+  [[nodiscard]] WorkerMemory spans() noexcept { return {flows, fragments, answers}; }
+
+  std::vector<flow::Line> flows;
+  std::vector<flow::Line> fragments;
+  std::vector<flow::MeterLine> answers;
+};
+
+}  // namespace sluice::dataplane
