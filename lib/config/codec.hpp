@@ -5,7 +5,6 @@
 // Threads: values.
 #pragma once
 
-#include "base/address.hpp"
 #include "config/field.hpp"
 
 #include <chrono>
@@ -132,28 +131,8 @@ std::optional<Value> Choice<T>::write(const T& from) const {
   return std::nullopt;
 }
 
-/// An IPv4 address that one host can have: not unspecified, loopback, multicast or broadcast.
-struct HostAddress {
-  [[nodiscard]] Shape shape() const;
-  void read(Reader& reader, const Value& value, IpAddress& to) const;
-  [[nodiscard]] std::optional<Value> write(const IpAddress& from) const;
-};
-
-/// An IPv4 address or prefix, "10.0.0.0/8".
-struct Prefix {
-  [[nodiscard]] Shape shape() const;
-  void read(Reader& reader, const Value& value, IpPrefix& to) const;
-  [[nodiscard]] std::optional<Value> write(const IpPrefix& from) const;
-};
-
-/// A MAC address that one station can have: not a group's, not zero.
-struct Mac {
-  [[nodiscard]] Shape shape() const;
-  void read(Reader& reader, const Value& value, MacAddress& to) const;
-  void read(Reader& reader, const Value& value, std::optional<MacAddress>& to) const;
-  [[nodiscard]] std::optional<Value> write(const MacAddress& from) const;
-  [[nodiscard]] std::optional<Value> write(const std::optional<MacAddress>& from) const;
-};
+/// Faults "'x' is not a MAC address" and its like; secrets are not quoted.
+void not_the_form(Reader& reader, std::string_view text, const Shape& shape);
 
 /// An object with a struct of its own, or an optional one.
 struct Nested {
@@ -175,6 +154,28 @@ struct Nested {
   template <class T>
   [[nodiscard]] std::optional<Value> write(const std::optional<T>& from) const {
     return from ? std::optional(write_object(*object, &*from)) : std::nullopt;
+  }
+};
+
+/// A list of exactly two.
+template <class Codec>
+struct Pair {
+  Codec codec;
+
+  [[nodiscard]] Shape shape() const;
+  template <class T>
+  void read(Reader& reader, const Value& value, std::pair<T, T>& to) const;
+  template <class T>
+  void read(Reader& reader, const Value& value, std::optional<std::pair<T, T>>& to) const {
+    read(reader, value, to.emplace());
+  }
+  template <class T>
+  [[nodiscard]] std::optional<Value> write(const std::pair<T, T>& from) const {
+    return Value{Value::List{*codec.write(from.first), *codec.write(from.second)}};
+  }
+  template <class T>
+  [[nodiscard]] std::optional<Value> write(const std::optional<std::pair<T, T>>& from) const {
+    return from ? write(*from) : std::nullopt;
   }
 };
 
@@ -213,6 +214,20 @@ void ListOf<Codec>::read(Reader& reader, const Value& value, std::vector<T>& to)
     reader.at(i, [&] { codec.read(reader, (*list)[i], to[i]); });
 }
 
+template <class Codec>
+Shape Pair<Codec>::shape() const {
+  return ListOf<Codec>{codec, 2, 2}.shape();
+}
+
+template <class Codec>
+template <class T>
+void Pair<Codec>::read(Reader& reader, const Value& value, std::pair<T, T>& to) const {
+  const auto* list = items(reader, value, shape());
+  if (list == nullptr) return;
+  reader.at(std::size_t{0}, [&] { codec.read(reader, (*list)[0], to.first); });
+  reader.at(std::size_t{1}, [&] { codec.read(reader, (*list)[1], to.second); });
+}
+
 template <class Owner, class T, class Codec>
 Field field(std::string_view key, Need need, TakenBy taken_by, T Owner::*member, Codec codec,
             std::string_view about) {
@@ -229,11 +244,6 @@ Field field(std::string_view key, Need need, TakenBy taken_by, T Owner::*member,
             return codec.write(static_cast<const Owner*>(owner)->*member);
           }};
 }
-
-/// Members of the owner that stand in an object of their own in JSON; left out when all of them
-/// are.
-Field group(std::string_view key, TakenBy taken_by, std::shared_ptr<const Object> object,
-            std::string_view about);
 
 /// The fields of a struct.
 template <class Struct>

@@ -10,15 +10,27 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice::config {
 
-enum class Protocol : std::uint8_t { kTcp, kUdp };
-enum class Forwarding : std::uint8_t { kL2dsr, kIpip };
-enum class Policy : std::uint8_t { kMaglev };
-enum class Affinity : std::uint8_t { kFiveTuple };
+enum class Protocol : std::uint8_t { kTcp, kUdp, kQuic };
+enum class Forwarding : std::uint8_t { kL2dsr, kIpip, kGue, kNat };
+enum class Policy : std::uint8_t {
+  kMaglev,
+  kRandom,
+  kRoundRobin,
+  kWeightedRoundRobin,
+  kLeastConnections,
+  kLeastLoad,
+};
+enum class Affinity : std::uint8_t { kFiveTuple, kSource, kQuicCid };
 enum class XdpMode : std::uint8_t { kAuto, kNative, kGeneric };
+/// Where packets go that are for no service, on a device without a kernel interface.
+enum class Exception : std::uint8_t { kNone, kTap };
+/// How a backend behind NAT learns the client's address.
+enum class ClientAddress : std::uint8_t { kNone, kProxyV2, kToa };
 
 struct Dpdk {
   std::string lcores =
@@ -41,6 +53,7 @@ struct Port {
   std::uint16_t mtu = 1500;       ///< Largest IP packet that leaves by this port, bytes.
   std::uint16_t queues = 1;       ///< Receive queues; queue q is polled by worker q.
   XdpMode xdp = XdpMode::kAuto;   ///< Of net_af_xdp devices: where the filter runs.
+  Exception exception = Exception::kNone;
 
   /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
   [[nodiscard]] std::string interface() const;
@@ -63,8 +76,29 @@ struct FlowCache {
   std::uint32_t flows = 1U << 20;  ///< Flows a worker remembers; rounded up to a power of 2.
   std::chrono::seconds tcp_timeout{3600};  ///< Silence after which a flow is forgotten.
   std::chrono::seconds udp_timeout{120};
+  std::uint32_t nat_sessions = 1U << 16;  ///< Connections a worker translates at once.
 
   friend bool operator==(const FlowCache&, const FlowCache&) = default;
+};
+
+/// Which flows of a service go to a pool of their own: those of a source prefix, or those whose
+/// flow hash lies in a share of its range. One of the two is given.
+struct Shard {
+  std::optional<IpPrefix> source = {};
+  std::optional<std::pair<double, double>> hash_range = {};  ///< From, to (not included): 0 to 1.
+  std::string pool;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+/// Of one service on this node; 0: none.
+struct Limits {
+  std::uint64_t new_flows_per_second = 0;
+  std::uint64_t packets_per_second = 0;
+  std::uint64_t bits_per_second = 0;
+  std::uint64_t source_new_flows_per_second = 0;  ///< Of one source address.
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Service {
@@ -72,7 +106,10 @@ struct Service {
   IpAddress address;
   std::uint16_t port = 0;  ///< 0: every port.
   Protocol protocol = Protocol::kTcp;
-  std::string pool;
+  std::string pool;  ///< Of the flows that no shard takes.
+  std::vector<Shard> shards = {};
+  std::optional<Limits> limits = {};
+  std::vector<IpPrefix> deny = {};  ///< Sources whose packets are dropped.
 
   friend bool operator==(const Service&, const Service&) = default;
 };
@@ -90,8 +127,12 @@ struct BackendClass {
 struct Backend {
   std::string name;
   IpAddress address;
-  std::uint32_t weight = 100;  ///< Relative share; 0: no new flows.
-  std::string backend_class;   ///< JSON key "class"; empty: none.
+  std::uint32_t weight = 100;      ///< Relative share; 0: no new flows.
+  std::string backend_class = {};  ///< JSON key "class"; empty: none.
+  std::uint16_t port = 0;  ///< Of forwarding by NAT: where the server listens; 0: the service's.
+  std::uint32_t max_connections =
+      0;                       ///< Flows on this node, beyond which it gets no new ones; 0: any.
+  std::string server_id = {};  ///< Hexadecimal, as it stands in connection ids; empty: none.
 
   friend bool operator==(const Backend&, const Backend&) = default;
 };
@@ -118,6 +159,24 @@ struct Autoscale {
   friend bool operator==(const Autoscale&, const Autoscale&) = default;
 };
 
+/// The tunnel's outer header.
+struct Encapsulation {
+  IpAddress source = {};      ///< Towards IPv4 backends; unspecified: none.
+  IpAddress source6 = {};     ///< Towards IPv6 backends; unspecified: none.
+  unsigned variant = 1;       ///< Of GUE: 1 has no header of its own, 0 has four bytes.
+  std::uint16_t port = 6080;  ///< Of GUE: UDP destination.
+
+  friend bool operator==(const Encapsulation&, const Encapsulation&) = default;
+};
+
+struct Nat {
+  std::vector<IpAddress> sources = {};  ///< The node's addresses that backends see.
+  std::pair<std::uint16_t, std::uint16_t> ports{1024, 65535};  ///< Least and greatest source port.
+  ClientAddress client_address = ClientAddress::kNone;
+
+  friend bool operator==(const Nat&, const Nat&) = default;
+};
+
 struct Pool {
   std::string name;
   Forwarding forwarding = Forwarding::kIpip;
@@ -125,7 +184,11 @@ struct Pool {
   Affinity affinity = Affinity::kFiveTuple;
   std::uint32_t table_size = 65537;  ///< Maglev entries; prime.
   bool decrement_ttl = true;         ///< Of tunnelled packets (RFC 2003).
-  IpAddress encapsulation_source;    ///< Outer source address; required for ipip.
+  double max_load_ratio = 0;  ///< Of the mean load, what one backend may have at most; 0: any.
+  std::string overflow = {};  ///< Pool of new flows that no backend here may take; empty: none.
+  std::chrono::seconds slow_start{0};  ///< Time in which a new backend's weight rises to its own.
+  std::optional<Encapsulation> encapsulation = {};  ///< Required by ipip and gue.
+  std::optional<Nat> nat = {};                      ///< Required by nat.
   std::vector<BackendClass> classes;
   std::vector<Backend> backends;
   std::optional<Health> health;  ///< Absent: backends count as up.
@@ -141,6 +204,24 @@ struct Admin {
   friend bool operator==(const Admin&, const Admin&) = default;
 };
 
+/// How the routable connection ids of one configuration rotation are made (QUIC-LB).
+struct QuicLb {
+  unsigned rotation = 0;  ///< First three bits of the connection id; 7 is never routable.
+  unsigned server_id_bytes = 1;
+  unsigned nonce_bytes = 4;
+  std::string key = {};  ///< 32 hexadecimal digits; empty: server ids stand in the clear.
+
+  friend bool operator==(const QuicLb&, const QuicLb&) = default;
+};
+
+/// Of the node itself.
+struct Protection {
+  bool bad_checksum = false;  ///< Whether packets for services are dropped for a wrong checksum.
+  std::uint32_t icmp_answers_per_second = 100;  ///< To one source; 0: none at all.
+
+  friend bool operator==(const Protection&, const Protection&) = default;
+};
+
 struct Configuration {
   std::string node = "sluice";
   std::string hash_key;  ///< 32 hexadecimal digits, the same on all nodes of a site; empty: public.
@@ -150,6 +231,8 @@ struct Configuration {
   FlowCache flow_cache;
   std::vector<Service> services;
   std::vector<Pool> pools;
+  std::vector<QuicLb> quic_lb;
+  Protection protection;
   Admin admin;
   std::chrono::seconds drain_timeout{10};  ///< After SIGTERM, unless traffic ceases earlier.
   std::string state_dir = "/var/lib/sluice";

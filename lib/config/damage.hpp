@@ -21,6 +21,7 @@ class Damage {
   }
   /// Whether the field at `pointer`, or something around it, has a fault.
   [[nodiscard]] bool at(std::string_view pointer) const {
+    if (pointers_.empty()) return false;  // as a rule; lists of prefixes are long
     while (!pointer.empty()) {
       if (pointers_.contains(std::string(pointer))) return true;
       pointer = pointer.substr(0, pointer.rfind('/'));

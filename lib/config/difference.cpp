@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <map>
-#include <string_view>
+#include <string>
 
 namespace sluice::config {
 namespace {
@@ -35,14 +35,25 @@ class Comparison {
  private:
   void values(const Field& field, const Value* before, const Value* after,
               const std::string& path) {
-    auto old_text = before == nullptr ? std::string() : print_line(*before);
-    auto new_text = after == nullptr ? std::string() : print_line(*after);
-    if (old_text == new_text) return;
-    if (field.shape.secret)
-      for (auto* text : {&old_text, &new_text})
-        if (!text->empty()) *text = "\"(hidden)\"";
+    if (before != nullptr && after != nullptr && print_line(*before) == print_line(*after)) return;
+    if (before == nullptr && after == nullptr) return;
+    auto old_text = shown(field, before);
+    auto new_text = shown(field, after);
     changes.push_back(
         {path, std::move(old_text), std::move(new_text), field.taken_by == TakenBy::kReload});
+  }
+
+  // JSON text on one line, without secrets.
+  static std::string shown(const Field& field, const Value* value) {
+    if (value == nullptr) return {};
+    if (field.shape.secret) return "\"(hidden)\"";
+    const auto* object = field.shape.object != nullptr ? field.shape.object.get()
+                         : field.shape.item != nullptr ? field.shape.item->object.get()
+                                                       : nullptr;
+    if (object == nullptr || value->as<Value::Members>() == nullptr) return print_line(*value);
+    Value open = *value;
+    hide_secrets(*object, open);
+    return print_line(open);
   }
 
   void lists(const Field& field, const Value& before, const Value& after, const std::string& path) {
@@ -51,7 +62,7 @@ class Comparison {
     const auto new_items = by_identity(item, after);
     for (const auto& value : *before.as<Value::List>()) {
       const auto name = identity(item, value);
-      const auto at = path + "/" + std::string(name);
+      const auto at = path + "/" + name;
       if (const auto match = new_items.find(name); match != new_items.end())
         objects(item, value, *match->second, at);
       else
@@ -59,19 +70,20 @@ class Comparison {
     }
     for (const auto& value : *after.as<Value::List>()) {
       const auto name = identity(item, value);
-      if (!old_items.contains(name)) values(field, nullptr, &value, path + "/" + std::string(name));
+      if (!old_items.contains(name)) values(field, nullptr, &value, path + "/" + name);
     }
   }
 
-  static std::string_view identity(const Object& object, const Value& item) {
+  // What tells an item from others: its identity, or all of it where it has none.
+  static std::string identity(const Object& object, const Value& item) {
     const auto* value = item.find(object.identity);
-    const auto* text = value == nullptr ? nullptr : value->as<std::string>();
-    return text == nullptr ? std::string_view() : *text;
+    if (value == nullptr) return print_line(item);
+    const auto* text = value->as<std::string>();
+    return text == nullptr ? print_line(*value) : *text;
   }
 
-  static std::map<std::string_view, const Value*> by_identity(const Object& object,
-                                                              const Value& list) {
-    std::map<std::string_view, const Value*> items;
+  static std::map<std::string, const Value*> by_identity(const Object& object, const Value& list) {
+    std::map<std::string, const Value*> items;
     for (const auto& item : *list.as<Value::List>()) items.emplace(identity(object, item), &item);
     return items;
   }

@@ -63,12 +63,12 @@ class NeighbourIndex {
 
 snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState& operator_state,
                                   const NumberSpace& numbers, const Reaches& reaches) {
-  snapshot::PoolInput out{.name = pool.name,
-                          .forwarding = forwarding_of(pool.forwarding),
-                          .table_size = pool.table_size,
-                          .decrement_ttl = pool.decrement_ttl,
-                          .outer_source = pool.encapsulation_source,
-                          .backends = {}};
+  snapshot::PoolInput out;
+  out.name = pool.name;
+  out.forwarding = forwarding_of(pool.forwarding);
+  out.table_size = pool.table_size;
+  out.decrement_ttl = pool.decrement_ttl;
+  if (pool.encapsulation) out.outer_source = pool.encapsulation->source;
   const auto changes = operator_state.pools.find(pool.name);
   for (const auto& backend : pool.backends) {
     const auto reach = reaches.find(backend.address);

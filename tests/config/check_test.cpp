@@ -28,8 +28,9 @@ std::vector<Backend> backends(unsigned count, unsigned from) {
   std::vector<Backend> backends;
   for (unsigned i = from; i < from + count; ++i) {
     const auto bytes = {10U, i >> 16U, (i >> 8U) & 255U, i & 255U};
-    backends.push_back({fmt::format("b{}", i),
-                        *IpAddress::parse(fmt::format("{}", fmt::join(bytes, "."))), 1, ""});
+    backends.push_back({.name = fmt::format("b{}", i),
+                        .address = *IpAddress::parse(fmt::format("{}", fmt::join(bytes, "."))),
+                        .weight = 1});
   }
   return backends;
 }

@@ -57,7 +57,7 @@ TEST(Decode, SampleOfTheDocumentationArrivesWhole) {
   EXPECT_EQ(c.services[0].port, 443);
   ASSERT_EQ(c.pools.size(), 1U);
   EXPECT_EQ(c.pools[0].forwarding, Forwarding::kIpip);
-  EXPECT_EQ(c.pools[0].encapsulation_source.text(), "10.0.0.1");
+  EXPECT_EQ(c.pools[0].encapsulation->source.text(), "10.0.0.1");
   EXPECT_EQ(c.pools[0].classes[0].capacity, 12.5);
   EXPECT_EQ(c.pools[0].backends[0].backend_class, "h100");
   EXPECT_EQ(c.pools[0].health->interval, std::chrono::milliseconds(1000));
@@ -68,6 +68,9 @@ TEST(Decode, SampleOfTheDocumentationArrivesWhole) {
 TEST(Decode, KeysWhoseFeatureIsMissingAreAcceptedWithAWarning) {
   EXPECT_EQ(lines(decode(sample()).warnings),
             (std::vector<std::string>{
+                "/pools/0/forwarding: the tunnel takes 20 bytes, so packets above 1480 do not fit "
+                "port 'front'; raise its mtu and that of the network behind it to 1520, or lower "
+                "the MSS that the backends announce",
                 "/pools/0/classes: accepted, but this version does not act on it; classes count "
                 "from the version that scales pools",
                 "/pools/0/health: accepted, but this version does not act on it; backends count as "
@@ -87,6 +90,68 @@ TEST(Decode, IdleWorkersAndEmptyPoolsAreWarnedOf) {
                 "fewer dpdk.lcores",
                 "/pools/0/backends: the pool has no backends, so its services drop what they get; "
                 "add one here or with 'sluicectl backend add'"}));
+}
+
+TEST(Decode, WhatWouldDoNothingIsWarnedOf) {
+  const auto decoded = decode(R"({"ports": [{"name": "p", "device": "d", "mtu": 9000}],
+      "services": [{"name": "s", "address": "203.0.113.1", "port": 53, "protocol": "udp",
+                    "pool": "nat"}],
+      "pools": [{"name": "flat", "forwarding": "l2dsr", "overflow": "nat",
+                 "encapsulation": {"source": "10.0.0.1"}, "nat": {"sources": ["10.0.0.2"]},
+                 "backends": [{"name": "b", "address": "10.0.1.1"}]},
+                {"name": "tunnel", "forwarding": "ipip",
+                 "encapsulation": {"source": "10.0.0.1", "port": 7},
+                 "backends": [{"name": "b", "address": "10.0.1.1"}]},
+                {"name": "nat", "forwarding": "nat",
+                 "nat": {"sources": ["10.0.0.2"], "client_address": "toa"},
+                 "backends": [{"name": "b", "address": "10.0.1.1"}]}]})");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  EXPECT_EQ(
+      lines(decoded.warnings),
+      (std::vector<std::string>{
+          "/services/0/pool: backends of pool 'nat' learn the client's address of TCP only; serve "
+          "UDP from a pool whose backends do not need it",
+          "/pools/0/overflow: a backend without max_connections is never full, so nothing flows "
+          "over; give every backend max_connections",
+          "/pools/0/encapsulation: forwarding 'l2dsr' has no tunnel; remove it, or let the pool "
+          "forward by 'ipip' or 'gue'",
+          "/pools/0/nat: forwarding 'l2dsr' translates nothing; remove it, or let the pool forward "
+          "by 'nat'",
+          "/pools/1/encapsulation: variant and port are of 'gue', and forwarding 'ipip' has "
+          "neither; remove them, or let the pool forward by 'gue'"}));
+}
+
+TEST(Decode, RoomThatATunnelTakesIsToldByItsHeaders) {
+  const auto warning = [](const std::string& backend, const std::string& more) {
+    const auto decoded = decode(
+        R"({"ports": [{"name": "p", "device": "d"}, {"name": "q", "device": "e", "mtu": 1499}],
+            "pools": [{"name": "t", "backends": [{"name": "b", "address": ")" +
+        backend + R"("}], "encapsulation": {"source": "10.0.0.1", "source6": "2001:db8::1")" +
+        more + "}]}");
+    EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+    return decoded.warnings.empty() ? "" : decoded.warnings.front().what;
+  };
+  const auto takes = [](int bytes, int left) {
+    return fmt::format("the tunnel takes {} bytes, so packets above {} do not fit port 'p'", bytes,
+                       left);
+  };
+  EXPECT_EQ(warning("10.0.1.1", "}"), takes(20, 1480));
+  EXPECT_EQ(warning("2001:db8:1::1", "}"), takes(40, 1460));
+  EXPECT_EQ(warning("10.0.1.1", R"(}, "forwarding": "gue")"), takes(28, 1472));
+  EXPECT_EQ(warning("2001:db8:1::1", R"(, "variant": 0}, "forwarding": "gue")"), takes(52, 1448));
+}
+
+TEST(Decode, AHundredThousandShardsAreRead) {
+  std::string text = R"({"ports": [{"name": "p", "device": "d"}],
+      "pools": [{"name": "a", "forwarding": "l2dsr"}],
+      "services": [{"name": "s", "address": "203.0.113.1", "port": 1, "pool": "a", "shards": [)";
+  for (unsigned i = 0; i < 100'000; ++i)
+    text += fmt::format(R"({}{{"source": "10.{}.{}.{}", "pool": "a"}})", i == 0 ? "" : ",",
+                        i >> 16U, i >> 8U & 255U, i & 255U);
+  const auto decoded = decode(text + "]}]}");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  ASSERT_EQ(decoded.configuration.services[0].shards.size(), 100'000U);
+  EXPECT_EQ(decoded.configuration.services[0].shards.back().source->text(), "10.1.134.159");
 }
 
 TEST(Decode, AbsentKeysTakeTheDefaultsOfTheStructs) {

@@ -32,24 +32,28 @@ class Generator {
       c.ports.push_back({.name = name(i),
                          .device = fmt::format("net_af_xdp{},iface=lb{}", i, i),
                          .mac = coin() ? std::optional(mac()) : std::nullopt,
-                         .mtu = static_cast<std::uint16_t>(number(576, 9000)),
+                         .mtu = static_cast<std::uint16_t>(number(1280, 9000)),
                          .queues = queues,
-                         .xdp = static_cast<XdpMode>(number(0, 2))});
+                         .xdp = static_cast<XdpMode>(number(0, 2)),
+                         .exception = Exception::kNone});
     for (unsigned i = 0, n = number(0, 3); i < n; ++i)
       c.neighbours.push_back({*IpPrefix::parse(fmt::format("10.{}.0.0/{}", i, number(16, 32))),
                               mac(),
                               c.ports[number(0, static_cast<unsigned>(c.ports.size()) - 1)].name});
     c.flow_cache = {.flows = number(64, 1U << 28U),
                     .tcp_timeout = std::chrono::seconds(number(10, 14400)),
-                    .udp_timeout = std::chrono::seconds(number(10, 14400))};
+                    .udp_timeout = std::chrono::seconds(number(10, 14400)),
+                    .nat_sessions = number(64, 1U << 24U)};
     for (unsigned i = 0, n = number(1, 3); i < n; ++i) c.pools.push_back(pool(i));
     for (unsigned i = 0, n = number(0, 4); i < n; ++i)
-      c.services.push_back(
-          {.name = name(i),
-           .address = address(203, i),
-           .port = static_cast<std::uint16_t>(number(0, 65535)),
-           .protocol = static_cast<Protocol>(number(0, 1)),
-           .pool = c.pools[number(0, static_cast<unsigned>(c.pools.size()) - 1)].name});
+      c.services.push_back(service(i, c.pools[number(0, count(c.pools) - 1)].name));
+    for (unsigned i = 0, n = number(0, 7); i < n; ++i)
+      c.quic_lb.push_back(
+          {.rotation = i,
+           .server_id_bytes = 8,
+           .nonce_bytes = number(4, 11),
+           .key = coin() ? fmt::format("{:016x}{:016X}", random_(), random_()) : ""});
+    c.protection = {.bad_checksum = coin(), .icmp_answers_per_second = number(0, 1'000'000)};
     c.admin.socket = "/" + name();
     if (coin()) c.admin.http = fmt::format("0.0.0.0:{}", number(1, 65535));
     c.drain_timeout = std::chrono::seconds(number(0, 3600));
@@ -58,19 +62,69 @@ class Generator {
   }
 
  private:
+  Service service(unsigned i, std::string pool) {
+    Service s{.name = name(i),
+              .address = address(203, i),
+              .port = static_cast<std::uint16_t>(number(0, 65535)),
+              .protocol = static_cast<Protocol>(number(0, 2)),
+              .pool = pool,
+              .shards = {},
+              .limits = {},
+              .deny = {}};
+    for (unsigned k = 0, n = number(0, 3); k < n; ++k)
+      s.shards.push_back({.source = IpPrefix::parse(fmt::format("10.{}.0.0/{}", k, number(16, 32))),
+                          .hash_range = {},
+                          .pool = pool});
+    const double middle = real(0.1, 0.9);
+    if (coin())
+      s.shards.push_back({.source = {}, .hash_range = std::pair(middle, 1.0), .pool = pool});
+    if (coin())
+      s.shards.push_back({.source = {}, .hash_range = std::pair(0.0, middle), .pool = pool});
+    if (coin())
+      s.limits = Limits{.new_flows_per_second = number(0, 1'000'000'000),
+                        .packets_per_second = number(0, 1'000'000'000),
+                        .bits_per_second = std::uint64_t{1'000'000'000'000} - number(0, 1000),
+                        .source_new_flows_per_second = number(0, 1000)};
+    for (unsigned k = 0, n = number(0, 3); k < n; ++k) s.deny.push_back({address(198, k), 32});
+    return s;
+  }
+
   Pool pool(unsigned i) {
     Pool p;
     p.name = name(i);
-    p.forwarding = static_cast<Forwarding>(number(0, 1));
+    p.forwarding = static_cast<Forwarding>(number(0, 3));
+    p.policy = static_cast<Policy>(number(0, 5));
+    p.affinity = static_cast<Affinity>(number(0, 1));
     p.table_size = coin() ? 251 : 65537;
     p.decrement_ttl = coin();
-    if (p.forwarding == Forwarding::kIpip || coin()) p.encapsulation_source = address(10, i);
+    if (p.policy <= Policy::kRandom && coin()) p.max_load_ratio = real(1.0001, 100);
+    if (i != 0 && coin()) p.overflow = first_pool_;
+    if (i == 0) first_pool_ = p.name;
+    p.slow_start = std::chrono::seconds(number(0, 3600));
+    const bool tunnel = p.forwarding == Forwarding::kIpip || p.forwarding == Forwarding::kGue;
+    if (tunnel || coin())
+      p.encapsulation = Encapsulation{.source = address(10, i),
+                                      .source6 = coin() || tunnel ? address6(i) : IpAddress{},
+                                      .variant = number(0, 1),
+                                      .port = static_cast<std::uint16_t>(number(1, 65535))};
+    if (p.forwarding == Forwarding::kNat || coin())
+      p.nat = Nat{.sources = {address(10, 100 + i), address6(100 + i)},
+                  .ports = {static_cast<std::uint16_t>(number(1, 1024)),
+                            static_cast<std::uint16_t>(number(2048, 65535))},
+                  .client_address = static_cast<ClientAddress>(number(0, 2))};
     for (unsigned k = 0, n = number(0, 3); k < n; ++k)
       p.classes.push_back(
           {name(k), real(0.001, 1e9), real(1e-6, 86400), real(0, 1e6), real(0, 86400)});
     for (unsigned k = 0, n = number(0, 200); k < n; ++k)
-      p.backends.push_back({name(k), address(172, k), number(0, 65535),
-                            p.classes.empty() || coin() ? "" : p.classes.front().name});
+      p.backends.push_back(
+          {.name = name(k),
+           .address = tunnel && coin() ? address6(1000 + k) : address(172, k),
+           .weight = number(0, 65535),
+           .backend_class = p.classes.empty() || coin() ? "" : p.classes.front().name,
+           .port =
+               static_cast<std::uint16_t>(p.forwarding == Forwarding::kNat ? number(0, 65535) : 0),
+           .max_connections = number(0, 1'000'000'000),
+           .server_id = coin() ? fmt::format("{:016x}", random_()) : ""});
     if (coin())
       p.health = Health{.type = "grpc",
                         .port = static_cast<std::uint16_t>(number(0, 65535)),
@@ -99,12 +153,17 @@ class Generator {
   IpAddress address(unsigned first, unsigned i) {
     return *IpAddress::parse(fmt::format("{}.{}.{}.{}", first, number(0, 255), i, number(1, 254)));
   }
+  IpAddress address6(unsigned i) {
+    return *IpAddress::parse(fmt::format("2001:db8:{:x}::{:x}", number(0, 65535), i + 1));
+  }
+  static unsigned count(const auto& list) { return static_cast<unsigned>(list.size()); }
   MacAddress mac() {
     return *MacAddress::parse(
         fmt::format("02:00:00:00:{:02x}:{:02x}", number(0, 255), number(0, 255)));
   }
 
   std::mt19937_64 random_;
+  std::string first_pool_;
 };
 
 TEST(Encode, DecodesToAnEqualConfiguration) {

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of the field table, by subject; table() puts them together.
+//
+// Threads: values.
+#pragma once
+
+#include "config/field.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace sluice::config {
+
+inline constexpr std::int64_t kMostBackends = 65535;   ///< Backend numbers have 16 bits.
+inline constexpr std::size_t kMostPrefixes = 200'000;  ///< Of one service's shards or deny list.
+
+[[nodiscard]] std::shared_ptr<const Object> service_object();
+[[nodiscard]] std::shared_ptr<const Object> pool_object();
+[[nodiscard]] std::shared_ptr<const Object> quic_lb_object();
+
+}  // namespace sluice::config
