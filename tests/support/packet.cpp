@@ -12,8 +12,6 @@
 namespace sluice::test {
 namespace {
 
-constexpr std::uint8_t kIpProtoIpv6 = 41;
-
 MacAddress mac(std::string_view text) {
   const auto r = MacAddress::parse(text);
   if (!r) throw std::invalid_argument("no MAC address: " + std::string(text));
@@ -66,6 +64,12 @@ Packet::Transport& Packet::last(std::uint8_t protocol) {
   return r;
 }
 
+Packet::Ip& Packet::last_ipv4() {
+  auto& r = last<Ip>();
+  if (r.v6) throw std::invalid_argument("the last IP header is IPv6");
+  return r;
+}
+
 Packet& Packet::eth(std::string_view destination, std::string_view source) {
   Link link;
   link.header.destination = mac(destination).bytes;
@@ -106,6 +110,38 @@ Packet& Packet::ipv6(std::string_view source, std::string_view destination) {
   return *this;
 }
 
+Packet& Packet::extension(std::uint8_t kind, std::size_t units, std::uint8_t fourth_byte) {
+  if (units == 0 || units > 256) throw std::invalid_argument("no such extension header");
+  Extension made{.kind = kind, .bytes = Bytes(units * 8), .protocol = {}};
+  made.bytes[1] = static_cast<std::byte>(units - 1);
+  made.bytes[3] = std::byte{fourth_byte};
+  layers_.emplace_back(std::move(made));
+  return *this;
+}
+
+// Zeros after the two lengths are options of one byte, Pad1 (RFC 8200, section 4.2).
+Packet& Packet::hop_by_hop(std::size_t units) { return extension(wire::kIpHopByHop, units, 0); }
+Packet& Packet::destination_options(std::size_t units) {
+  return extension(wire::kIpDestinationOptions, units, 0);
+}
+Packet& Packet::routing(std::uint8_t segments_left, std::size_t units) {
+  return extension(wire::kIpRouting, units, segments_left);
+}
+
+Packet& Packet::fragment_header(std::uint16_t offset, bool more, std::uint32_t id) {
+  extension(wire::kIpFragment, 1, 0);
+  Bytes& bytes = last<Extension>().bytes;
+  put16(bytes, 2, static_cast<std::uint16_t>(offset << 3 | (more ? 1 : 0)));
+  put16(bytes, 4, static_cast<std::uint16_t>(id >> 16));
+  put16(bytes, 6, static_cast<std::uint16_t>(id & 0xffff));
+  return *this;
+}
+
+Packet& Packet::gue() {
+  layers_.emplace_back(Gue{});
+  return *this;
+}
+
 Packet& Packet::ipip(std::string_view source, std::string_view destination) {
   return ipv4(source, destination);
 }
@@ -138,7 +174,18 @@ Packet& Packet::icmp(std::uint8_t type, std::uint8_t code, std::uint32_t rest) {
 }
 
 Packet& Packet::icmp_echo(std::uint16_t id, std::uint16_t sequence, bool reply) {
-  return icmp(reply ? 0 : 8, 0, static_cast<std::uint32_t>(id) << 16 | sequence);
+  const Ip* ip = ip_before(layers_.size());
+  const bool v6 = ip != nullptr && ip->v6;
+  const std::uint8_t request = v6 ? wire::kIcmp6Echo : wire::kIcmpEcho;
+  const std::uint8_t answer = v6 ? wire::kIcmp6EchoReply : wire::kIcmpEchoReply;
+  return icmp(reply ? answer : request, 0, static_cast<std::uint32_t>(id) << 16 | sequence);
+}
+
+Packet& Packet::quote(const Packet& other, std::size_t most_bytes) {
+  const bool framed = std::holds_alternative<Link>(other.layers_.at(0));
+  const Bytes bytes = other.bytes();
+  const ByteView ip = framed ? strip_ethernet(bytes) : ByteView(bytes);
+  return payload(ip.first(std::min(most_bytes, ip.size())));
 }
 
 Packet& Packet::arp_request(std::string_view sender_mac, std::string_view sender,
@@ -178,22 +225,30 @@ Packet& Packet::pad(std::size_t frame_size) {
 
 Packet& Packet::ttl(std::uint8_t n) { return last<Ip>().ttl = n, *this; }
 Packet& Packet::tos(std::uint8_t n) { return last<Ip>().tos = n, *this; }
-Packet& Packet::id(std::uint16_t n) { return last<Ip>().id = n, *this; }
+
+Packet& Packet::protocol(std::uint8_t n) {
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    if (auto* extension = std::get_if<Extension>(&*layer)) return extension->protocol = n, *this;
+    if (auto* ip = std::get_if<Ip>(&*layer)) return ip->protocol = n, *this;
+  }
+  throw std::invalid_argument("the packet has no IP header");
+}
+
+Packet& Packet::id(std::uint16_t n) { return last_ipv4().id = n, *this; }
 
 Packet& Packet::df() {
-  last<Ip>().fragment |= wire::kIpDontFragment;
+  last_ipv4().fragment |= wire::kIpDontFragment;
   return *this;
 }
 
 Packet& Packet::fragment(std::uint16_t offset, bool more) {
-  const int flags =
-      (last<Ip>().fragment & wire::kIpDontFragment) | (more ? wire::kIpMoreFragments : 0);
-  last<Ip>().fragment = static_cast<std::uint16_t>(flags | (offset & wire::kIpOffsetMask));
+  auto& ip = last_ipv4();
+  const int flags = (ip.fragment & wire::kIpDontFragment) | (more ? wire::kIpMoreFragments : 0);
+  ip.fragment = static_cast<std::uint16_t>(flags | (offset & wire::kIpOffsetMask));
   return *this;
 }
 
-Packet& Packet::options(std::size_t words) { return last<Ip>().option_words = words, *this; }
-Packet& Packet::protocol(std::uint8_t n) { return last<Ip>().protocol = n, *this; }
+Packet& Packet::options(std::size_t words) { return last_ipv4().option_words = words, *this; }
 
 Packet& Packet::sequence(std::uint32_t n) {
   last(wire::kIpProtoTcp).tcp.sequence = Be32::from_host(n);
@@ -227,7 +282,31 @@ Packet& Packet::data_offset(std::uint8_t words) {
 Packet& Packet::udp_length(std::uint16_t n) { return last(wire::kIpProtoUdp).length = n, *this; }
 Packet& Packet::l4_checksum(std::uint16_t n) { return last<Transport>().checksum = n, *this; }
 
-void Packet::prepend(const Link& link, const Layer* next, Bytes& body) {
+const Packet::Ip* Packet::ip_before(std::size_t layer) const {
+  while (layer-- > 0) {
+    if (const auto* ip = std::get_if<Ip>(&layers_[layer])) return ip;
+    if (!std::holds_alternative<Extension>(layers_[layer])) return nullptr;
+  }
+  return nullptr;
+}
+
+/// The protocol number of what follows a layer.
+std::uint8_t Packet::protocol_behind(std::size_t layer) const {
+  constexpr std::uint8_t kNothing = 59;
+  if (layer + 1 == layers_.size()) return kNothing;
+  const Layer& next = layers_[layer + 1];
+  if (const auto* ip = std::get_if<Ip>(&next))
+    return ip->v6 ? wire::kIpProtoIpv6 : wire::kIpProtoIpip;
+  if (const auto* extension = std::get_if<Extension>(&next)) return extension->kind;
+  if (const auto* l4 = std::get_if<Transport>(&next)) {
+    const Ip* ip = ip_before(layer + 1);
+    const bool v6 = ip != nullptr && ip->v6;
+    return v6 && l4->protocol == wire::kIpProtoIcmp ? wire::kIpProtoIcmp6 : l4->protocol;
+  }
+  return kNothing;
+}
+
+Bytes Packet::header(const Link& link, const Layer* next) {
   std::uint16_t type = 0;
   if (next != nullptr) {
     if (const auto* inner = std::get_if<Link>(next)) type = inner->tag_type;
@@ -235,58 +314,47 @@ void Packet::prepend(const Link& link, const Layer* next, Bytes& body) {
     if (const auto* raw = std::get_if<Raw>(next)) type = raw->ether_type;
   }
   const auto wire_type = Be16::from_host(link.type.value_or(type));
-  Bytes header;
-  if (link.tag) {
-    header = bytes_of(wire::Vlan{Be16::from_host(link.control), wire_type});
-  } else {
-    auto ethernet = link.header;
-    ethernet.type = wire_type;
-    header = bytes_of(ethernet);
-  }
-  body.insert(body.begin(), header.begin(), header.end());
+  if (link.tag) return bytes_of(wire::Vlan{Be16::from_host(link.control), wire_type});
+  auto ethernet = link.header;
+  ethernet.type = wire_type;
+  return bytes_of(ethernet);
 }
 
-void Packet::prepend(const Ip& ip, const Layer* next, Bytes& body) {
-  std::uint8_t protocol = 59;  // nothing follows
-  if (next != nullptr) {
-    if (const auto* inner = std::get_if<Ip>(next))
-      protocol = inner->v6 ? kIpProtoIpv6 : wire::kIpProtoIpip;
-    if (const auto* l4 = std::get_if<Transport>(next)) protocol = l4->protocol;
-  }
-  protocol = ip.protocol.value_or(protocol);
+Bytes Packet::header(const Ip& ip, std::uint8_t next, std::size_t body_bytes) {
+  const std::uint8_t protocol = ip.protocol.value_or(next);
   Bytes header;
   if (ip.v6) {
     append16(header, static_cast<std::size_t>(ip.version.value_or(6)) << 12 |
                          static_cast<std::size_t>(ip.tos) << 4);
     append16(header, 0);  // flow label
-    append16(header, ip.length.value_or(static_cast<std::uint16_t>(body.size())));
+    append16(header, ip.length.value_or(static_cast<std::uint16_t>(body_bytes)));
     append16(header, static_cast<std::size_t>(protocol) << 8 | ip.ttl);
     append(header, ip.source);
     append(header, ip.destination);
-  } else {
-    const std::size_t words = 5 + ip.option_words;
-    append16(
-        header,
-        static_cast<std::size_t>(ip.version.value_or(4)) << 12 |
-            static_cast<std::size_t>(ip.header_words.value_or(static_cast<std::uint8_t>(words)))
-                << 8 |
-            ip.tos);
-    append16(header, ip.length.value_or(static_cast<std::uint16_t>(words * 4 + body.size())));
-    append16(header, ip.id);
-    append16(header, ip.fragment);
-    append16(header, static_cast<std::size_t>(ip.ttl) << 8 | protocol);
-    append16(header, 0);
-    append(header, ip.source);
-    append(header, ip.destination);
-    append(header, no_operations(ip.option_words));
-    put16(header, 10, ip.checksum.value_or(slow_checksum(header)));
+    return header;
   }
-  body.insert(body.begin(), header.begin(), header.end());
+  const std::size_t words = 5 + ip.option_words;
+  const std::size_t header_words = ip.header_words.value_or(static_cast<std::uint8_t>(words));
+  append16(header,
+           static_cast<std::size_t>(ip.version.value_or(4)) << 12 | header_words << 8 | ip.tos);
+  append16(header, ip.length.value_or(static_cast<std::uint16_t>(words * 4 + body_bytes)));
+  append16(header, ip.id);
+  append16(header, ip.fragment);
+  append16(header, static_cast<std::size_t>(ip.ttl) << 8 | protocol);
+  append16(header, 0);
+  append(header, ip.source);
+  append(header, ip.destination);
+  append(header, no_operations(ip.option_words));
+  put16(header, 10, ip.checksum.value_or(slow_checksum(header)));
+  return header;
 }
 
-void Packet::prepend(const Transport& l4, const Ip* ip, Bytes& body) {
+/// Header and body: the checksum covers both.
+Bytes Packet::segment(const Transport& l4, const Ip* ip, const Bytes& body) {
   Bytes segment;
   std::size_t checksum_at = 0;
+  const bool v6 = ip != nullptr && ip->v6;
+  const bool icmp = l4.protocol == wire::kIpProtoIcmp;
   if (l4.protocol == wire::kIpProtoTcp) {
     auto tcp = l4.tcp;
     const std::size_t words =
@@ -310,29 +378,39 @@ void Packet::prepend(const Transport& l4, const Ip* ip, Bytes& body) {
   }
   append(segment, body);
   Bytes covered;
-  if (l4.protocol != wire::kIpProtoIcmp && ip != nullptr) {  // the pseudo header
+  if (ip != nullptr && (v6 || !icmp)) {  // the pseudo header
     append(covered, ip->source);
     append(covered, ip->destination);
-    append16(covered, l4.protocol);
+    append16(covered, icmp ? wire::kIpProtoIcmp6 : l4.protocol);
     append16(covered, segment.size());
   }
   append(covered, segment);
   auto sum = slow_checksum(covered);
   if (sum == 0 && l4.protocol == wire::kIpProtoUdp) sum = 0xffff;  // 0 would mean: none
   put16(segment, checksum_at, l4.checksum.value_or(sum));
-  body = std::move(segment);
+  return segment;
 }
 
 Bytes Packet::bytes() const {
   Bytes body;
+  const auto prepend = [&](const Bytes& header) {
+    body.insert(body.begin(), header.begin(), header.end());
+  };
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const Layer* next = i + 1 < layers_.size() ? &layers_[i + 1] : nullptr;
-    if (const auto* link = std::get_if<Link>(&layers_[i])) prepend(*link, next, body);
-    if (const auto* ip = std::get_if<Ip>(&layers_[i])) prepend(*ip, next, body);
+    if (const auto* link = std::get_if<Link>(&layers_[i])) prepend(header(*link, next));
+    if (const auto* ip = std::get_if<Ip>(&layers_[i]))
+      prepend(header(*ip, protocol_behind(i), body.size()));
+    if (const auto* extension = std::get_if<Extension>(&layers_[i])) {
+      Bytes bytes = extension->bytes;
+      bytes[0] = std::byte{extension->protocol.value_or(protocol_behind(i))};
+      prepend(bytes);
+    }
+    if (std::holds_alternative<Gue>(layers_[i]))
+      prepend({std::byte{0}, std::byte{protocol_behind(i)}, std::byte{0}, std::byte{0}});
     if (const auto* l4 = std::get_if<Transport>(&layers_[i]))
-      prepend(*l4, i == 0 ? nullptr : std::get_if<Ip>(&layers_[i - 1]), body);
-    if (const auto* raw = std::get_if<Raw>(&layers_[i]))
-      body.insert(body.begin(), raw->bytes.begin(), raw->bytes.end());
+      body = segment(*l4, ip_before(i), body);
+    if (const auto* raw = std::get_if<Raw>(&layers_[i])) prepend(raw->bytes);
   }
   body.resize(std::max(body.size(), least_size_));
   return body;

@@ -3,6 +3,7 @@
 // unless a test asks for wrong ones:
 //
 //   Packet().eth().vlan(5).ipv4("198.51.100.1", "203.0.113.10").ttl(9).tcp(40000, 443).payload(100)
+//   Packet().eth().ipv6("2001:db8::1", "2001:db8::2").icmp(2, 0, 1400).quote(answer, 48)
 //
 // Threads: values.
 #pragma once
@@ -37,13 +38,23 @@ class Packet {
   Packet& qinq(std::uint16_t id);                                       ///< 802.1ad
   Packet& ipv4(std::string_view source, std::string_view destination);  ///< TTL 64, id 0, no flags.
   Packet& ipv6(std::string_view source, std::string_view destination);  ///< Hop limit 64.
+  // IPv6 extension headers of so many times 8 bytes, options all padding.
+  Packet& hop_by_hop(std::size_t units = 1);
+  Packet& destination_options(std::size_t units = 1);
+  Packet& routing(std::uint8_t segments_left = 0, std::size_t units = 1);
+  Packet& fragment_header(std::uint16_t offset, bool more, std::uint32_t id);  ///< As fragment().
   /// The outer header of IP in IP: an ipv4() whose payload is the ipv4() or ipv6() that follows.
   Packet& ipip(std::string_view source, std::string_view destination);
   Packet& tcp(std::uint16_t source, std::uint16_t destination, std::uint8_t flags = wire::kTcpAck);
   Packet& udp(std::uint16_t source, std::uint16_t destination);
+  /// The GUE header of variant 0, which follows udp(); variant 1 is an IP header right there.
+  Packet& gue();
+  /// ICMP, or behind IPv6 ICMPv6.
   Packet& icmp_echo(std::uint16_t id, std::uint16_t sequence, bool reply = false);
-  /// Any other ICMP message; `rest` is the second word of its header.
+  /// Any other message; `rest` is the second word of its header.
   Packet& icmp(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0);
+  /// What an ICMP error carries: another packet from its IP header on, as many bytes as given.
+  Packet& quote(const Packet& other, std::size_t most_bytes = SIZE_MAX);
   Packet& arp_request(std::string_view sender_mac, std::string_view sender,
                       std::string_view target);
   Packet& payload(std::size_t size);  ///< 0, 1, 2 ... 255, 0 ...
@@ -52,13 +63,14 @@ class Packet {
   Packet& pad(std::size_t frame_size = 60);  ///< Zeros after the packet, as a short frame has them.
 
   // Fields of the last IP header.
-  Packet& ttl(std::uint8_t n);  ///< IPv6: hop limit.
-  Packet& tos(std::uint8_t n);  ///< IPv6: traffic class.
+  Packet& ttl(std::uint8_t n);       ///< IPv6: hop limit.
+  Packet& tos(std::uint8_t n);       ///< IPv6: traffic class.
+  Packet& protocol(std::uint8_t n);  ///< Or of the last IPv6 extension header.
+  // Of the last IPv4 header; where that is IPv6, they throw.
   Packet& id(std::uint16_t n);
   Packet& df();
   Packet& fragment(std::uint16_t offset, bool more);  ///< Offset in units of 8 bytes.
-  Packet& options(std::size_t words);  ///< IPv4 options: so many words of no-operation.
-  Packet& protocol(std::uint8_t n);
+  Packet& options(std::size_t words);                 ///< So many words of no-operation.
   // Fields of the last TCP header.
   Packet& sequence(std::uint32_t n);
   Packet& acknowledgement(std::uint32_t n);
@@ -94,8 +106,14 @@ class Packet {
     std::optional<std::uint8_t> version, header_words, protocol;
     std::optional<std::uint16_t> length, checksum;
   };
+  struct Extension {
+    std::uint8_t kind = 0;  // its protocol number
+    Bytes bytes;            // but for the first: what follows
+    std::optional<std::uint8_t> protocol;
+  };
+  struct Gue {};
   struct Transport {
-    std::uint8_t protocol = 0;
+    std::uint8_t protocol = 0;        // of ICMP: IPv4's
     wire::Tcp tcp{};                  // TCP, and the ports of UDP
     std::uint8_t type = 0, code = 0;  // ICMP
     std::uint32_t rest = 0;
@@ -107,14 +125,18 @@ class Packet {
     Bytes bytes;
     std::uint16_t ether_type = 0;  // what it is called when it follows a link header
   };
-  using Layer = std::variant<Link, Ip, Transport, Raw>;
+  using Layer = std::variant<Link, Ip, Extension, Gue, Transport, Raw>;
 
   template <class Kind>
   Kind& last();
   Transport& last(std::uint8_t protocol);
-  static void prepend(const Link& link, const Layer* next, Bytes& body);
-  static void prepend(const Ip& ip, const Layer* next, Bytes& body);
-  static void prepend(const Transport& l4, const Ip* ip, Bytes& body);
+  Ip& last_ipv4();
+  Packet& extension(std::uint8_t kind, std::size_t units, std::uint8_t fourth_byte);
+  [[nodiscard]] const Ip* ip_before(std::size_t layer) const;
+  [[nodiscard]] std::uint8_t protocol_behind(std::size_t layer) const;
+  [[nodiscard]] static Bytes header(const Link& link, const Layer* next);
+  [[nodiscard]] static Bytes header(const Ip& ip, std::uint8_t next, std::size_t body_bytes);
+  [[nodiscard]] static Bytes segment(const Transport& l4, const Ip* ip, const Bytes& body);
 
   std::vector<Layer> layers_;
   std::size_t least_size_ = 0;
