@@ -138,6 +138,9 @@ Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previ
   made->udp_timeout = input.udp_timeout;
   made->icmp_errors_per_second = input.icmp_errors_per_second;
   made->input = std::move(input);
+  auto nat = NatTables::build(made->input);
+  if (!nat) return forward_error(nat);
+  made->nat = std::move(*nat);
   if (auto tables = build_tables(*made, previous); !tables) return forward_error(tables);
   fill_backends(*made);
   fill_services(*made);

@@ -9,6 +9,7 @@
 #include "flow/cache.hpp"
 #include "maglev/table.hpp"
 #include "packet/flow_key.hpp"
+#include "snapshot/nat.hpp"
 #include "snapshot/service_table.hpp"
 
 #include <array>
@@ -99,6 +100,7 @@ struct BackendInput {
   std::uint32_t weight = 0;  ///< 0: no new flows.
   BackendNumber number = 0;
   bool draining = false;
+  std::uint16_t port = 0;  ///< For nat, where it listens, host order; 0: the service's port.
   std::optional<Hop> hop;  ///< Absent: packets for it are dropped and counted.
 
   [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining; }
@@ -114,6 +116,7 @@ struct PoolInput {
   std::optional<IpAddress> outer_source6;  ///< Likewise to IPv6 backends.
   std::uint16_t gue_port = kGuePort;       ///< UDP destination port.
   std::uint8_t gue_variant = 1;            ///< 1: the IP header follows UDP; 0: a GUE header first.
+  std::optional<NatInput> nat;             ///< For nat.
   std::vector<BackendInput> backends;
 
   friend bool operator==(const PoolInput&, const PoolInput&) = default;
@@ -158,6 +161,7 @@ struct Snapshot {
   std::vector<Service> services;
   std::vector<Pool> pools;                               ///< Parallel to input.pools.
   std::vector<Backend> backends;                         ///< By number; never empty.
+  NatTables nat;
   std::vector<std::shared_ptr<const PoolTable>> tables;  ///< Keeps what `pools` points into.
   Input input;  ///< Names and addresses, for the slow path.
 
