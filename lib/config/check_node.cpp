@@ -8,6 +8,8 @@
 namespace sluice::config {
 namespace {
 
+constexpr std::size_t kLongestInterfaceName = 15;  // Linux's IFNAMSIZ without its zero
+
 constexpr unsigned kLeastMtuOfV6 = 1280;  // RFC 8200, section 5
 
 /// @return whether lcores and main lcore are sound together.
@@ -91,6 +93,11 @@ void check_ports(Rules& rules, bool lcores_are_sound) {
           rules.fault(fmt::format("interface {} gets what is for no service already",
                                   quoted(port.interface())),
                       "leave exception away; 'tap' is for devices without a kernel interface");
+        if (port.exception == Exception::kTap && port.name.size() > kLongestInterfaceName)
+          rules.fault(
+              fmt::format("{} becomes the interface's name, and is longer than {} characters",
+                          quoted(port.name), kLongestInterfaceName),
+              "give the port a shorter name");
       });
   });
   if (!rules.damaged_at("/ports/0/queues")) check_queues(rules, lcores_are_sound);

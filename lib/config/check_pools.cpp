@@ -2,6 +2,7 @@
 // Rules of pools: table, tunnel, translation, policy, backends, overflow, and QUIC's connection
 // ids.
 #include "config/rules.hpp"
+#include "config/words.hpp"
 #include "maglev/table.hpp"
 
 #include <algorithm>
@@ -26,20 +27,6 @@ bool has_backend_of(const Pool& pool, bool v4) {
   return std::ranges::any_of(pool.backends, [&](const Backend& backend) {
     return !backend.address.is_unspecified() && backend.address.is_v4() == v4;
   });
-}
-
-std::string_view name_of(Forwarding forwarding) {
-  switch (forwarding) {
-    case Forwarding::kL2dsr:
-      return "l2dsr";
-    case Forwarding::kIpip:
-      return "ipip";
-    case Forwarding::kGue:
-      return "gue";
-    case Forwarding::kNat:
-      break;
-  }
-  return "nat";
 }
 
 /// One pool at a time, at its place.
@@ -92,7 +79,7 @@ class PoolRules {
         if (has_backend_of(pool_, true) || !v6) source_given("source", outer.source, "");
         if (v6) source_given("source6", outer.source6, " to IPv6 backends");
       } else if (pool_.encapsulation) {
-        rules_.warning(fmt::format("forwarding '{}' has no tunnel", name_of(pool_.forwarding)),
+        rules_.warning(fmt::format("forwarding '{}' has no tunnel", word(pool_.forwarding)),
                        "remove it, or let the pool forward by 'ipip' or 'gue'");
       }
       if (pool_.forwarding == Forwarding::kIpip &&
@@ -105,7 +92,7 @@ class PoolRules {
   void source_given(std::string_view key, const IpAddress& source, std::string_view to) {
     if (!source.is_unspecified()) return;
     rules_.at(key, [&] {
-      rules_.fault(fmt::format("is required by forwarding '{}'{}", name_of(pool_.forwarding), to),
+      rules_.fault(fmt::format("is required by forwarding '{}'{}", word(pool_.forwarding), to),
                    "give the node's own address that tunnelled packets come from");
     });
   }
@@ -115,9 +102,8 @@ class PoolRules {
     rules_.reader().at("nat", [&] {
       if (pool_.forwarding != Forwarding::kNat) {
         if (pool_.nat)
-          rules_.warning(
-              fmt::format("forwarding '{}' translates nothing", name_of(pool_.forwarding)),
-              "remove it, or let the pool forward by 'nat'");
+          rules_.warning(fmt::format("forwarding '{}' translates nothing", word(pool_.forwarding)),
+                         "remove it, or let the pool forward by 'nat'");
         return;
       }
       if (!pool_.nat) {
@@ -274,7 +260,7 @@ class PoolRules {
       if (backend.port != 0 && !nat && forwarding_known)
         rules_.at("port", [&] {
           rules_.fault(
-              fmt::format("forwarding '{}' keeps the service's port", name_of(pool_.forwarding)),
+              fmt::format("forwarding '{}' keeps the service's port", word(pool_.forwarding)),
               "remove it, or let the pool forward by 'nat'");
         });
     });

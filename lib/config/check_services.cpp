@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules of services: listeners, shards, deny lists, and whether the pools can serve them.
 #include "config/rules.hpp"
+#include "config/words.hpp"
 
 #include <algorithm>
 #include <map>
@@ -49,7 +50,7 @@ void serves(Rules& rules, const Service& service, const Candidate& candidate) {
         fmt::format("the service is {}, but backend {} of pool {} is {}, which forwarding '{}' "
                     "cannot join",
                     family_name(v4), quoted(backend->name), quoted(pool.name), family_name(!v4),
-                    pool.forwarding == Forwarding::kNat ? "nat" : "l2dsr"),
+                    word(pool.forwarding)),
         "give it a pool of one family, or let that pool forward by 'ipip' or 'gue'");
   if (pool.affinity == Affinity::kQuicCid && service.protocol != Protocol::kQuic)
     rules.fault(fmt::format("pool {} has affinity 'quic_cid', but the service is not QUIC",

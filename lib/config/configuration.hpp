@@ -57,6 +57,9 @@ struct Port {
 
   /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
   [[nodiscard]] std::string interface() const;
+  /// The interface by which Linux knows this port: interface(), or the exception path's, which has
+  /// the port's name; empty when there is neither.
+  [[nodiscard]] std::string kernel_interface() const;
   [[nodiscard]] bool is_af_xdp() const;  ///< The device is of DPDK's net_af_xdp driver.
 
   friend bool operator==(const Port&, const Port&) = default;

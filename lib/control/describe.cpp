@@ -17,8 +17,17 @@ std::uint8_t protocol_number(config::Protocol protocol) {
 }
 
 snapshot::Forwarding forwarding_of(config::Forwarding forwarding) {
-  return forwarding == config::Forwarding::kIpip ? snapshot::Forwarding::kIpip
-                                                 : snapshot::Forwarding::kL2dsr;
+  switch (forwarding) {
+    case config::Forwarding::kL2dsr:
+      return snapshot::Forwarding::kL2dsr;
+    case config::Forwarding::kIpip:
+      return snapshot::Forwarding::kIpip;
+    case config::Forwarding::kGue:
+      return snapshot::Forwarding::kGue;
+    case config::Forwarding::kNat:
+      break;
+  }
+  return snapshot::Forwarding::kNat;
 }
 
 flow::Tick ticks(std::chrono::seconds timeout) {
@@ -68,7 +77,12 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
   out.forwarding = forwarding_of(pool.forwarding);
   out.table_size = pool.table_size;
   out.decrement_ttl = pool.decrement_ttl;
-  if (pool.encapsulation) out.outer_source = pool.encapsulation->source;
+  if (const auto& outer = pool.encapsulation) {
+    out.outer_source = outer->source;
+    if (!outer->source6.is_unspecified()) out.outer_source6 = outer->source6;
+    out.gue_variant = static_cast<std::uint8_t>(outer->variant);
+    out.gue_port = outer->port;
+  }
   const auto changes = operator_state.pools.find(pool.name);
   for (const auto& backend : pool.backends) {
     const auto reach = reaches.find(backend.address);
@@ -99,7 +113,7 @@ std::vector<EgressPort> egress_ports(const config::Configuration& configuration,
   std::vector<EgressPort> ports;
   for (std::size_t i = 0; i < configuration.ports.size(); ++i) {
     const auto& port = configuration.ports[i];
-    ports.push_back({port.name, port.interface(),
+    ports.push_back({port.name, port.kernel_interface(),
                      i < macs.size() ? macs[i] : port.mac.value_or(MacAddress{}), port.mtu});
   }
   return ports;
@@ -134,8 +148,8 @@ const snapshot::Hop* usable_hop(const Reach& reach, config::Forwarding forwardin
 std::string problem_of(const Reach& reach, config::Forwarding forwarding) {
   if (usable_hop(reach, forwarding) != nullptr) return {};
   if (reach.hop)
-    return "a router lies in between; l2dsr needs the backend on the port's own network, ipip does "
-           "not";
+    return "a router lies in between; l2dsr needs the backend on the port's own network, the other "
+           "forwarding modes do not";
   return reach.problem.empty() ? "its next hop is not known yet" : reach.problem;
 }
 
@@ -164,6 +178,7 @@ snapshot::Input describe(const config::Configuration& configuration,
                        : parse_hash_key(configuration.hash_key).value_or(default_hash_key());
   input.tcp_timeout = ticks(configuration.flow_cache.tcp_timeout);
   input.udp_timeout = ticks(configuration.flow_cache.udp_timeout);
+  input.icmp_errors_per_second = configuration.protection.icmp_answers_per_second;
   std::map<std::string_view, std::size_t> index_of;
   for (const auto& pool : configuration.pools) {
     index_of.emplace(pool.name, input.pools.size());

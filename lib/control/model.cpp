@@ -16,7 +16,8 @@ namespace {
 bool same_content(const snapshot::Input& a, const snapshot::Input& b) {
   return std::memcmp(&a.hash_key, &b.hash_key, sizeof a.hash_key) == 0 &&
          a.tcp_timeout == b.tcp_timeout && a.udp_timeout == b.udp_timeout &&
-         a.services == b.services && a.pools == b.pools;
+         a.icmp_errors_per_second == b.icmp_errors_per_second && a.services == b.services &&
+         a.pools == b.pools;
 }
 
 // The field table and the rules judge a change as they would judge the file it leads to.

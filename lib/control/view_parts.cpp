@@ -5,14 +5,6 @@
 
 namespace sluice::control {
 
-std::string_view name_of(config::Forwarding forwarding) noexcept {
-  return forwarding == config::Forwarding::kIpip ? "ipip" : "l2dsr";
-}
-
-std::string_view name_of(config::Protocol protocol) noexcept {
-  return protocol == config::Protocol::kTcp ? "tcp" : "udp";
-}
-
 const PoolChanges* changes_of(const Scene& scene, const std::string& pool) {
   const auto& pools = scene.model.operator_state().pools;
   const auto found = pools.find(pool);

@@ -12,9 +12,6 @@
 
 namespace sluice::control {
 
-[[nodiscard]] std::string_view name_of(config::Forwarding forwarding) noexcept;
-[[nodiscard]] std::string_view name_of(config::Protocol protocol) noexcept;
-
 /// The operator's changes to a pool; null: none.
 [[nodiscard]] const PoolChanges* changes_of(const Scene& scene, const std::string& pool);
 [[nodiscard]] bool is_drained(const PoolChanges* changes, const std::string& backend);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a new flow goes, and why.
+#include "config/words.hpp"
 #include "control/view_parts.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,10 +13,11 @@ namespace sluice::control {
 
 Json view_trace(const Scene& scene, const FlowKey& flow) {
   const auto& now = scene.model.snapshot();
-  const auto address = [](const std::uint32_t* words) {
-    std::array<std::uint8_t, 4> bytes{};
+  const auto address = [&](const std::uint32_t* words) {
+    std::array<std::uint8_t, 16> bytes{};
     std::memcpy(bytes.data(), words, bytes.size());
-    return IpAddress::v4(bytes).text();
+    if (flow.family == 6) return IpAddress::v6(bytes).text();
+    return IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]}).text();
   };
   Json out = {{"flow",
                {{"protocol", flow.protocol == wire::kIpProtoTcp ? "tcp" : "udp"},
@@ -37,7 +39,7 @@ Json view_trace(const Scene& scene, const FlowKey& flow) {
   out["service"] = about.name;
   out["pool"] = pool.name;
   out["hash"] = fmt::format("{:016x}", hash);
-  out["forwarding"] = pool.forwarding == snapshot::Forwarding::kIpip ? "ipip" : "l2dsr";
+  out["forwarding"] = config::word(scene.model.running().pools[service->pool].forwarding);
   out["table_size"] = slots.size();
   if (slots.empty()) {
     out["verdict"] = "drop";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The node's parts, one list each: services, pools, backends, workers, drops.
 #include "base/nearest.hpp"
+#include "config/words.hpp"
 #include "control/traffic.hpp"
 #include "control/view_parts.hpp"
 
@@ -107,8 +108,8 @@ Json view_services(const Scene& scene) {
   for (const auto& service : scene.model.running().services) {
     const auto& pool = pools.at(service.pool);
     Json one = {{"name", service.name},   {"address", service.address.text()},
-                {"port", service.port},   {"protocol", name_of(service.protocol)},
-                {"pool", service.pool},   {"forwarding", name_of(pool.forwarding)},
+                {"port", service.port},   {"protocol", config::word(service.protocol)},
+                {"pool", service.pool},   {"forwarding", config::word(pool.forwarding)},
                 {"backends_up", pool.up}, {"backends_total", pool.total}};
     put(one, traffic_of_service(scene.fast_path, scene.model.number(service)));
     services.push_back(std::move(one));
@@ -122,9 +123,9 @@ Json view_pools(const Scene& scene) {
     Json names = Json::array();
     for (const auto& backend : pool.backends) names.push_back(backend.name);
     pools.push_back({{"name", pool.name},
-                     {"forwarding", name_of(pool.forwarding)},
-                     {"policy", "maglev"},
-                     {"affinity", "5tuple"},
+                     {"forwarding", config::word(pool.forwarding)},
+                     {"policy", config::word(pool.policy)},
+                     {"affinity", config::word(pool.affinity)},
                      {"table_size", pool.table_size},
                      {"backends", std::move(names)}});
   }

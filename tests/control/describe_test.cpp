@@ -87,6 +87,39 @@ TEST(Describe, L2dsrDoesNotGoThroughARouterAndIpipDoes) {
   EXPECT_EQ(problem_of(behind_router, config::Forwarding::kIpip), "");
 }
 
+TEST(Describe, TunnelsOfBothFamiliesArriveAsConfigured) {
+  auto c = sample(1);
+  c.pools[0].forwarding = config::Forwarding::kGue;
+  c.pools[0].encapsulation = {.source = v4("10.0.0.1"),
+                              .source6 = IpAddress::parse("2001:db8::1").value(),
+                              .variant = 0,
+                              .port = 9886};
+  c.services[0].address = IpAddress::parse("2001:db8::10").value();
+  c.services[0].protocol = config::Protocol::kQuic;
+  c.protection.icmp_answers_per_second = 7;
+  const auto input = Described(c).input();
+  EXPECT_EQ(input.pools[0].forwarding, snapshot::Forwarding::kGue);
+  EXPECT_EQ(input.pools[0].outer_source, v4("10.0.0.1"));
+  ASSERT_TRUE(input.pools[0].outer_source6);
+  EXPECT_EQ(input.pools[0].outer_source6->text(), "2001:db8::1");
+  EXPECT_EQ(input.pools[0].gue_variant, 0);
+  EXPECT_EQ(input.pools[0].gue_port, 9886);
+  EXPECT_EQ(input.services[0].address.text(), "2001:db8::10");
+  EXPECT_EQ(input.services[0].protocol, 17);
+  EXPECT_EQ(input.icmp_errors_per_second, 7U);
+}
+
+TEST(Describe, NeighboursOfIpv6AreOfIpv6Only) {
+  auto c = sample(1);
+  c.neighbours = {
+      {IpPrefix::parse("::/0").value(), MacAddress::parse("02:00:00:00:00:06").value(), "front"}};
+  c.pools[0].backends = {backend("four", "10.0.1.1"), backend("six", "2001:db8::5")};
+  const auto reaches = configured_reaches(c, egress_ports(c, {}));
+  EXPECT_EQ(reaches.count(v4("10.0.1.1")), 0U);
+  EXPECT_EQ(reaches.at(v4("2001:db8::5")).hop->destination.text(), "02:00:00:00:00:06");
+  EXPECT_FALSE(reaches.at(v4("2001:db8::5")).on_link);
+}
+
 TEST(Describe, TheDevicesOwnMacComesBeforeTheFilesOne) {
   const auto own = MacAddress::parse("02:aa:00:00:00:01").value();
   EXPECT_EQ(egress_ports(sample(1), {own})[0].mac, own);
