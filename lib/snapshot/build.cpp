@@ -99,7 +99,7 @@ Result<void> build_tables(Snapshot& snapshot, const Snapshot* previous) {
   for (auto& table : built) {
     if (!table) return forward_error(table);
     snapshot.pools.push_back(
-        {(*table)->table ? (*table)->table->slots() : std::span<const maglev::Slot>{}});
+        {.slots = (*table)->table ? (*table)->table->slots() : std::span<const maglev::Slot>{}});
     snapshot.tables.push_back(std::move(*table));
   }
   return {};
@@ -111,10 +111,41 @@ void fill_backends(Snapshot& snapshot) {
     for (const auto& backend : pool.backends)
       extent = std::max<std::size_t>(extent, backend.number + 1U);
   snapshot.backends.resize(extent);
+  snapshot.capacities.resize(extent);
   for (std::size_t i = 0; i < snapshot.input.pools.size(); ++i)
-    for (const auto& backend : snapshot.input.pools[i].backends)
+    for (const auto& backend : snapshot.input.pools[i].backends) {
       snapshot.backends[backend.number] =
           make_backend(snapshot.input.pools[i], static_cast<std::uint16_t>(i), backend);
+      snapshot.capacities[backend.number] = {.weight = backend.weight,
+                                             .max_connections = backend.max_connections,
+                                             .load = backend.load};
+    }
+}
+
+Result<void> fill_policies(Snapshot& snapshot) {
+  const auto& pools = snapshot.input.pools;
+  std::size_t rounds = 0;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    auto policy = build_policy(pools[i], i, pools.size(), rounds);
+    if (!policy) return forward_error(policy);
+    snapshot.pools[i].policy = policy->get();
+    snapshot.policies.push_back(std::move(*policy));
+  }
+  return {};
+}
+
+Result<void> fill_rules(Snapshot& snapshot, const Snapshot* previous) {
+  auto decoder = QuicLb::create(snapshot.input.quic_lb);
+  if (!decoder)
+    return fail(decoder.error().code, "quic_lb " + decoder.error().where, "{}",
+                decoder.error().message);
+  snapshot.quic_lb = *decoder;
+  auto rules = build_rules(snapshot.input, previous);
+  if (!rules) return forward_error(rules);
+  snapshot.rules = std::move(*rules);
+  for (std::size_t i = 0; i < snapshot.services.size(); ++i)
+    snapshot.services[i].rules = snapshot.rules[i].get();
+  return {};
 }
 
 void fill_services(Snapshot& snapshot) {
@@ -122,7 +153,8 @@ void fill_services(Snapshot& snapshot) {
   for (const auto& service : snapshot.input.services) {
     entries.push_back({service.address, service.port, service.protocol,
                        static_cast<std::uint32_t>(snapshot.services.size())});
-    snapshot.services.push_back({static_cast<std::uint16_t>(service.pool), service.number});
+    snapshot.services.push_back(
+        {.pool = static_cast<std::uint16_t>(service.pool), .number = service.number});
   }
   snapshot.service_table = ServiceTable(entries);
 }
@@ -137,13 +169,16 @@ Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previ
   made->tcp_timeout = input.tcp_timeout;
   made->udp_timeout = input.udp_timeout;
   made->icmp_errors_per_second = input.icmp_errors_per_second;
+  made->verify_checksums = input.verify_checksums;
   made->input = std::move(input);
   auto nat = NatTables::build(made->input);
   if (!nat) return forward_error(nat);
   made->nat = std::move(*nat);
   if (auto tables = build_tables(*made, previous); !tables) return forward_error(tables);
   fill_backends(*made);
+  if (auto policies = fill_policies(*made); !policies) return forward_error(policies);
   fill_services(*made);
+  if (auto rules = fill_rules(*made, previous); !rules) return forward_error(rules);
   return made;
 }
 

@@ -9,7 +9,10 @@
 #include "flow/cache.hpp"
 #include "maglev/table.hpp"
 #include "packet/flow_key.hpp"
+#include "packet/quic_lb.hpp"
 #include "snapshot/nat.hpp"
+#include "snapshot/policy.hpp"
+#include "snapshot/rules.hpp"
 #include "snapshot/service_table.hpp"
 
 #include <array>
@@ -86,11 +89,13 @@ static_assert(sizeof(Backend) == 128 && offsetof(Backend, header) + 14 + 20 + 8 
 /// A pool as a worker sees it.
 struct Pool {
   std::span<const maglev::Slot> slots;  ///< Backend number of each entry; empty: no backend.
+  const PoolPolicy* policy = nullptr;   ///< Null: new flows take the slot of their hash.
 };
 
 struct Service {
   std::uint16_t pool;    ///< Index into Snapshot::pools.
   std::uint16_t number;  ///< Index of the service's counters; stable over generations.
+  const ServiceRules* rules = nullptr;  ///< Null: all flows go to the pool, and none is refused.
 };
 
 /// What the slow path says of a backend.
@@ -102,6 +107,9 @@ struct BackendInput {
   bool draining = false;
   std::uint16_t port = 0;  ///< For nat, where it listens, host order; 0: the service's port.
   std::optional<Hop> hop;  ///< Absent: packets for it are dropped and counted.
+  std::uint32_t max_connections = 0;    ///< Active flows on this node; 0: any number.
+  std::uint32_t load = 0;               ///< As last reported; see Capacity::load.
+  std::optional<ServerId> server_id{};  ///< For affinity by connection id.
 
   [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining; }
   friend bool operator==(const BackendInput&, const BackendInput&) = default;
@@ -117,6 +125,10 @@ struct PoolInput {
   std::uint16_t gue_port = kGuePort;       ///< UDP destination port.
   std::uint8_t gue_variant = 1;            ///< 1: the IP header follows UDP; 0: a GUE header first.
   std::optional<NatInput> nat;             ///< For nat.
+  Policy policy = Policy::kMaglev;
+  Affinity affinity = Affinity::kFiveTuple;  ///< Of the services that have this pool.
+  double max_load_ratio = 0;  ///< Of the mean load, what one backend may have at most; 0: any.
+  std::optional<std::size_t> overflow{};  ///< Pool of new flows that no backend here may take.
   std::vector<BackendInput> backends;
 
   friend bool operator==(const PoolInput&, const PoolInput&) = default;
@@ -129,6 +141,9 @@ struct ServiceInput {
   std::uint8_t protocol = 0;
   std::size_t pool = 0;  ///< Index into Input::pools.
   std::uint16_t number = 0;
+  std::vector<ShardInput> shards{};
+  Limits limits{};
+  std::vector<IpPrefix> deny{};  ///< Sources whose packets are dropped.
 
   friend bool operator==(const ServiceInput&, const ServiceInput&) = default;
 };
@@ -140,6 +155,8 @@ struct Input {
   flow::Tick tcp_timeout = 0;
   flow::Tick udp_timeout = 0;
   std::uint32_t icmp_errors_per_second = kIcmpErrorsPerSecond;  ///< To one source; 0: none.
+  bool verify_checksums = false;      ///< Drop packets for services whose checksums are wrong.
+  std::vector<QuicLbConfig> quic_lb;  ///< How servers make connection ids.
   std::vector<ServiceInput> services;
   std::vector<PoolInput> pools;
 };
@@ -159,10 +176,15 @@ struct Snapshot {
   std::uint32_t icmp_errors_per_second = 0;  ///< To one source, by all workers; 0: none.
   ServiceTable service_table;                ///< Values are indices into `services`.
   std::vector<Service> services;
-  std::vector<Pool> pools;                               ///< Parallel to input.pools.
-  std::vector<Backend> backends;                         ///< By number; never empty.
+  std::vector<Pool> pools;        ///< Parallel to input.pools.
+  std::vector<Backend> backends;  ///< By number; never empty.
   NatTables nat;
   std::vector<std::shared_ptr<const PoolTable>> tables;  ///< Keeps what `pools` points into.
+  bool verify_checksums = false;
+  QuicLb quic_lb;
+  std::vector<Capacity> capacities;  ///< By backend number; parallel to `backends`.
+  std::vector<std::unique_ptr<const PoolPolicy>> policies;  ///< What `pools` points to.
+  std::vector<std::unique_ptr<const ServiceRules>> rules;   ///< What `services` points to.
   Input input;  ///< Names and addresses, for the slow path.
 
   /// The service of a flow, or null.
@@ -186,8 +208,8 @@ struct Snapshot {
 /// @return the snapshot; kInvalid (a table_size that is not prime or too small for the members, two
 ///   services with one address, port and protocol, a protocol that is neither TCP nor UDP, two
 ///   backends with one number, two of one name in a pool, a number out of range, a backend in a
-///   tunnel whose family has no source address) or kExhausted (more services or pools than
-///   kMost...).
+///   tunnel whose family has no source address, and what build_policy(), build_rules() and
+///   QuicLb::create() say) or kExhausted (more services, pools, rounds or limiters than kMost...).
 /// Cost: one Maglev table a changed pool, pools in parallel on the cores that the
 /// calling thread may run on; 64 bytes a number.
 [[nodiscard]] Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previous);
