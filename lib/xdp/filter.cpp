@@ -269,8 +269,9 @@ Result<void> Filter::detach_others() {
   return {};
 }
 
-Result<void> Filter::set_services(std::span<const ServiceEntry> services) {
-  return make_service_map_equal(state_->services(), services);
+Result<void> Filter::set_services(std::span<const ServiceEntry> services,
+                                  std::span<const NatEntry> nat) {
+  return make_service_map_equal(state_->services(), services, nat);
 }
 
 Result<std::vector<Stat>> Filter::statistics(const std::string& interface) const {

@@ -26,6 +26,13 @@ struct ServiceEntry {
   std::uint32_t number = 0;   ///< The snapshot's number of the service; for readers of the map.
 };
 
+/// An address whose ports NAT lends to the flows of services: all that comes to it is the workers',
+/// and so is every ICMP error about what left from it.
+struct NatEntry {
+  IpAddress address;
+  std::uint8_t protocol = 0;  ///< 6 (TCP) or 17 (UDP).
+};
+
 enum class Mode : std::uint8_t {
   kAuto,     ///< Native where the driver can, else generic.
   kNative,   ///< In the driver, before the kernel makes a packet buffer.
@@ -92,13 +99,14 @@ class Filter {
   /// Detaches what a predecessor left on interfaces that attach() was not called for.
   [[nodiscard]] Result<void> detach_others();
 
-  /// Makes the service map hold exactly `services`, and an entry for each of their addresses. What
-  /// is in both the old and the new set is there at every moment: new ones are added first, then
-  /// old ones removed. Cost: two system calls per entry that stays or changes.
-  /// @return kInvalid (protocol 0, or one address, port and protocol twice), kExhausted (old and
-  /// new
-  ///   together exceed the map's 65536 entries; nothing is changed), kIo.
-  [[nodiscard]] Result<void> set_services(std::span<const ServiceEntry> services);
+  /// Makes the service map hold exactly `services` and `nat`, and an entry for each of their
+  /// addresses. What is in both the old and the new set is there at every moment: new ones are
+  /// added first, then old ones removed. Cost: two system calls per entry that stays or changes.
+  /// @return kInvalid (a protocol that is neither TCP nor UDP, or one address, port and protocol
+  ///   twice), kExhausted (old and new together exceed the map's 65536 entries; nothing is
+  ///   changed), kIo.
+  [[nodiscard]] Result<void> set_services(std::span<const ServiceEntry> services,
+                                          std::span<const NatEntry> nat = {});
 
   /// Counters of an attached interface; their sum is the number of packets it received. Survives a
   /// takeover. @return kNotFound (not attached), kIo.

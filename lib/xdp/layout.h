@@ -9,18 +9,17 @@
 #include <linux/types.h>
 #endif
 
-#define SLUICE_XDP_LAYOUT 1
+#define SLUICE_XDP_LAYOUT 2
 
-/* Entries of each map. Services count once each, and once more for each address and family. */
+/* Entries of each map. Services count once each, and once more for each address. */
 #define SLUICE_XDP_SERVICES 65536
 #define SLUICE_XDP_QUEUES 1024 /* receive queues of one interface */
 #define SLUICE_XDP_COUNTS 16   /* most are spare: a new counter is no new layout */
 
-/* sluice_services: what belongs to a service. Three kinds of entry:
- *   address, port, protocol   that service;
- *   address, 0, protocol      every port of that address and protocol;
- *   address, 0, 0             this is an address of some service: packets for it whose ports cannot
- *                             be read (fragments, lying lengths) are the worker's to count. */
+/* sluice_services: what belongs to a service. Two kinds of entry:
+ *   address, port, protocol   that service; port 0: every port of that address and protocol;
+ *   address, 0, 0             what else is known of an address of some service or of NAT: its value
+ *                             has the flags below, never none. */
 struct sluice_xdp_service_key {
   __u32 address[4]; /* as in the packet (network order); IPv4: word 0, the rest 0 */
   __u16 port;       /* network order */
@@ -28,9 +27,19 @@ struct sluice_xdp_service_key {
   __u8 family;      /* 4 or 6 */
 };
 
+/* Flags of an address entry. A program refuses nothing because of a flag it does not know. */
+enum sluice_xdp_address {
+  SLUICE_XDP_TCP_SERVICE = 1 << 0, /* some service has the address and protocol: its fragments */
+  SLUICE_XDP_UDP_SERVICE = 1 << 1,
+  SLUICE_XDP_TCP_EVERY_PORT = 1 << 2, /* a service has every port of it */
+  SLUICE_XDP_UDP_EVERY_PORT = 1 << 3,
+  SLUICE_XDP_TCP_NAT = 1 << 4, /* NAT lends its ports: all that comes to it is the workers' */
+  SLUICE_XDP_UDP_NAT = 1 << 5,
+};
+
 struct sluice_xdp_service {
   __u32 number;      /* the snapshot's number of the service; 0 for an address entry */
-  __u32 flags;       /* none yet; a program refuses nothing because of a flag it does not know */
+  __u32 flags;       /* of an address entry; 0 for a service */
   __u64 reserved[3]; /* 0; room for refusal at once, probe answers and limits */
 };
 
@@ -44,9 +53,9 @@ struct sluice_xdp_settings {
 /* sluice_stats: per interface and CPU; every packet is counted under exactly one of these. */
 enum sluice_xdp_stat {
   SLUICE_XDP_PASS,      /* not for a service: to Linux */
-  SLUICE_XDP_REDIRECT,  /* for a service: to the worker */
-  SLUICE_XDP_FRAGMENT,  /* a fragment for a service address: to the worker, which counts it */
-  SLUICE_XDP_MALFORMED, /* a lying or cut header, for a service address: likewise */
+  SLUICE_XDP_REDIRECT,  /* for a service or for NAT, its ICMP included: to the worker */
+  SLUICE_XDP_FRAGMENT,  /* a fragment, for an address and protocol of such: to the worker */
+  SLUICE_XDP_MALFORMED, /* a lying or cut header, for an address of such: likewise */
   SLUICE_XDP_NO_SOCKET, /* for the worker, but no socket serves its queue: to Linux */
   SLUICE_XDP_STATS,
 };

@@ -5,6 +5,7 @@
 #include "xdp/pins.hpp"
 
 #include <bpf/bpf.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,17 +36,40 @@ sluice_xdp_service_key key_of(const IpAddress& address, std::uint16_t port, std:
   return key;
 }
 
-Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services) {
+// The flag for TCP, or for UDP; 0 for a protocol that no service has.
+std::uint32_t either(std::uint8_t protocol, std::uint32_t tcp, std::uint32_t udp) {
+  if (protocol == IPPROTO_TCP) return tcp;
+  return protocol == IPPROTO_UDP ? udp : 0;
+}
+
+Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services,
+                                  std::span<const NatEntry> nat) {
   ServiceMap wanted;
+  const auto of_address = [&](const IpAddress& address) -> std::uint32_t& {
+    return wanted.try_emplace(key_of(address, 0, 0)).first->second.flags;
+  };
+  const auto no_protocol = [](std::string where, std::uint8_t protocol) {
+    return fail(Errc::kInvalid, std::move(where), "protocol {} is neither TCP (6) nor UDP (17)",
+                protocol);
+  };
   for (std::size_t i = 0; i < services.size(); ++i) {
     const ServiceEntry& entry = services[i];
     const std::string where = fmt::format("/services/{}", i);
-    if (entry.protocol == 0) return fail(Errc::kInvalid, where, "protocol 0 is no protocol");
+    const auto some = either(entry.protocol, SLUICE_XDP_TCP_SERVICE, SLUICE_XDP_UDP_SERVICE);
+    if (some == 0) return no_protocol(where, entry.protocol);
     const auto key = key_of(entry.address, entry.port, entry.protocol);
     if (!wanted.try_emplace(key, sluice_xdp_service{entry.number, 0, {}}).second)
       return fail(Errc::kInvalid, where, "{} port {} protocol {} is there twice",
                   entry.address.text(), entry.port, entry.protocol);
-    wanted.try_emplace(key_of(entry.address, 0, 0));
+    of_address(entry.address) |= some;
+    if (entry.port == 0)
+      of_address(entry.address) |=
+          either(entry.protocol, SLUICE_XDP_TCP_EVERY_PORT, SLUICE_XDP_UDP_EVERY_PORT);
+  }
+  for (const NatEntry& entry : nat) {
+    const auto lent = either(entry.protocol, SLUICE_XDP_TCP_NAT, SLUICE_XDP_UDP_NAT);
+    if (lent == 0) return no_protocol("NAT address " + entry.address.text(), entry.protocol);
+    of_address(entry.address) |= lent;
   }
   return wanted;
 }
@@ -68,8 +92,9 @@ Result<KeySet> present_keys(int map) {
 
 }  // namespace
 
-Result<void> make_service_map_equal(int map, std::span<const ServiceEntry> services) {
-  const auto wanted = wanted_entries(services);
+Result<void> make_service_map_equal(int map, std::span<const ServiceEntry> services,
+                                    std::span<const NatEntry> nat) {
+  const auto wanted = wanted_entries(services, nat);
   if (!wanted) return forward_error(wanted);
   const auto present = present_keys(map);
   if (!present) return forward_error(present);

@@ -12,6 +12,7 @@
 namespace sluice::xdp {
 
 /// As Filter::set_services(); `map` is a descriptor of sluice_services.
-[[nodiscard]] Result<void> make_service_map_equal(int map, std::span<const ServiceEntry> services);
+[[nodiscard]] Result<void> make_service_map_equal(int map, std::span<const ServiceEntry> services,
+                                                  std::span<const NatEntry> nat);
 
 }  // namespace sluice::xdp

@@ -4,12 +4,15 @@
 #include "packet/parse.hpp"
 #include "support/packet.hpp"
 #include "xdp/filter.skel.h"
+#include "xdp/frames.hpp"
 #include "xdp/layout.h"
 #include "xdp/sandbox.hpp"
+#include "xdp/services.hpp"
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -22,40 +25,58 @@ namespace sluice::xdp {
 namespace {
 
 using sluice::test::Bytes;
-using sluice::test::Packet;
-
-constexpr const char* kClient = "198.51.100.7";
-constexpr const char* kVip = "203.0.113.10";         // TCP 443, UDP 53
-constexpr const char* kWholeVip = "203.0.113.20";    // TCP, every port
-constexpr const char* kHostAddress = "203.0.113.1";  // of no service
+using test::kVip;
 
 /// The rule in the words of the worker: what parse_frame() says, and the services.
 class Oracle {
  public:
-  void add(std::string_view address, std::uint16_t port, std::uint8_t protocol) {
-    const std::uint32_t word = IpAddress::parse(address).value().words()[0];
-    services_.emplace(word, __builtin_bswap16(port), protocol);
-    addresses_.insert(word);
+  void serve(const char* address, std::uint16_t port, std::uint8_t protocol) {
+    services_.push_back({IpAddress::parse(address).value(), port, protocol, 1});
+    ports_.emplace(words(address), __builtin_bswap16(port), protocol);
+    vips_.insert(words(address));
+    fragments_.emplace(words(address), protocol);
+  }
+  void lend(const char* address, std::uint8_t protocol) {
+    nat_.push_back({IpAddress::parse(address).value(), protocol});
+    lent_.emplace(words(address), protocol);
+    fragments_.emplace(words(address), protocol);
   }
   [[nodiscard]] std::uint32_t judge(const Bytes& frame) const {
     Parsed parsed;
     const Verdict verdict = parse_frame(frame, frame.size(), parsed);
-    const std::uint32_t to = parsed.key.destination[0];
-    if (verdict == Verdict::kHost) return SLUICE_XDP_PASS;
-    if (verdict == Verdict::kForward)
-      return services_.contains({to, parsed.key.destination_port, parsed.key.protocol}) ||
-                     services_.contains({to, 0, parsed.key.protocol})
-                 ? SLUICE_XDP_REDIRECT
-                 : SLUICE_XDP_PASS;
-    if (parsed.key.family != 4 || !addresses_.contains(to)) return SLUICE_XDP_PASS;
-    return verdict == Verdict::kFragment ? SLUICE_XDP_FRAGMENT : SLUICE_XDP_MALFORMED;
+    const FlowKey& key = parsed.key;
+    Words to{};
+    std::ranges::copy(key.destination, to.begin());
+    if (verdict == Verdict::kHost || key.family == 0) return SLUICE_XDP_PASS;
+    if (verdict != Verdict::kForward) {
+      const bool known = std::ranges::any_of(
+          fragments_, [&](const auto& some) { return std::get<0>(some) == to; });
+      return known ? SLUICE_XDP_MALFORMED : SLUICE_XDP_PASS;
+    }
+    if (parsed.kind == Kind::kEcho)
+      return vips_.contains(to) ? SLUICE_XDP_REDIRECT : SLUICE_XDP_PASS;
+    if (parsed.fragmented)
+      return fragments_.contains({to, key.protocol}) ? SLUICE_XDP_FRAGMENT : SLUICE_XDP_PASS;
+    const bool ours = ports_.contains({to, key.destination_port, key.protocol}) ||
+                      ports_.contains({to, 0, key.protocol}) || lent_.contains({to, key.protocol});
+    return ours ? SLUICE_XDP_REDIRECT : SLUICE_XDP_PASS;
   }
   [[nodiscard]] const auto& services() const { return services_; }
-  [[nodiscard]] const auto& addresses() const { return addresses_; }
+  [[nodiscard]] const auto& nat() const { return nat_; }
 
  private:
-  std::set<std::tuple<std::uint32_t, std::uint16_t, std::uint8_t>> services_;
-  std::set<std::uint32_t> addresses_;
+  using Words = std::array<std::uint32_t, 4>;  // as in the key: no IPv4 address looks like IPv6's
+  static Words words(const char* address) {
+    Words r{};
+    std::ranges::copy(IpAddress::parse(address).value().words(), r.begin());
+    return r;
+  }
+  std::vector<ServiceEntry> services_;
+  std::vector<NatEntry> nat_;
+  std::set<std::tuple<Words, std::uint16_t, std::uint8_t>> ports_;
+  std::set<Words> vips_;
+  std::set<std::tuple<Words, std::uint8_t>> lent_;
+  std::set<std::tuple<Words, std::uint8_t>> fragments_;
 };
 
 class FilterProgram : public test::Sandboxed {
@@ -65,17 +86,18 @@ class FilterProgram : public test::Sandboxed {
     if (IsSkipped()) return;
     object_.reset(filter_bpf__open_and_load());
     ASSERT_NE(object_, nullptr) << "the kernel refuses the program";
-    rule_.add(kVip, 443, 6);
-    rule_.add(kVip, 53, 17);
-    rule_.add(kWholeVip, 0, 6);
-    for (const auto& [address, port, protocol] : rule_.services()) insert(address, port, protocol);
-    for (const auto address : rule_.addresses()) insert(address, 0, 0);
-  }
-
-  void insert(std::uint32_t address, std::uint16_t port, std::uint8_t protocol) {
-    const sluice_xdp_service_key key{{address, 0, 0, 0}, port, protocol, 4};
-    const sluice_xdp_service value{};
-    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(object_->maps.sluice_services), &key, &value, 0), 0);
+    for (const char* vip : {kVip, test::kVip6}) {
+      rule_.serve(vip, 443, 6);
+      rule_.serve(vip, 53, 17);
+    }
+    rule_.serve(test::kWholeVip, 0, 6);
+    rule_.serve(test::kWholeVip6, 0, 17);
+    rule_.lend(test::kNat, 6);
+    rule_.lend(test::kNat, 17);
+    rule_.lend(test::kNat6, 17);
+    const auto filled = make_service_map_equal(bpf_map__fd(object_->maps.sluice_services),
+                                               rule_.services(), rule_.nat());
+    ASSERT_TRUE(filled) << filled.error().text();
   }
 
   void put_socket() {
@@ -122,76 +144,24 @@ class FilterProgram : public test::Sandboxed {
   Oracle rule_;
 };
 
-Packet to(const char* destination) { return Packet().eth().ipv4(kClient, destination); }
-
-struct Kind {
-  const char* name;
-  Packet packet;
-  std::uint32_t stat;
-};
-
-std::vector<Kind> kinds() {
-  return {
-      {"tcp service", to(kVip).tcp(40000, 443).payload(20), SLUICE_XDP_REDIRECT},
-      {"udp service", to(kVip).udp(40000, 53).payload(20), SLUICE_XDP_REDIRECT},
-      {"tcp options", to(kVip).tcp(40000, 443).tcp_options(3), SLUICE_XDP_REDIRECT},
-      {"ip options", to(kVip).options(10).tcp(40000, 443), SLUICE_XDP_REDIRECT},
-      {"padded", to(kVip).udp(40000, 53).pad(60), SLUICE_XDP_REDIRECT},
-      {"vlan", Packet().eth().vlan(5).ipv4(kClient, kVip).tcp(40000, 443), SLUICE_XDP_REDIRECT},
-      {"qinq", Packet().eth().qinq(7).vlan(5).ipv4(kClient, kVip).udp(1, 53), SLUICE_XDP_REDIRECT},
-      {"three tags", Packet().eth().qinq(7).vlan(5).vlan(6).ipv4(kClient, kVip).udp(1, 53),
-       SLUICE_XDP_PASS},
-      {"every port", to(kWholeVip).tcp(40000, 1), SLUICE_XDP_REDIRECT},
-      {"every port, port 0", to(kWholeVip).tcp(40000, 0), SLUICE_XDP_REDIRECT},
-      {"every port of another protocol", to(kWholeVip).udp(40000, 1), SLUICE_XDP_PASS},
-      {"other port", to(kVip).tcp(40000, 22), SLUICE_XDP_PASS},
-      {"port 0 of a service with a port", to(kVip).tcp(40000, 0), SLUICE_XDP_PASS},
-      {"port of the other protocol", to(kVip).udp(40000, 443), SLUICE_XDP_PASS},
-      {"other address", to(kHostAddress).tcp(40000, 443), SLUICE_XDP_PASS},
-      {"from the service", Packet().eth().ipv4(kVip, kClient).tcp(443, 443), SLUICE_XDP_PASS},
-      {"icmp to a service", to(kVip).icmp_echo(1, 1).payload(8), SLUICE_XDP_PASS},
-      {"arp", Packet().eth().arp_request("02:00:00:00:00:02", kClient, kVip), SLUICE_XDP_PASS},
-      {"ipv6", Packet().eth().ipv6("2001:db8::1", "2001:db8::2").tcp(1, 443), SLUICE_XDP_PASS},
-      {"protocol 0", to(kVip).tcp(40000, 443).protocol(0), SLUICE_XDP_PASS},
-      {"first fragment", to(kVip).fragment(0, true).tcp(40000, 443), SLUICE_XDP_FRAGMENT},
-      {"later fragment", to(kVip).fragment(9, false).tcp(40000, 443), SLUICE_XDP_FRAGMENT},
-      {"don't fragment", to(kVip).df().tcp(40000, 443), SLUICE_XDP_REDIRECT},
-      {"fragment for the host", to(kHostAddress).fragment(9, true).tcp(1, 443), SLUICE_XDP_PASS},
-      {"icmp fragment", to(kVip).fragment(0, true).icmp_echo(1, 1), SLUICE_XDP_PASS},
-      {"wrong version", to(kVip).ip_version(5).tcp(40000, 443), SLUICE_XDP_MALFORMED},
-      {"short header", to(kVip).header_length(4).tcp(40000, 443), SLUICE_XDP_MALFORMED},
-      {"header beyond total", to(kVip).header_length(15).tcp(1, 443), SLUICE_XDP_MALFORMED},
-      {"total beyond frame", to(kVip).total_length(1400).tcp(40000, 443), SLUICE_XDP_MALFORMED},
-      {"total below header", to(kVip).total_length(19).tcp(40000, 443), SLUICE_XDP_MALFORMED},
-      {"no room for tcp", to(kVip).total_length(39).tcp(40000, 443), SLUICE_XDP_MALFORMED},
-      {"data offset short", to(kVip).tcp(40000, 443).data_offset(4), SLUICE_XDP_MALFORMED},
-      {"data offset long", to(kVip).tcp(40000, 443).data_offset(15), SLUICE_XDP_MALFORMED},
-      {"udp length short", to(kVip).udp(40000, 53).udp_length(7), SLUICE_XDP_MALFORMED},
-      {"udp length long", to(kVip).udp(40000, 53).udp_length(9), SLUICE_XDP_MALFORMED},
-      {"lie to the host", to(kHostAddress).total_length(1400).tcp(1, 443), SLUICE_XDP_PASS},
-      {"lying icmp to a service", to(kVip).total_length(1400).icmp_echo(1, 1),
-       SLUICE_XDP_MALFORMED},
-  };
-}
-
 TEST_F(FilterProgram, EveryKindOfFrameGoesWhereItBelongs) {
   put_socket();
-  for (const auto& kind : kinds()) {
-    EXPECT_EQ(stat_of(kind.packet), kind.stat) << kind.name;
-    EXPECT_EQ(rule_.judge(kind.packet), kind.stat) << kind.name;
+  for (const auto& kind : test::frame_kinds()) {
+    EXPECT_EQ(stat_of(kind.frame), kind.stat) << kind.name;
+    EXPECT_EQ(rule_.judge(kind.frame), kind.stat) << kind.name;
   }
 }
 
 TEST_F(FilterProgram, BothEntriesDecideAlike) {
   put_socket();
-  for (const auto& kind : kinds())
-    EXPECT_EQ(stat_of(kind.packet, object_->progs.xsk_def_prog), kind.stat) << kind.name;
+  for (const auto& kind : test::frame_kinds())
+    EXPECT_EQ(stat_of(kind.frame, object_->progs.xsk_def_prog), kind.stat) << kind.name;
 }
 
 TEST_F(FilterProgram, FramesCutAtEveryLengthAreJudgedAsTheWorkerJudgesThem) {
   put_socket();
-  for (const auto& kind : kinds()) {
-    const Bytes whole = kind.packet;
+  for (const auto& kind : test::frame_kinds()) {
+    const Bytes whole = kind.frame;
     for (std::size_t length = 14; length < whole.size(); ++length) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
       ASSERT_EQ(stat_of(cut), rule_.judge(cut)) << kind.name << " cut at " << length;
@@ -202,12 +172,12 @@ TEST_F(FilterProgram, FramesCutAtEveryLengthAreJudgedAsTheWorkerJudgesThem) {
 TEST_F(FilterProgram, DamagedFramesAreJudgedAsTheWorkerJudgesThem) {
   put_socket();
   std::independent_bits_engine<std::mt19937, 32, std::uint32_t> random(std::mt19937(1));
-  const auto all = kinds();
+  const auto all = test::frame_kinds();
   std::array<unsigned, SLUICE_XDP_STATS> seen{};
   for (unsigned i = 0; i < 20000; ++i) {
-    Bytes frame = all[random() % all.size()].packet;
+    Bytes frame = all[random() % all.size()].frame;
     for (unsigned n = random() % 3; n <= 2; ++n)
-      frame[12 + random() % std::min<std::size_t>(frame.size() - 12, 50)] =
+      frame[12 + random() % std::min<std::size_t>(frame.size() - 12, 110)] =
           static_cast<std::byte>(random());
     const auto stat = stat_of(frame);
     ASSERT_EQ(stat, rule_.judge(frame)) << "frame " << i;
@@ -219,15 +189,15 @@ TEST_F(FilterProgram, DamagedFramesAreJudgedAsTheWorkerJudgesThem) {
 }
 
 TEST_F(FilterProgram, WithoutASocketWhatIsForAServiceGoesToLinuxAndIsCounted) {
-  for (const auto& kind : kinds())
-    EXPECT_EQ(stat_of(kind.packet),
+  for (const auto& kind : test::frame_kinds())
+    EXPECT_EQ(stat_of(kind.frame),
               kind.stat == SLUICE_XDP_PASS ? SLUICE_XDP_PASS : SLUICE_XDP_NO_SOCKET)
         << kind.name;
 }
 
 TEST_F(FilterProgram, BytesAreCountedFromTheEthernetHeaderOn) {
   put_socket();
-  const Bytes frame = to(kVip).tcp(40000, 443).payload(100);
+  const Bytes frame = test::to(kVip).tcp(40000, 443).payload(100);
   ASSERT_EQ(stat_of(frame), SLUICE_XDP_REDIRECT);
   const std::uint32_t index = SLUICE_XDP_REDIRECT;
   std::vector<sluice_xdp_count> counts(static_cast<std::size_t>(libbpf_num_possible_cpus()));

@@ -112,15 +112,37 @@ TEST_F(FilterTest, TheServiceMapEqualsTheGivenSetAndOneAddressEntryEach) {
                                              service("203.0.113.10", 53, 17, 2),
                                              service("203.0.113.20", 0, 6, 3)}));
   using Map = std::map<std::string, std::uint32_t>;
-  EXPECT_EQ(pinned_services(), (Map{{"203.0.113.10 443 6", 1},
-                                    {"203.0.113.10 53 17", 2},
-                                    {"203.0.113.20 0 6", 3},
-                                    {"203.0.113.10", 0},
-                                    {"203.0.113.20", 0}}));
+  EXPECT_EQ(pinned_services(),
+            (Map{{"203.0.113.10 443 6", 1},
+                 {"203.0.113.10 53 17", 2},
+                 {"203.0.113.20 0 6", 3},
+                 {"203.0.113.10", SLUICE_XDP_TCP_SERVICE | SLUICE_XDP_UDP_SERVICE},
+                 {"203.0.113.20", SLUICE_XDP_TCP_SERVICE | SLUICE_XDP_TCP_EVERY_PORT}}));
   ASSERT_TRUE(filter.set_services(std::array{service("203.0.113.10", 443, 6, 9)}));
-  EXPECT_EQ(pinned_services(), (Map{{"203.0.113.10 443 6", 9}, {"203.0.113.10", 0}}));
+  EXPECT_EQ(pinned_services(),
+            (Map{{"203.0.113.10 443 6", 9}, {"203.0.113.10", SLUICE_XDP_TCP_SERVICE}}));
   ASSERT_TRUE(filter.set_services({}));
   EXPECT_EQ(pinned_services(), Map{});
+}
+
+TEST_F(FilterTest, AddressesOfNatAndOfIpv6HaveEntriesThatSayWhatTheyAre) {
+  Filter filter = open();
+  const NatEntry tcp{IpAddress::parse("10.0.0.2").value(), 6};
+  const NatEntry udp{IpAddress::parse("10.0.0.2").value(), 17};
+  const NatEntry udp6{IpAddress::parse("2001:db8::10").value(), 17};
+  using Map = std::map<std::string, std::uint32_t>;
+  ASSERT_TRUE(filter.set_services(std::array{service("2001:db8::10", 443, 6, 4)},
+                                  std::array{tcp, udp, udp6}));
+  EXPECT_EQ(pinned_services(), (Map{{"2001:db8::10 443 6", 4},
+                                    {"2001:db8::10", SLUICE_XDP_TCP_SERVICE | SLUICE_XDP_UDP_NAT},
+                                    {"10.0.0.2", SLUICE_XDP_TCP_NAT | SLUICE_XDP_UDP_NAT}}));
+  ASSERT_TRUE(filter.set_services({}, std::array{udp}));
+  EXPECT_EQ(pinned_services(), (Map{{"10.0.0.2", SLUICE_XDP_UDP_NAT}}));
+  const auto wrong = filter.set_services({}, std::array{NatEntry{udp6.address, 1}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().text(),
+            "NAT address 2001:db8::10: protocol 1 is neither TCP (6) nor UDP (17)");
+  EXPECT_EQ(pinned_services().size(), 1U);
 }
 
 TEST_F(FilterTest, ABadSetOfServicesChangesNothing) {

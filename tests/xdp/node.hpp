@@ -79,7 +79,8 @@ class FilterTest : public test::Sandboxed {
   }
 };
 
-/// Numbers by "address port protocol" as the pinned map has them; address entries as "address".
+/// Numbers by "address port protocol" as the pinned map has them; flags of address entries by
+/// "address".
 inline std::map<std::string, std::uint32_t> pinned_services() {
   std::map<std::string, std::uint32_t> found;
   const UniqueFd map(bpf_obj_get("/sys/fs/bpf/sluice/edge-1/sluice_services"));
@@ -88,11 +89,13 @@ inline std::map<std::string, std::uint32_t> pinned_services() {
   while (bpf_map_get_next_key(map.get(), previous, &key) == 0) {
     sluice_xdp_service value{};
     EXPECT_EQ(bpf_map_lookup_elem(map.get(), &key, &value), 0);
-    std::array<std::uint8_t, 4> bytes{};
+    std::array<std::uint8_t, 16> bytes{};
     std::memcpy(bytes.data(), key.address, bytes.size());
-    std::string text = IpAddress::v4(bytes).text();
+    const auto address = key.family == 4 ? IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]})
+                                         : IpAddress::v6(bytes);
+    std::string text = address.text();
     if (key.protocol != 0) text += fmt::format(" {} {}", __builtin_bswap16(key.port), key.protocol);
-    found[text] = value.number;
+    found[text] = key.protocol != 0 ? value.number : value.flags;
     previous = &key;
   }
   return found;
