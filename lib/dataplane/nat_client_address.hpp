@@ -35,7 +35,7 @@ namespace sluice::dataplane {
                                      const std::byte* tcp) noexcept;
 
 /// Puts the header or option into a packet that carries it, with lengths and checksums. Do it
-/// before translate(). The offsets in `p` stay right, its l3_length grows.
+/// before set_ends(). The offsets in `p` stay right, its l3_length grows.
 /// @return kForward; or kNoRoom with the packet as it was.
 [[nodiscard]] Verdict insert_client_address(rte_mbuf& packet, Parsed& p,
                                             const flow::NatSession& s) noexcept;

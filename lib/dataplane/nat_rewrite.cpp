@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/nat_rewrite.hpp"
 
+#include "dataplane/nat_client_address.hpp"
+#include "packet/checksum_delta.hpp"
+
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -65,8 +68,9 @@ NatEnds translated_ends(const flow::NatSession& s, NatSide from) noexcept {
           s.port[flow::kNatClient]};
 }
 
-namespace detail {
+namespace {
 
+/// Stores both ends in an IP header and what it has of a checksum; returns the change of addresses.
 ChecksumDelta store_addresses(std::byte* ip, std::uint8_t family, const NatEnds& to) noexcept {
   ChecksumDelta delta;
   if (family == 4) {
@@ -78,11 +82,13 @@ ChecksumDelta store_addresses(std::byte* ip, std::uint8_t family, const NatEnds&
   return delta;
 }
 
+/// As set_ends(), of a quoted packet that may end early and in whose `all` something has changed.
+/// @return the change of all its bytes.
 ChecksumDelta translate_quote(std::span<std::byte> quote, std::size_t l4, std::uint8_t family,
-                              std::uint8_t protocol, const NatEnds& to) noexcept {
+                              std::uint8_t protocol, const NatEnds& to,
+                              ChecksumDelta all) noexcept {
   // In IPv4 the addresses and their own checksum cancel out.
   const ChecksumDelta addresses = store_addresses(quote.data(), family, to);
-  ChecksumDelta all;
   all.store(quote.data() + l4, Ports{to.source_port, to.destination_port});
   ChecksumDelta covered = all;
   covered.add(addresses);
@@ -94,6 +100,12 @@ ChecksumDelta translate_quote(std::span<std::byte> quote, std::size_t l4, std::u
   }
   return all;
 }
+
+/// The ends of an error itself, and those of what it quotes.
+struct ErrorEnds {
+  NatEnds outer;
+  NatEnds quote;
+};
 
 ErrorEnds error_ends(const std::byte* ip, const flow::NatSession& s, NatSide from) noexcept {
   ErrorEnds ends{translated_ends(s, from), {}};
@@ -108,17 +120,7 @@ ErrorEnds error_ends(const std::byte* ip, const flow::NatSession& s, NatSide fro
   return ends;
 }
 
-}  // namespace detail
-
-void translate(std::byte* ip, std::byte* l4, std::uint8_t family, std::uint8_t protocol,
-               const NatEnds& to) noexcept {
-  ChecksumDelta delta = detail::store_addresses(ip, family, to);
-  if (l4 == nullptr) return;
-  delta.store(l4, Ports{to.source_port, to.destination_port});
-  std::byte* sum = l4 + checksum_offset(protocol);
-  wire::store(sum, l4_checksum(wire::load<Be16>(sum), protocol, delta));
-}
-
+/// Where TCP or UDP begins in a quoted packet, or 0 when `quote` ends before 8 bytes of it.
 std::size_t quoted_l4(std::span<const std::byte> quote, std::uint8_t family) noexcept {
   constexpr std::size_t kLeast = 8;
   std::size_t at = sizeof(wire::Ipv6);
@@ -136,6 +138,34 @@ std::size_t quoted_l4(std::span<const std::byte> quote, std::uint8_t family) noe
     }
   }
   return at + kLeast <= quote.size() ? at : 0;
+}
+
+}  // namespace
+
+void set_ends(std::byte* ip, std::byte* l4, std::uint8_t family, std::uint8_t protocol,
+              const NatEnds& to) noexcept {
+  ChecksumDelta delta = store_addresses(ip, family, to);
+  if (l4 == nullptr) return;
+  delta.store(l4, Ports{to.source_port, to.destination_port});
+  std::byte* sum = l4 + checksum_offset(protocol);
+  wire::store(sum, l4_checksum(wire::load<Be16>(sum), protocol, delta));
+}
+
+void translate_error(std::span<std::byte> ip, std::size_t icmp, const flow::NatSession& s,
+                     NatSide from) noexcept {
+  const auto quote = ip.subspan(icmp + sizeof(wire::Icmp));
+  const std::size_t l4 = quoted_l4(quote, s.family);
+  if (l4 == 0) return;  // parse_frame() has seen to it
+  const auto [outer, inner] = error_ends(ip.data(), s, from);
+  ChecksumDelta delta;
+  if (s.protocol == wire::kIpProtoTcp && from == NatSide::kBackend) {
+    std::byte* at = quote.data() + l4 + offsetof(wire::Tcp, sequence);
+    delta.store(at, Be32::from_host(unshifted(s, wire::load<Be32>(at).to_host())));
+  }
+  delta = translate_quote(quote, l4, s.family, s.protocol, inner, delta);
+  const auto addresses = store_addresses(ip.data(), s.family, outer);
+  if (s.family == 6) delta.add(addresses);  // ICMPv6 has a pseudo header
+  delta.update(ip.data() + icmp + offsetof(wire::Icmp, checksum));
 }
 
 void set_fragment_id(std::byte* ip, std::uint8_t family, std::uint32_t id) noexcept {

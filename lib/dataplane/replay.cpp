@@ -158,8 +158,12 @@ class Replay {
       const auto now = static_cast<flow::Tick>(swept_ & flow::kTickMask);
       state_.flows.sweep(state_.flows.lines(), now, longest);
       state_.fragments.sweep(state_.fragments.lines(), now, kFragmentTicks);
+      state_.nat.sweep_all(now);
     }
     if (tick - swept_ >= kStep) swept_ = tick;
+    if (tick == nat_swept_) return;
+    nat_swept_ = tick;  // ports that have rested are free again at once
+    state_.nat.sweep_all(static_cast<flow::Tick>(tick & flow::kTickMask));
   }
 
   void process_and_write(Input& input, CaptureWriter& writer,
@@ -200,7 +204,8 @@ class Replay {
   bool started_ = false;
   double latest_ = 0;        ///< Seconds since the first packet, scaled.
   std::uint64_t swept_ = 0;  ///< Tick of the last sweep.
-  std::uint64_t read_ = 0;   ///< Packets read.
+  std::uint64_t nat_swept_ = 0;
+  std::uint64_t read_ = 0;  ///< Packets read.
   std::optional<Read> ahead_;
 };
 

@@ -17,6 +17,7 @@ using snapshot::Forwarding;
 Verdict rewritten(Burst& b, std::uint16_t i, const snapshot::Backend& to) noexcept {
   if (!to.reachable) return Verdict::kNoNextHop;
   if (to.forwarding == Forwarding::kL2dsr) return redirect(*b.packet[i], b.parsed[i], to);
+  if (to.forwarding == Forwarding::kNat) return Verdict::kForward;  // not yet: Nat::translate()
   return encapsulate(*b.packet[i], b.parsed[i], to, b.hash[i]);
 }
 
@@ -45,8 +46,11 @@ void classify(Burst& b, const snapshot::Snapshot& now) noexcept {
         continue;
       }
       b.service[i] = p.kind == Kind::kLaterFragment ? now.find_portless(p.key) : now.find(p.key);
-      if (b.service[i] == nullptr) b.verdict[i] = Verdict::kHost;
-    } else if (p.key.family != 0 && !now.service_table.has_address(p.key)) {
+      // What comes back from a backend has no verdict but this until its session is found.
+      if (b.service[i] == nullptr)
+        b.verdict[i] = now.nat.is_return(p.key) ? Verdict::kNoNatSession : Verdict::kHost;
+    } else if (p.key.family != 0 && !now.service_table.has_address(p.key) &&
+               !now.nat.is_return(p.key)) {
       b.verdict[i] = Verdict::kHost;  // Linux judges the faults of its own packets
     }
   }
@@ -87,6 +91,7 @@ void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexce
   look_up(b, now, state);
   steer(b, now, state);
   rewrite(b, now);
+  state.nat.translate(b, now, state.tick);
   answer(b, now, state);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/worker.hpp"
 
+#include "base/assert.hpp"
 #include "dataplane/stages.hpp"
 
 #include <rte_cycles.h>
@@ -11,7 +12,9 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
+#include <random>
 
 namespace sluice::dataplane {
 namespace {
@@ -21,6 +24,15 @@ namespace {
 constexpr std::uint64_t kSweepsPerSecond = 1000;
 constexpr std::size_t kSweepSeconds = 1800;
 constexpr unsigned kTransmitAttempts = 4;  // a queue that the kernel drains may need a second push
+
+/// Where NAT sessions are placed is nobody's business, other nodes' included.
+HashKey secret_of_its_own() {
+  std::random_device random;
+  const auto key = parse_hash_key(
+      fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random()));
+  SLUICE_ASSERT(key, "32 digits are a secret");
+  return *key;
+}
 
 }  // namespace
 
@@ -51,16 +63,28 @@ Result<void> Worker::allocate() {
   const auto fragments =
       zeroed.operator()<flow::Line>(flow::Cache::lines_for(kFragmentedDatagrams));
   const auto answers = zeroed.operator()<flow::MeterLine>(kAnswerLines);
+  const flow::NatShare share(settings_.workers, settings_.number);
+  const flow::NatSize sessions = nat_size(settings_.nat_sessions);
+  const auto nat =
+      zeroed.operator()<NatLine>(flow::NatTable::bytes_for(sessions, share) / sizeof(NatLine) + 1);
   const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
   const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
-  if (lines.empty() || fragments.empty() || answers.empty() || services.empty() || backends.empty())
-    return fail(
-        Errc::kExhausted, fmt::format("worker {}", settings_.number),
-        "no memory for a flow cache of {} flows; raise /dpdk/memory_mb or lower /flow_cache/flows",
-        settings_.flows);
+  if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || services.empty() ||
+      backends.empty())
+    return fail(Errc::kExhausted, fmt::format("worker {}", settings_.number),
+                "no memory for a flow cache of {} flows and {} NAT sessions; raise /dpdk/memory_mb "
+                "or lower /flow_cache/flows or /flow_cache/nat_sessions",
+                settings_.flows, settings_.nat_sessions);
   counters_ = std::make_unique<Counters>(services, backends);
-  state_ = std::make_unique<WorkerState>(WorkerMemory{lines, fragments, answers}, rte_get_tsc_hz(),
-                                         settings_.workers);
+  state_ = std::make_unique<WorkerState>(WorkerMemory{lines,
+                                                      fragments,
+                                                      answers,
+                                                      {.memory = std::as_writable_bytes(nat),
+                                                       .size = sessions,
+                                                       .share = share,
+                                                       .secret = secret_of_its_own(),
+                                                       .hand_over = settings_.hand_over}},
+                                         rte_get_tsc_hz(), settings_.workers);
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
   sweep_cycles_ = rte_get_tsc_hz() / kSweepsPerSecond;
@@ -103,6 +127,7 @@ void Worker::keep_time(std::uint64_t tsc) noexcept {
   if (tsc >= next_sweep_) {
     state_->flows.sweep(sweep_lines_, state_->tick, longest_timeout_);
     state_->fragments.sweep(1, state_->tick, kFragmentTicks);
+    state_->nat.sweep(state_->tick);
     next_sweep_ = tsc + sweep_cycles_;
   }
 }
@@ -112,27 +137,51 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   std::uint32_t received = 0;
   const snapshot::Snapshot& now = reader.current();
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
-  for (const Queue& queue : settings_.queues) {
-    poll_queue(queue, b, now);
-    received += b.size;
-  }
+  for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
+  if (settings_.hand_over != nullptr) received += poll_hand_over(b, now);
   counters_->polls.add(1);
   if (received == 0) counters_->empty_polls.add(1);
   reader.quiescent();  // from here on no pointer into `now` is held
   return received;
 }
 
-void Worker::poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept {
+std::uint16_t Worker::poll_queue(const Queue& queue, Burst& b,
+                                 const snapshot::Snapshot& now) noexcept {
   b.size = rte_eth_rx_burst(settings_.ports[queue.port].id, queue.queue, b.packet.data(), kBurst);
-  if (b.size == 0) return;
+  const std::uint16_t received = b.size;
+  if (received == 0) return 0;
+  b.port = queue.port;
+  handle(b, now);
+  return received;
+}
+
+/// Packets that other workers received and whose NAT sessions are here.
+std::uint16_t Worker::poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept {
+  std::uint16_t received = 0;
+  std::array<rte_mbuf*, kBurst> taken;
+  for (unsigned from = 0; from < settings_.workers; ++from) {
+    if (from == settings_.number) continue;
+    const unsigned n = settings_.hand_over->take(from, settings_.number, taken);
+    for (unsigned at = 0; at < n;) {  // a burst comes from one port
+      b.size = 0;
+      b.port = taken[at]->port;
+      while (at < n && taken[at]->port == b.port) b.packet[b.size++] = taken[at++];
+      handle(b, now);
+    }
+    received = static_cast<std::uint16_t>(received + n);
+  }
+  return received;
+}
+
+void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
+  state_->cycles = rte_rdtsc();
+  process(b, now, *state_);
+  // Packets that process() has handed to another worker are received there.
   std::uint64_t bytes = 0;
-  for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.packet[i]->pkt_len;
+  for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.length[i];
   counters_->rx_packets.add(b.size);
   counters_->rx_bytes.add(bytes);
   counters_->bursts.add(1);
-  b.port = queue.port;
-  state_->cycles = rte_rdtsc();
-  process(b, now, *state_);
   transmit(b);
   count(b, *counters_);
 }

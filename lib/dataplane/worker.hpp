@@ -36,7 +36,9 @@ struct WorkerSettings {
   unsigned lcore = 0;
   std::vector<Queue> queues;
   std::vector<WorkerPort> ports;
-  std::uint32_t flows = 1U << 20;  ///< Capacity of the flow cache.
+  std::uint32_t flows = 1U << 20;         ///< Capacity of the flow cache.
+  std::uint32_t nat_sessions = 1U << 16;  ///< Connections that it translates at once.
+  HandOver* hand_over = nullptr;          ///< Null where there is one worker.
 };
 
 class Worker {
@@ -61,6 +63,7 @@ class Worker {
 
   [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
   [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
+  [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }
   [[nodiscard]] const WorkerSettings& settings() const noexcept { return settings_; }
 
  private:
@@ -68,7 +71,9 @@ class Worker {
   [[nodiscard]] Result<void> allocate();
   static int run_on_lcore(void* self) noexcept;
   void run() noexcept;
-  void poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
+  std::uint16_t poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
+  std::uint16_t poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept;
+  void handle(Burst& b, const snapshot::Snapshot& now) noexcept;
   void transmit(Burst& b) noexcept;
   void keep_time(std::uint64_t tsc) noexcept;
 

@@ -4,10 +4,13 @@
 // Threads: one worker; any thread may read the caches' statistics and samples.
 #pragma once
 
+#include "dataplane/nat.hpp"
 #include "flow/cache.hpp"
 #include "flow/meter.hpp"
+#include "packet/flow_key.hpp"
 #include "snapshot/snapshot.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +23,7 @@ struct WorkerMemory {
   std::span<flow::Line> flows;
   std::span<flow::Line> fragments;
   std::span<flow::MeterLine> answers;
+  NatSettings nat;
 };
 
 /// Datagrams whose fragments are on their way at one time, and sources that were sent ICMP errors
@@ -37,7 +41,8 @@ struct WorkerState {
         fragments(memory.fragments),
         answers(memory.answers),
         cycles_per_second(clock_hz),
-        workers(worker_count) {}
+        workers(worker_count),
+        nat(memory.nat) {}
 
   flow::Cache flows;
   flow::Cache fragments;      ///< Backend of a datagram, by hash of addresses, protocol and id.
@@ -48,6 +53,7 @@ struct WorkerState {
   unsigned workers;          ///< That share a rate.
   flow::Rate answer_rate{};  ///< Of the generation at hand.
   std::uint64_t generation = ~std::uint64_t{0};
+  Nat nat;
 
   /// Once a burst: works out what depends on the snapshot alone, when it is another one.
   void adopt(const snapshot::Snapshot& now) noexcept {
@@ -62,17 +68,38 @@ struct WorkerState {
   static constexpr std::uint32_t kAnswerBurst = 10;
 };
 
+/// What NAT's memory is allocated in.
+struct alignas(128) NatLine {
+  std::byte bytes[128];
+};
+
 /// A worker's memory from the ordinary heap: for replay, tests and benchmarks.
 struct HeapMemory {
-  explicit HeapMemory(std::size_t flow_count)
+  /// @param flow_count  also the count of NAT sessions, up to 65536.
+  explicit HeapMemory(std::size_t flow_count, const flow::NatShare& share = {1, 0})
       : flows(flow::Cache::lines_for(flow_count)),
         fragments(flow::Cache::lines_for(kFragmentedDatagrams)),
-        answers(kAnswerLines) {}
-  [[nodiscard]] WorkerMemory spans() noexcept { return {flows, fragments, answers}; }
+        answers(kAnswerLines),
+        nat_share(share),
+        nat_sessions(nat_size(std::min<std::size_t>(flow_count, 1U << 16))),
+        nat(flow::NatTable::bytes_for(nat_sessions, nat_share) / sizeof(NatLine) + 1) {}
+  [[nodiscard]] WorkerMemory spans(HandOver* hand_over = nullptr) noexcept {
+    return {flows,
+            fragments,
+            answers,
+            {.memory = std::as_writable_bytes(std::span(nat)),
+             .size = nat_sessions,
+             .share = nat_share,
+             .secret = default_hash_key(),
+             .hand_over = hand_over}};
+  }
 
   std::vector<flow::Line> flows;
   std::vector<flow::Line> fragments;
   std::vector<flow::MeterLine> answers;
+  flow::NatShare nat_share;
+  flow::NatSize nat_sessions;
+  std::vector<NatLine> nat;
 };
 
 }  // namespace sluice::dataplane

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/nat.hpp"
+
+#include "dataplane/encapsulate.hpp"
+#include "dataplane/nat_client_address.hpp"
+#include "dataplane/nat_rewrite.hpp"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice::dataplane {
+namespace {
+
+using flow::NatSession;
+using flow::NatSide;
+using flow::NatState;
+using snapshot::Backend;
+
+constexpr std::size_t kMacBytes = 12;
+
+bool opens(const Parsed& p) noexcept {
+  return (p.tcp_flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
+}
+
+bool is_tcp(const Parsed& p) noexcept {
+  return p.kind == Kind::kFlow && p.key.protocol == wire::kIpProtoTcp;
+}
+
+std::size_t tcp_bytes(const Parsed& p, const std::byte* tcp) noexcept {
+  if (p.fragmented) return sizeof(wire::Tcp);  // its options may be in the next one
+  return (std::to_integer<std::size_t>(tcp[offsetof(wire::Tcp, data_offset)]) >> 4U) * 4;
+}
+
+/// The session's backend is still what it was when the session began.
+bool is_current(const NatSession& s, const snapshot::Snapshot& now) noexcept {
+  if (s.backend >= now.backends.size()) return false;
+  const Backend& to = now.backends[s.backend];
+  if (to.state == snapshot::State::kAbsent || to.forwarding != snapshot::Forwarding::kNat)
+    return false;
+  const auto& target = now.nat.target(s.backend);
+  return target.address == s.address(flow::kNatBackend) &&
+         (target.port == 0 || target.port == s.port[flow::kNatBackend]);
+}
+
+std::uint8_t flags_of(const snapshot::NatPool& pool, const Parsed& p) noexcept {
+  if (p.key.protocol != wire::kIpProtoTcp) return 0;
+  if (pool.client_address == snapshot::ClientAddress::kProxyV2) return flow::kNatProxy;
+  return pool.client_address == snapshot::ClientAddress::kToa ? flow::kNatToa : std::uint8_t{0};
+}
+
+Verdict verdict_of(flow::NatOutcome o) noexcept {
+  return o == flow::NatOutcome::kNoPort ? Verdict::kNoNatPort : Verdict::kNatTableFull;
+}
+
+/// Takes packets that were handed over out of a burst, as if they had not been received here.
+void close_gaps(Burst& b, const std::array<bool, kBurst>& gone) noexcept {
+  std::uint16_t to = 0;
+  for (std::uint16_t i = 0; i < b.size; ++i) {
+    if (gone[i]) continue;
+    if (to != i) {
+      b.packet[to] = b.packet[i];
+      b.length[to] = b.length[i];
+      b.parsed[to] = b.parsed[i];
+      b.service[to] = b.service[i];
+      b.hash[to] = b.hash[i];
+      b.backend[to] = b.backend[i];
+      b.new_flow[to] = b.new_flow[i];
+      b.egress[to] = b.egress[i];
+      b.verdict[to] = b.verdict[i];
+    }
+    ++to;
+  }
+  b.size = to;
+}
+
+}  // namespace
+
+std::byte* Nat::Job::frame() const noexcept { return rte_pktmbuf_mtod(b.packet[i], std::byte*); }
+
+std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
+  FlowKey key = p.key;  // the id stands where the ports do
+  key.source_port = static_cast<std::uint16_t>(p.fragment_id);
+  key.destination_port = static_cast<std::uint16_t>(p.fragment_id >> 16);
+  return table_.hash(key) | 1U;
+}
+
+// Three passes over the packets that are NAT's: the first starts the loads of the index, the second
+// those of the sessions that it names, the third translates in the order of arrival.
+void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick) noexcept {
+  if (!now.nat.any()) return;
+  timeouts_ = {.tcp = now.tcp_timeout, .udp = now.udp_timeout};
+  std::array<std::uint16_t, kBurst> packet;
+  std::array<std::uint64_t, kBurst> hash;
+  std::array<NatSide, kBurst> side;
+  unsigned count = 0;
+  for (std::uint16_t i = 0; i < b.size; ++i) {
+    const bool back = b.verdict[i] == Verdict::kNoNatSession && b.service[i] == nullptr;
+    const bool forth = b.verdict[i] == Verdict::kForward &&
+                       now.backends[b.backend[i]].forwarding == snapshot::Forwarding::kNat;
+    if (!back && !forth) continue;
+    const Parsed& p = b.parsed[i];
+    packet[count] = i;
+    side[count] = back ? NatSide::kBackend : NatSide::kClient;
+    hash[count] = p.kind == Kind::kLaterFragment ? datagram_hash(p) : table_.hash(p.key);
+    table_.prefetch(hash[count++]);
+  }
+  if (count == 0) return;
+  for (unsigned n = 0; n < count; ++n) table_.prefetch_session(hash[n]);
+  std::array<bool, kBurst> gone{};
+  bool any_gone = false;
+  for (unsigned n = 0; n < count; ++n) {
+    const std::uint16_t i = packet[n];
+    const Job job{b, now, tick, i, hash[n]};
+    if (side[n] == NatSide::kClient) {
+      b.verdict[i] = from_client(job);
+      continue;
+    }
+    unsigned owner = table_.share().worker();
+    b.verdict[i] = from_backend(job, owner);
+    if (owner == table_.share().worker()) continue;
+    gone[i] = give(b, i, owner);
+    any_gone |= gone[i];
+    if (!gone[i]) b.verdict[i] = Verdict::kHandOverFull;
+  }
+  if (any_gone) close_gaps(b, gone);
+}
+
+bool Nat::give(Burst& b, std::uint16_t i, unsigned owner) noexcept {
+  b.packet[i]->port = b.port;  // the other worker goes on from there
+  return hand_over_ != nullptr && hand_over_->give(table_.share().worker(), owner, b.packet[i]);
+}
+
+NatSession* Nat::of_fragment(const Job& job) noexcept {
+  const NatDatagram* d = fragments_.find(job.hash, job.tick);
+  if (d == nullptr || d->owner != table_.share().worker()) return nullptr;
+  NatSession& s = table_.session(d->session);
+  return s.serial == d->serial && s.state != NatState::kFree ? &s : nullptr;
+}
+
+// From the client.
+
+NatSession* Nat::of_client(const Job& job) noexcept {
+  NatSession* s = job.parsed().kind == Kind::kLaterFragment
+                      ? of_fragment(job)
+                      : table_.find(NatSide::kClient, job.parsed().key, job.hash);
+  if (s == nullptr || is_current(*s, job.now)) return s;
+  table_.retire(*s, job.tick);  // the backend is gone, and the connection with it
+  return nullptr;
+}
+
+Verdict Nat::from_client(const Job& job) noexcept {
+  const Parsed& p = job.parsed();
+  NatSession* s = of_client(job);
+  const bool begins = p.kind == Kind::kFlow && (p.key.protocol != wire::kIpProtoTcp || opens(p));
+  if (s == nullptr && !begins) return Verdict::kNoNatSession;
+  auto& number = job.b.backend[job.i];
+  const bool again = s != nullptr && opens(p) && s->state == NatState::kClosing;
+  if (s != nullptr && !again) number = s->backend;
+  const auto* to = &job.now.backends[number];
+  if (!to->reachable) return Verdict::kNoNextHop;
+  if (to->decrement_ttl && p.ttl <= 1) return Verdict::kTtlExpired;
+  if (p.l3_length > to->mtu) return Verdict::kTooBig;
+  if (s == nullptr || again) {
+    if (const Verdict v = open(job, s); v != Verdict::kForward) return v;
+    number = s->backend;
+    to = &job.now.backends[number];
+    if (!to->reachable) return Verdict::kNoNextHop;
+  }
+  if (is_tcp(p) && carries_insertion(*s, p, job.frame() + p.l4_offset)) {
+    if (p.l3_length + insertion_bytes(*s) > to->mtu) return Verdict::kTooBig;
+    const Verdict v = insert_client_address(*job.b.packet[job.i], job.parsed(), *s);
+    if (v != Verdict::kForward) return v;
+  } else if (is_tcp(p)) {
+    shift_sequence(*s, job.frame() + p.l4_offset);
+  }
+  send_to_backend(job, *s, *to);
+  return Verdict::kForward;
+}
+
+/// A session for a packet that begins a connection; over one that is closing, if `session` is such.
+Verdict Nat::open(const Job& job, NatSession*& session) noexcept {
+  const Parsed& p = job.parsed();
+  const flow::BackendNumber number = job.b.backend[job.i];
+  const auto& target = job.now.nat.target(number);
+  const auto& pool = job.now.nat.pool(job.now.backends[number].pool);
+  if (target.family != p.key.family) return Verdict::kNoNatPort;
+  const auto opened =
+      table_.open({.key = p.key,
+                   .hash = job.hash,
+                   .backend = target.address,
+                   .backend_port = target.port != 0 ? target.port : p.key.destination_port,
+                   .number = number,
+                   .locals = pool.sources(p.key.family),
+                   .first_port = pool.first_port,
+                   .last_port = pool.last_port,
+                   .flags = flags_of(pool, p)},
+                  job.tick);
+  if (opened.session != nullptr) {
+    if (session != nullptr) table_.retire(*session, job.tick);
+    session = opened.session;
+    return Verdict::kForward;
+  }
+  if (session == nullptr) return verdict_of(opened.outcome);
+  table_.reopen(*session, job.tick);
+  return Verdict::kForward;
+}
+
+void Nat::send_to_backend(const Job& job, NatSession& s, const Backend& to) noexcept {
+  const Parsed& p = job.parsed();
+  std::byte* frame = job.frame();
+  if (p.kind == Kind::kFlow) {
+    const auto path = path_of(frame, p.l3_offset, job.b.port);
+    if (s.path != path) s.path = path;
+  }
+  rewrite_datagram(job, s, NatSide::kClient, frame + p.l3_offset);
+  if (to.decrement_ttl) decrement_ttl(frame + p.l3_offset, s.family);
+  std::memcpy(frame, to.header.data(), kMacBytes);
+  job.b.egress[job.i] = to.port;
+}
+
+/// Follows the packet's state and gives it its new addresses, ports, numbers and fragment id.
+void Nat::rewrite_datagram(const Job& job, NatSession& s, NatSide from, std::byte* ip) noexcept {
+  const Parsed& p = job.parsed();
+  if (p.kind == Kind::kIcmpError) {
+    const auto* end = job.frame() + job.b.packet[job.i]->data_len;
+    const auto here = std::min(static_cast<std::size_t>(end - ip), std::size_t{p.l3_length});
+    const auto icmp = static_cast<std::size_t>(p.l4_offset - p.l3_offset);
+    translate_error({ip, here}, icmp, s, from);
+    return;
+  }
+  std::byte* l4 = p.kind == Kind::kFlow ? ip + (p.l4_offset - p.l3_offset) : nullptr;
+  if (l4 != nullptr) {
+    std::uint32_t sequence = 0;
+    std::uint32_t acknowledgement = 0;
+    if (is_tcp(p)) {
+      sequence = wire::load<Be32>(l4 + offsetof(wire::Tcp, sequence)).to_host();
+      acknowledgement = wire::load<Be32>(l4 + offsetof(wire::Tcp, acknowledgement)).to_host();
+      if (from == NatSide::kBackend) answer_to_client(s, l4, tcp_bytes(p, l4));
+    }
+    table_.track(s, from, p.tcp_flags, sequence, acknowledgement, job.tick);
+  }
+  set_ends(ip, l4, s.family, s.protocol, translated_ends(s, from));
+  if (!p.fragmented) return;
+  const std::uint64_t hash = l4 == nullptr ? job.hash : datagram_hash(p);
+  NatDatagram& d = fragments_.assign(hash, job.tick);
+  d.session = table_.number(s);
+  d.serial = s.serial;
+  d.owner = static_cast<std::uint16_t>(table_.share().worker());
+  set_fragment_id(ip, s.family, d.id);
+}
+
+// From the backend.
+
+Verdict Nat::from_backend(const Job& job, unsigned& owner) noexcept {
+  const Parsed& p = job.parsed();
+  NatSession* s = nullptr;
+  if (p.kind == Kind::kLaterFragment) {
+    const NatDatagram* d = fragments_.find(job.hash, job.tick);
+    if (d != nullptr) owner = d->owner;
+    s = of_fragment(job);
+  } else {
+    owner = table_.share().owner(__builtin_bswap16(p.key.destination_port));
+    if (owner != table_.share().worker()) {
+      if (p.fragmented) {
+        NatDatagram& d = fragments_.assign(datagram_hash(p), job.tick);
+        d.owner = static_cast<std::uint16_t>(owner);
+      }
+      return Verdict::kNoNatSession;
+    }
+    s = table_.find(NatSide::kBackend, p.key, job.hash);
+  }
+  if (s == nullptr) return Verdict::kNoNatSession;
+  const auto* service = job.now.find(nat_key(*s, NatSide::kClient));
+  if ((s->flags & flow::kNatDetached) != 0 || service == nullptr || !is_current(*s, job.now)) {
+    // Nobody waits for it; but as long as the backend speaks, its port is not free.
+    table_.retire(*s, job.tick);
+    return Verdict::kNoNatSession;
+  }
+  job.b.backend[job.i] = s->backend;
+  const bool decrement = job.now.backends[s->backend].decrement_ttl;
+  job.b.new_flow[job.i] = false;
+  if (decrement && p.ttl <= 1) return Verdict::kTtlExpired;
+  job.b.service[job.i] = service;
+  return send_to_client(job, *s, decrement);
+}
+
+Verdict Nat::send_to_client(const Job& job, NatSession& s, bool decrement) noexcept {
+  const Parsed& p = job.parsed();
+  if (!set_link(*job.b.packet[job.i], p.l3_offset, s.family, s.path)) return Verdict::kNoRoom;
+  std::byte* ip = job.frame() + sizeof(wire::Ethernet) + s.path.tags * sizeof(wire::Vlan);
+  rewrite_datagram(job, s, NatSide::kBackend, ip);
+  if (decrement) decrement_ttl(ip, s.family);
+  job.b.egress[job.i] = s.path.port;
+  return Verdict::kForward;
+}
+
+}  // namespace sluice::dataplane
