@@ -54,11 +54,10 @@ Result<std::uint32_t> weight_of(const Plain& value) {
   return value.get<std::uint32_t>();
 }
 
-Result<IpAddress> parse_v4(const Request& request, std::string_view key) {
+Result<IpAddress> parse_address(const Request& request, std::string_view key) {
   const auto given = request.parameter(key).value_or("");
   const auto address = IpAddress::parse(given);
-  if (!address || !address->is_v4())
-    return fail(Errc::kInvalid, std::string(key), "'{}' is not an IPv4 address", given);
+  if (!address) return fail(Errc::kInvalid, std::string(key), "'{}' is not an IP address", given);
   return *address;
 }
 
@@ -119,21 +118,24 @@ Result<FlowKey> parse_flow(const Request& request) {
   const auto protocol = request.parameter("protocol").value_or("");
   if (protocol != "tcp" && protocol != "udp")
     return fail(Errc::kInvalid, "protocol", "'{}' is neither tcp nor udp", protocol);
-  const auto source = parse_v4(request, "source");
+  const auto source = parse_address(request, "source");
   if (!source) return forward_error(source);
-  const auto destination = parse_v4(request, "destination");
+  const auto destination = parse_address(request, "destination");
   if (!destination) return forward_error(destination);
+  if (source->family() != destination->family())
+    return fail(Errc::kInvalid, "destination", "'{}' is not of the family of the source",
+                destination->text());
   const auto source_port = parse_port(request, "source_port");
   if (!source_port) return forward_error(source_port);
   const auto destination_port = parse_port(request, "destination_port");
   if (!destination_port) return forward_error(destination_port);
   FlowKey key{};
-  key.source[0] = source->words()[0];
-  key.destination[0] = destination->words()[0];
+  std::ranges::copy(source->words(), key.source);
+  std::ranges::copy(destination->words(), key.destination);
   key.source_port = Be16::from_host(*source_port).wire();
   key.destination_port = Be16::from_host(*destination_port).wire();
   key.protocol = protocol == "tcp" ? wire::kIpProtoTcp : wire::kIpProtoUdp;
-  key.family = 4;
+  key.family = source->is_v4() ? 4 : 6;
   return key;
 }
 

@@ -82,6 +82,10 @@ Content decode_link(const nlmsghdr* message) {
     if (type == IFLA_IFNAME) {
       if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0) return false;
       link.name = mnl_attr_get_str(attribute);
+    } else if (type == IFLA_MTU) {
+      const auto mtu = number_from(attribute);
+      link.mtu = mtu.value_or(0);
+      return mtu.has_value();
     } else if (type == IFLA_ADDRESS) {
       link.mac = mac_from(attribute).value_or(MacAddress{});
     }
@@ -121,6 +125,18 @@ Content decode_neighbour(const nlmsghdr* message) {
   return neighbour;
 }
 
+// The MTU among a route's metrics; 0: none is set.
+std::optional<std::uint32_t> mtu_of_metrics(const nlattr* metrics) {
+  std::optional<std::uint32_t> mtu = 0;
+  const auto take = [](const nlattr* attribute, void* to) {
+    if (mnl_attr_get_type(attribute) == RTAX_MTU)
+      *static_cast<std::optional<std::uint32_t>*>(to) = number_from(attribute);
+    return MNL_CB_OK;
+  };
+  if (mnl_attr_parse_nested(metrics, take, &mtu) != MNL_CB_OK) return std::nullopt;
+  return mtu;
+}
+
 Content decode_route(const nlmsghdr* message) {
   const auto* const about = fixed_part<rtmsg>(message);
   if (about == nullptr) return Broken{};
@@ -133,6 +149,11 @@ Content decode_route(const nlmsghdr* message) {
       const auto index = number_from(attribute);
       route.interface_index = index ? static_cast<int>(*index) : 0;
       return route.interface_index > 0;
+    }
+    if (type == RTA_METRICS) {
+      const auto mtu = mtu_of_metrics(attribute);
+      route.mtu = mtu.value_or(0);
+      return mtu.has_value();
     }
     if (type == RTA_GATEWAY) {
       route.gateway = address_from(about->rtm_family, bytes, size);

@@ -24,6 +24,7 @@ struct Link {
   int index = 0;
   std::string name;
   MacAddress mac;
+  std::uint32_t mtu = 0;  ///< Bytes of the largest IP packet; 0: not said.
   bool ethernet = false;  ///< Its link-layer addresses are six bytes long.
   bool up = false;        ///< Set up by the operator.
   bool carrier = false;   ///< The other end is there.
@@ -45,6 +46,7 @@ struct Route {
   std::uint8_t type = 0;  ///< RTN_UNICAST, RTN_LOCAL, ...
   int interface_index = 0;
   std::optional<IpAddress> gateway;  ///< Of either family; absent: the address is on the link.
+  std::uint32_t mtu = 0;             ///< Of the route or of the path behind it; 0: the interface's.
 };
 
 struct RoutesChanged {};  ///< A route, an address, a rule or a next-hop object: ask again.

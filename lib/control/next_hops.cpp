@@ -58,6 +58,11 @@ std::pair<HopState, std::string_view> state_of_type(unsigned type) {
   }
 }
 
+/// 0 is not known.
+std::uint32_t least_mtu(std::uint32_t a, std::uint32_t b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+}
+
 /// A MAC that a frame can be sent to. Interfaces without ARP give their own address for all.
 bool usable(const netlink::Neighbour& neighbour, const netlink::Link& link) {
   return (neighbour.state & kUsable) != 0 && neighbour.mac && !neighbour.mac->is_zero() &&
@@ -71,9 +76,10 @@ NextHops::NextHops(EventLoop& loop, netlink::Socket news, netlink::Socket questi
     : loop_(loop), news_(std::move(news)), questions_(std::move(questions)) {}
 
 Result<std::unique_ptr<NextHops>> NextHops::open(EventLoop& loop) {
-  constexpr std::array<unsigned, 6> kGroups{RTNLGRP_LINK,       RTNLGRP_NEIGH,
-                                            RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR,
-                                            RTNLGRP_IPV4_RULE,  RTNLGRP_NEXTHOP};
+  constexpr std::array<unsigned, 9> kGroups{
+      RTNLGRP_LINK,       RTNLGRP_NEIGH,       RTNLGRP_NEXTHOP,
+      RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE,
+      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_RULE};
   auto news = netlink::Socket::open(kGroups);  // before the first question, or a change is missed
   if (!news) return forward_error(news);
   auto questions = netlink::Socket::open({});
@@ -258,7 +264,6 @@ void NextHops::ask_route(const IpAddress& address, Wanted& wanted) {
   wanted.route = {};
   wanted.refusal = 0;
   wanted.failure.clear();
-  if (!address.is_v4()) return;
   const auto asked = questions_.ask(
       netlink::Request::route_to(address),
       [&](const netlink::Message& message) {
@@ -343,7 +348,6 @@ NextHop NextHops::evaluate(const IpAddress& address, const Wanted& wanted) const
     hop.problem = fmt::format("{}: {}", address.text(), why);
     return hop;
   };
-  if (!address.is_v4()) return give_up(HopState::kUnsupported, "only IPv4 next hops are followed");
   if (!wanted.failure.empty()) return give_up(HopState::kUnknown, wanted.failure);
   if (wanted.refusal != 0) {
     const auto [state, why] = state_of_refusal(wanted.refusal);
@@ -359,6 +363,7 @@ NextHop NextHops::evaluate(const IpAddress& address, const Wanted& wanted) const
   hop.on_link = !wanted.route.gateway;
   hop.gateway = wanted.route.gateway.value_or(address);
   if (link == links_.end()) return give_up(HopState::kLinkDown, "its interface is gone");
+  hop.mtu = least_mtu(wanted.route.mtu, link->second.mtu);
   return reach_neighbour(std::move(hop), link->second);
 }
 
@@ -371,6 +376,7 @@ NextHop NextHops::reach_neighbour(NextHop hop, const netlink::Link& link) const 
   if (!link.up || !link.carrier)
     return give_up(HopState::kLinkDown, fmt::format("interface {} {}", link.name,
                                                     link.up ? "has no carrier" : "is down"));
+  const std::string_view protocol = hop.gateway.is_v4() ? "ARP" : "neighbour discovery";
   const Key key{hop.interface_index, hop.gateway};
   const auto entry = neighbours_.find(key);
   if (link.ethernet && entry != neighbours_.end() && usable(entry->second, link)) {
@@ -381,15 +387,17 @@ NextHop NextHops::reach_neighbour(NextHop hop, const netlink::Link& link) const 
   if (!link.ethernet || !link.arp)
     return give_up(HopState::kNoLinkAddress,
                    fmt::format("interface {} {}", link.name,
-                               link.ethernet ? "does not use ARP" : "has no MAC addresses"));
+                               link.ethernet ? fmt::format("does not use {}", protocol)
+                                             : "has no MAC addresses"));
   const auto target = targets_.find(key);
   const bool known = target != targets_.end();
   if (known && target->second.no_room)
-    return give_up(HopState::kTableFull,
-                   "the kernel's neighbour table is full; raise net.ipv4.neigh.default.gc_thresh3");
+    return give_up(HopState::kTableFull, fmt::format("the kernel's neighbour table is full; raise "
+                                                     "net.{}.neigh.default.gc_thresh3",
+                                                     hop.gateway.is_v4() ? "ipv4" : "ipv6"));
   if (known && target->second.failed)
-    return give_up(HopState::kNoAnswer,
-                   fmt::format("{} does not answer ARP on {}", hop.gateway.text(), link.name));
+    return give_up(HopState::kNoAnswer, fmt::format("{} does not answer {} on {}",
+                                                    hop.gateway.text(), protocol, link.name));
   return give_up(HopState::kResolving,
                  fmt::format("{} is being resolved on {}", hop.gateway.text(), link.name));
 }

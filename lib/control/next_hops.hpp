@@ -34,7 +34,6 @@ enum class HopState : std::uint8_t {
   kLinkDown,       ///< The interface is down or has no carrier.
   kNoLinkAddress,  ///< The interface has no MAC addresses, or does not ask for them.
   kTableFull,      ///< The kernel's neighbour table has no room.
-  kUnsupported,    ///< Not IPv4.
   kUnknown,        ///< Not among the wanted addresses, or the kernel could not be asked.
 };
 
@@ -45,7 +44,8 @@ struct NextHop {
   std::string interface;    ///< The name of that; the caller decides whether it is a port of ours.
   IpAddress gateway;  ///< Whose MAC it is: the router's, or with `on_link` the address itself.
   bool on_link = false;
-  std::string problem;  ///< One sentence; empty with kReady.
+  std::uint32_t mtu = 0;  ///< Largest IP packet on that way: of route and interface; 0: unknown.
+  std::string problem;    ///< One sentence; empty with kReady.
 
   [[nodiscard]] bool ready() const noexcept { return state == HopState::kReady; }
   friend bool operator==(const NextHop&, const NextHop&) = default;

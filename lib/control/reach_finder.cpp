@@ -22,8 +22,10 @@ Reach reach_of(const NextHop& hop, const std::vector<EgressPort>& ports) {
         "route by a port's interface, or name it in /neighbours",
         hop.interface);
   } else if (hop.ready()) {
+    // The narrowest of port, interface and route: the kernel knows of a tunnel on the way.
+    const auto mtu = hop.mtu == 0 ? port->mtu : std::min<std::uint32_t>(port->mtu, hop.mtu);
     reach.hop = snapshot::Hop{static_cast<std::uint16_t>(port - ports.begin()), hop.mac, port->mac,
-                              port->mtu};
+                              static_cast<std::uint16_t>(mtu)};
   }
   return reach;
 }

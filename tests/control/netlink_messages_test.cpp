@@ -104,6 +104,7 @@ TEST(NetlinkMessages, LinkIsRead) {
   EXPECT_EQ(link.index, 3);
   EXPECT_EQ(link.name, "front");
   EXPECT_EQ(link.mac, MacAddress::parse("02:00:00:00:00:01"));
+  EXPECT_EQ(link.mtu, 1500U);
   EXPECT_TRUE(link.ethernet && link.up && link.carrier && link.arp);
   EXPECT_FALSE(link.gone);
   EXPECT_TRUE(only<Link>(link_message(RTM_DELLINK).bytes()).gone);

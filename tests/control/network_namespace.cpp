@@ -25,11 +25,21 @@ UniqueFd this_namespace() {
   return UniqueFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 }
 
-// ARP gives up after some milliseconds instead of seconds, so that tests do not wait for it.
+// An IPv6 address is of use at once instead of after a second.
+std::string no_search_for_duplicates(const std::string& interface) {
+  return " net.ipv6.conf." + interface + ".accept_dad=0";
+}
+
+// ARP and neighbour discovery give up after some milliseconds instead of seconds, so that tests do
+// not wait for it.
 std::string fast_arp(const std::string& interface) {
-  const std::string of = " net.ipv4.neigh." + interface;
-  return "sysctl -q" + of + ".retrans_time_ms=20" + of + ".mcast_solicit=2" + of +
-         ".ucast_solicit=2" + of + ".delay_first_probe_time=0";
+  std::string command = "sysctl -q";
+  for (const std::string family : {"ipv4", "ipv6"}) {
+    const std::string of = " net." + family + ".neigh." + interface;
+    command += of + ".retrans_time_ms=20" + of + ".mcast_solicit=2" + of + ".ucast_solicit=2" + of +
+               ".delay_first_probe_time=0";
+  }
+  return command + no_search_for_duplicates(interface);
 }
 
 }  // namespace
@@ -74,10 +84,13 @@ std::string in_namespaces(const std::function<void(const Lab&)>& body) {
     const UniqueFd inherited(::dup(theirs.get()));
     lab.ours("ip link add near type veth peer name far netns /proc/self/fd/" +
              std::to_string(inherited.get()));
-    lab.ours(fast_arp("near") + " && ip addr add 10.0.0.1/24 dev near && ip link set near up");
-    lab.theirs(
-        "ip link set far address 02:00:00:00:00:02 && ip addr add 10.0.0.2/24 dev far && "
-        "ip link set far up");
+    lab.ours(fast_arp("near") +
+             " && ip addr add 10.0.0.1/24 dev near && "
+             "ip addr add 2001:db8::1/64 dev near && ip link set near up");
+    lab.theirs("sysctl -q" + no_search_for_duplicates("far") +
+               " && ip addr add 2001:db8::2/64 dev far && "
+               "ip link set far address 02:00:00:00:00:02 && ip addr add 10.0.0.2/24 dev far && "
+               "ip link set far up");
     body(lab);
   }).join();
   return problem;

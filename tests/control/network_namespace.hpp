@@ -11,7 +11,8 @@
 namespace sluice::control {
 
 /// The body's hands: commands and settings in either namespace. The body itself runs in "ours", on
-/// whose side the interface "near" (10.0.0.1/24) is; in the other one is "far" (10.0.0.2/24,
+/// whose side the interface "near" (10.0.0.1/24,
+/// 2001:db8::1/64) is; in the other one is "far" (10.0.0.2/24, 2001:db8::2/64,
 /// 02:00:00:00:00:02).
 class Lab {
  public:

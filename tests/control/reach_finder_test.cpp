@@ -37,6 +37,14 @@ TEST(ReachOf, AReadyHopByAPortsInterfaceIsAHopByThatPort) {
   EXPECT_EQ(reach.problem, "");
 }
 
+TEST(ReachOf, TheNarrowestOfPortInterfaceAndRouteIsTheMtu) {
+  auto hop = ready_by("lb0");
+  hop.mtu = 1400;
+  EXPECT_EQ(reach_of(hop, two_ports()).hop->mtu, 1400);
+  hop.mtu = 65536;
+  EXPECT_EQ(reach_of(hop, two_ports()).hop->mtu, 9000);
+}
+
 TEST(ReachOf, ARouteByAnotherInterfaceIsNoHopAndSaysWhy) {
   const auto reach = reach_of(ready_by("eth7"), two_ports());
   EXPECT_FALSE(reach.hop);
