@@ -32,6 +32,7 @@ struct alignas(64) Counters {
   Counter tx_bytes;
   Counter polls;        ///< Passes over the worker's queues.
   Counter empty_polls;  ///< Passes that found nothing.
+  Counter from_host;    ///< Packets of Linux that left by an exception path; not among rx.
   Counter bursts;       ///< Non-empty receive calls.
   Counter busy_cycles;  ///< TSC cycles of passes that found something.
   Counter idle_cycles;

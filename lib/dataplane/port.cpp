@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint16_t kDescriptors = 1024;      // per queue, where the device has no other wish
 constexpr std::uint32_t kBuffersPerQueue = 4096;  // net_af_xdp alone lends 2048 to the kernel
 constexpr std::uint32_t kBufferCache = 256;
+constexpr std::uint32_t kLinkBytes = 14 + 4 + 4;  // Ethernet header and two tags
+constexpr std::uint32_t kTrailerBytes = 4;        // a checksum that some devices leave in place
 
 std::string device_name(const std::string& devargs) { return devargs.substr(0, devargs.find(',')); }
 
@@ -72,7 +74,15 @@ Result<void> Port::set_up(const PortSettings& settings) {
   kernel_has_copy_ =
       info.driver_name != nullptr && std::strcmp(info.driver_name, "net_af_packet") == 0;
 
+  if (settings.mtu > info.max_mtu)
+    return fail(Errc::kUnsupported, "port " + name_,
+                "an MTU of {} is wanted; the device takes at most {}", settings.mtu, info.max_mtu);
   rte_eth_conf conf{};
+  conf.rxmode.mtu = settings.mtu;
+  // A device that fills several buffers for one packet, or takes them, may: stages cope.
+  conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+  conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  sends_segments_ = conf.txmode.offloads != 0;
   if (settings.rx_queues > 1 && rss_of(info) != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = rss_of(info);
@@ -86,14 +96,7 @@ Result<void> Port::set_up(const PortSettings& settings) {
     return refuse(Errc::kIo, error, "size its queues");
 
   const int socket = std::max(0, rte_eth_dev_socket_id(id_));
-  const std::uint32_t buffers =
-      kBuffersPerQueue * std::max(settings.rx_queues, settings.tx_queues) * 2U - 1U;
-  pool_ = rte_pktmbuf_pool_create(("port-" + std::to_string(id_)).c_str(), buffers, kBufferCache, 0,
-                                  RTE_MBUF_DEFAULT_BUF_SIZE, socket);
-  if (pool_ == nullptr)
-    return fail(Errc::kExhausted, "port " + name_,
-                "no memory for {} packet buffers ({}); raise /dpdk/memory_mb", buffers,
-                rte_strerror(rte_errno));
+  if (auto made = make_buffers(settings, socket); !made) return made;
   for (std::uint16_t q = 0; q < settings.rx_queues; ++q)
     if (const int error =
             rte_eth_rx_queue_setup(id_, q, rx_size, static_cast<unsigned>(socket), nullptr, pool_);
@@ -121,11 +124,26 @@ Result<void> Port::set_up(const PortSettings& settings) {
   return {};
 }
 
+Result<void> Port::make_buffers(const PortSettings& settings, int socket) {
+  const std::uint32_t buffers =
+      kBuffersPerQueue * std::max(settings.rx_queues, settings.tx_queues) * 2U - 1U;
+  const std::uint32_t room = std::max<std::uint32_t>(
+      RTE_MBUF_DEFAULT_BUF_SIZE, RTE_PKTMBUF_HEADROOM + settings.mtu + kLinkBytes + kTrailerBytes);
+  pool_ = rte_pktmbuf_pool_create(("port-" + std::to_string(id_)).c_str(), buffers, kBufferCache, 0,
+                                  static_cast<std::uint16_t>(room), socket);
+  if (pool_ == nullptr)
+    return fail(Errc::kExhausted, "port " + name_,
+                "no memory for {} packet buffers of {} bytes ({}); raise /dpdk/memory_mb", buffers,
+                room, rte_strerror(rte_errno));
+  return {};
+}
+
 Port::Port(Port&& other) noexcept
     : id_(other.id_),
       name_(std::move(other.name_)),
       mac_(other.mac_),
       kernel_has_copy_(other.kernel_has_copy_),
+      sends_segments_(other.sends_segments_),
       pool_(std::exchange(other.pool_, nullptr)),
       open_(std::exchange(other.open_, false)) {}
 

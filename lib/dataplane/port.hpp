@@ -19,6 +19,7 @@ struct PortSettings {
   std::string name;
   std::string device;             ///< Devargs.
   std::optional<MacAddress> mac;  ///< Absent: the device's own.
+  std::uint16_t mtu = 1500;       ///< Largest IP packet, bytes.
   std::uint16_t rx_queues = 1;
   std::uint16_t tx_queues = 1;  ///< One a worker: two workers never share one.
 };
@@ -37,8 +38,9 @@ struct PortStatus {
 class Port {
  public:
   /// Probes the device, sets its queues up with buffers of their own, and starts it.
-  /// @return kNotFound (no such device or interface), kUnsupported (too few queues), kExhausted (no
-  ///   memory for buffers), kIo; `where` is the port's name.
+  /// Buffers hold a whole packet of the MTU, whatever the device can split.
+  /// @return kNotFound (no such device or interface), kUnsupported (too few queues, an MTU beyond
+  ///   the device's), kExhausted (no memory for buffers), kIo; `where` is the port's name.
   [[nodiscard]] static Result<Port> open(const PortSettings& settings);
   ~Port();  ///< Stops and closes the device.
   Port(Port&& other) noexcept;
@@ -51,16 +53,20 @@ class Port {
   [[nodiscard]] PortStatus status() const noexcept;
   /// The driver leaves Linux its own copy of every packet (net_af_packet).
   [[nodiscard]] bool kernel_has_copy() const noexcept { return kernel_has_copy_; }
+  /// The device sends packets of several segments.
+  [[nodiscard]] bool sends_segments() const noexcept { return sends_segments_; }
 
  private:
   Port(std::uint16_t id, std::string name) noexcept : id_(id), name_(std::move(name)) {}
   [[nodiscard]] static Result<Port> probe(const PortSettings& settings);
   [[nodiscard]] Result<void> set_up(const PortSettings& settings);
+  [[nodiscard]] Result<void> make_buffers(const PortSettings& settings, int socket);
 
   std::uint16_t id_;
   std::string name_;
   MacAddress mac_;
   bool kernel_has_copy_ = false;
+  bool sends_segments_ = false;
   rte_mempool* pool_ = nullptr;
   bool open_ = true;
 };
