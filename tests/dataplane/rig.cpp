@@ -58,9 +58,9 @@ Bytes bytes_of(const rte_mbuf* packet) {
   return bytes;
 }
 
-Rig::Rig(std::size_t flows)
-    : memory_(flows),
-      state_(memory_.spans(), kCyclesPerSecond, 1),
+Rig::Rig(std::size_t flows, const flow::NatShare& share, dataplane::HandOver* hand_over)
+    : memory_(flows, share),
+      state_(memory_.spans(hand_over), kCyclesPerSecond, 1),
       services_(kNumbers),
       backends_(kNumbers),
       counters_(services_, backends_),
@@ -87,11 +87,25 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
   b.size = static_cast<std::uint16_t>(packets.size());
   for (std::size_t i = 0; i < packets.size(); ++i)
     b.packet[i] = buffer_of(packets[i], headroom, first_segment);
-  counters_.rx_packets.add(b.size);
   b.port = port;
+  return handle(b, now);
+}
+
+std::vector<Handled> Rig::taken(const snapshot::Snapshot& now, unsigned from) {
+  dataplane::Burst b;
+  std::memset(static_cast<void*>(&b), 0xa5, sizeof b);
+  const auto& nat = state_.nat;
+  b.size = static_cast<std::uint16_t>(
+      nat.hand_over()->take(from, nat.table().share().worker(), b.packet));
+  b.port = b.size != 0 ? b.packet[0]->port : std::uint16_t{0};
+  return handle(b, now);
+}
+
+std::vector<Handled> Rig::handle(dataplane::Burst& b, const snapshot::Snapshot& now) {
   state_.tick = tick;
   state_.cycles = cycles;
   dataplane::process(b, now, state_);
+  counters_.rx_packets.add(b.size);
   dataplane::count(b, counters_);
   std::vector<Handled> outcomes;
   for (std::uint16_t i = 0; i < b.size; ++i) {

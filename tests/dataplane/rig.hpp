@@ -4,7 +4,9 @@
 // Threads: one owner.
 #pragma once
 
+#include "dataplane/burst.hpp"
 #include "dataplane/counters.hpp"
+#include "dataplane/hand_over.hpp"
 #include "dataplane/worker_state.hpp"
 #include "packet/verdict.hpp"
 #include "snapshot/snapshot.hpp"
@@ -58,7 +60,9 @@ class Rig {
  public:
   static constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
 
-  explicit Rig(std::size_t flows = 4096);
+  /// @param share, hand_over  of one worker of several; what is handed over leaves the burst.
+  explicit Rig(std::size_t flows = 4096, const flow::NatShare& share = {1, 0},
+               dataplane::HandOver* hand_over = nullptr);
   ~Rig();
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
@@ -68,6 +72,11 @@ class Rig {
   /// Any number of packets, in bursts of 32.
   std::vector<Handled> run(const snapshot::Snapshot& now, std::span<const Bytes> packets);
   Handled one(const snapshot::Snapshot& now, const Bytes& packet);
+  /// One burst of what another worker has handed over.
+  std::vector<Handled> taken(const snapshot::Snapshot& now, unsigned from);
+  /// Frees NAT sessions past their time.
+  void sweep_nat() noexcept { state_.nat.sweep_all(tick); }
+  [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_.nat.table(); }
 
   [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_.flows.stats(); }
   [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
@@ -80,6 +89,8 @@ class Rig {
   std::size_t first_segment = SIZE_MAX;  ///< Likewise.
 
  private:
+  std::vector<Handled> handle(dataplane::Burst& b, const snapshot::Snapshot& now);
+
   dataplane::HeapMemory memory_;
   dataplane::WorkerState state_;
   std::vector<dataplane::Traffic> services_;

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+// NAT, both ways: what goes in, what comes out byte for byte, and the verdict.
+#include "dataplane/nat.hpp"
+
+#include "dataplane/rig.hpp"
+#include "snapshot/input.hpp"
+#include "support/dissect.hpp"
+#include "support/packet.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <rte_mbuf.h>
+
+#include <random>
+#include <string>
+#include <tuple>
+
+namespace sluice::dataplane {
+namespace {
+
+using snapshot::ClientAddress;
+using test::Bytes;
+using test::Packet;
+using test::Rig;
+using wire::kTcpAck;
+using wire::kTcpFin;
+using wire::kTcpRst;
+using wire::kTcpSyn;
+
+constexpr const char* kBackendMac = "02:00:00:01:01:07";
+constexpr const char* kRouterMac = "02:00:00:00:00:77";
+constexpr std::uint16_t kListens = 8080;
+constexpr std::uint8_t kSynAck = kTcpSyn | kTcpAck;
+
+/// Names of the hosts of one family.
+struct Hosts {
+  const char* client;
+  const char* vip;
+  const char* backend;
+  const char* local;
+  const char* router;
+};
+constexpr Hosts kV4{"198.51.100.1", "203.0.113.10", "10.0.1.7", "10.0.0.9", "10.9.9.9"};
+constexpr Hosts kV6{"2001:db8:c::1", "2001:db8:a::10", "2001:db8:1::7", "2001:db8:0::9",
+                    "2001:db8:9::9"};
+
+class Family {
+ public:
+  explicit Family(int number) : v4_(number == 4), hosts(number == 4 ? kV4 : kV6) {}
+
+  [[nodiscard]] Packet ip(const char* from, const char* to, Packet p = Packet().eth()) const {
+    return v4_ ? p.ipv4(from, to) : p.ipv6(from, to);
+  }
+  [[nodiscard]] Packet from_client(Packet p = Packet().eth()) const {
+    return ip(hosts.client, hosts.vip, std::move(p));
+  }
+  [[nodiscard]] Packet from_backend() const {
+    return ip(hosts.backend, hosts.local, Packet().eth(test::kOwnMac, kBackendMac));
+  }
+  [[nodiscard]] Packet to_backend() const {
+    return ip(hosts.local, hosts.backend, Packet().eth(kBackendMac, test::kOwnMac)).ttl(63);
+  }
+  [[nodiscard]] Packet to_client() const {
+    return ip(hosts.vip, hosts.client, Packet().eth(test::kClientMac, test::kOwnMac)).ttl(63);
+  }
+  /// One backend that listens on kListens, services on 443 for TCP and UDP.
+  [[nodiscard]] snapshot::Input input(ClientAddress how = ClientAddress::kNone) const {
+    auto backend = test::backend("b", 7);
+    backend.address = test::ip(hosts.backend);
+    backend.port = kListens;
+    auto pool = test::pool("p", {backend}, snapshot::Forwarding::kNat);
+    pool.nat = snapshot::NatInput{.sources = {test::ip(hosts.local)}, .client_address = how};
+    auto made = test::input({pool}, {test::service("web", hosts.vip, 443),
+                                     test::service("dns", hosts.vip, 443, 0, wire::kIpProtoUdp)});
+    made.icmp_errors_per_second = 0;
+    return made;
+  }
+  [[nodiscard]] bool v4() const { return v4_; }
+
+ private:
+  bool v4_;
+
+ public:
+  Hosts hosts;
+};
+
+#define EXPECT_BYTES(actual, wanted) EXPECT_EQ(test::hex(actual), test::hex(Bytes(wanted)))
+
+std::uint16_t source_port(const Bytes& frame) {
+  return test::udp_of(test::strip_ethernet(frame)).source_port.to_host();
+}
+
+class BothFamilies : public testing::TestWithParam<int> {
+ protected:
+  Family f{GetParam()};
+  Rig rig;
+};
+INSTANTIATE_TEST_SUITE_P(Families, BothFamilies, testing::Values(4, 6));
+
+/// Sends a client's SYN and returns the local port that it got.
+std::uint16_t connect(Rig& rig, const snapshot::Snapshot& now, const Family& f,
+                      std::uint16_t client = 40000, std::uint32_t isn = 1000) {
+  const auto out = rig.one(now, f.from_client().tcp(client, 443, kTcpSyn).sequence(isn));
+  EXPECT_EQ(out.verdict, Verdict::kForward);
+  return source_port(out.bytes);
+}
+
+/// The rest of the handshake; the backend's first number is 5000.
+void accept(Rig& rig, const snapshot::Snapshot& now, const Family& f, std::uint16_t port,
+            std::uint16_t client = 40000, std::uint32_t isn = 1000) {
+  EXPECT_EQ(
+      rig.one(now,
+              f.from_backend().tcp(kListens, port, kSynAck).sequence(5000).acknowledgement(isn + 1))
+          .verdict,
+      Verdict::kForward);
+  EXPECT_EQ(rig.one(now, f.from_client().tcp(client, 443).sequence(isn + 1).acknowledgement(5001))
+                .verdict,
+            Verdict::kForward);
+}
+
+// Both ways.
+
+TEST_P(BothFamilies, TcpGoesToTheBackendFromALocalPortAndComesBackFromTheService) {
+  const auto now = test::built(f.input());
+  const std::uint16_t port = connect(rig, *now, f);
+  EXPECT_GE(port, 1024);
+  const auto again = rig.one(*now, f.from_client().tos(0x2e).tcp(40000, 443).payload(101));
+  EXPECT_EQ(again.verdict, Verdict::kForward);
+  EXPECT_EQ(again.backend, 7U);
+  EXPECT_EQ(again.service, 0U);
+  EXPECT_BYTES(again.bytes, f.to_backend().tos(0x2e).tcp(port, kListens).payload(101));
+  const auto back = rig.one(*now, f.from_backend().tcp(kListens, port).payload(33));
+  EXPECT_EQ(back.verdict, Verdict::kForward);
+  EXPECT_EQ(back.backend, 7U);
+  EXPECT_EQ(back.service, 0U);
+  EXPECT_FALSE(back.new_flow);
+  EXPECT_BYTES(back.bytes, f.to_client().tcp(443, 40000).payload(33));
+}
+
+TEST_P(BothFamilies, UdpGoesThereAndBack) {
+  const auto now = test::built(f.input());
+  const auto out = rig.one(*now, f.from_client().udp(40000, 443).payload(7));
+  EXPECT_EQ(out.verdict, Verdict::kForward);
+  const std::uint16_t port = source_port(out.bytes);
+  EXPECT_BYTES(out.bytes, f.to_backend().udp(port, kListens).payload(7));
+  const auto back = rig.one(*now, f.from_backend().udp(kListens, port).payload(9));
+  EXPECT_BYTES(back.bytes, f.to_client().udp(443, 40000).payload(9));
+  EXPECT_EQ(back.service, 1U);
+}
+
+TEST_P(BothFamilies, AnswersGoBackWhereTheClientsLastPacketCameFrom) {
+  const auto now = test::built(f.input());
+  rig.port = 3;
+  const std::uint16_t port = connect(rig, *now, f);
+  const auto tagged = [&] {
+    return f.from_client(Packet().eth(test::kOwnMac, kRouterMac).qinq(100).vlan(7, 3));
+  };
+  EXPECT_EQ(rig.one(*now, tagged().tcp(40000, 443)).verdict, Verdict::kForward);
+  rig.port = 0;
+  const auto back = rig.one(*now, f.from_backend().tcp(kListens, port));
+  EXPECT_EQ(back.port, 3U);
+  EXPECT_BYTES(back.bytes, f.ip(f.hosts.vip, f.hosts.client,
+                                Packet().eth(kRouterMac, test::kOwnMac).qinq(100).vlan(7, 3))
+                               .ttl(63)
+                               .tcp(443, 40000));
+}
+
+TEST_P(BothFamilies, EveryChecksumOfRandomPacketsIsRight) {
+  const auto now = test::built(f.input());
+  std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): a fixed seed, on purpose
+  const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+  for (unsigned n = 0; n < 1000; ++n) {
+    const auto client = static_cast<std::uint16_t>(1 + below(65535));
+    const bool tcp = below(2) == 0;
+    const unsigned bytes = below(900);
+    Packet there = f.from_client().ttl(static_cast<std::uint8_t>(2 + below(250)));
+    tcp ? there.tcp(client, 443, kTcpSyn).sequence(below(0xffffffff)) : there.udp(client, 443);
+    const auto out = rig.one(*now, there.payload(bytes));
+    ASSERT_EQ(out.verdict, Verdict::kForward);
+    ASSERT_TRUE(test::checksums_right(out.bytes)) << test::hex(out.bytes);
+    Packet answer = f.from_backend();
+    const std::uint16_t port = source_port(out.bytes);
+    tcp ? answer.tcp(kListens, port, kSynAck) : answer.udp(kListens, port);
+    const auto back = rig.one(*now, answer.payload(below(900)));
+    ASSERT_EQ(back.verdict, Verdict::kForward);
+    ASSERT_TRUE(test::checksums_right(back.bytes)) << test::hex(back.bytes);
+    ASSERT_EQ(test::udp_of(test::strip_ethernet(back.bytes)).destination_port.to_host(), client);
+  }
+}
+
+TEST(Nat, DatagramsWithoutAChecksumStayWithoutOne) {
+  const Family f(4);
+  Rig rig;
+  const auto now = test::built(f.input());
+  const auto out = rig.one(*now, f.from_client().udp(40000, 443).l4_checksum(0).payload(7));
+  const std::uint16_t port = source_port(out.bytes);
+  EXPECT_BYTES(out.bytes, f.to_backend().udp(port, kListens).l4_checksum(0).payload(7));
+}
+
+TEST_P(BothFamilies, AWrongChecksumStaysWrong) {
+  const auto now = test::built(f.input());
+  const auto out = rig.one(*now, f.from_client().udp(40000, 443).l4_checksum(0x1234).payload(7));
+  EXPECT_FALSE(test::l4_checksum_ok(test::strip_ethernet(out.bytes)));
+}
+
+// Sessions.
+
+TEST_P(BothFamilies, StraysAreDroppedAsSuch) {
+  const auto now = test::built(f.input());
+  EXPECT_EQ(rig.one(*now, f.from_client().tcp(40000, 443)).verdict, Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*now, f.from_backend().tcp(kListens, 2000)).verdict, Verdict::kNoNatSession);
+  const std::uint16_t port = connect(rig, *now, f);
+  EXPECT_EQ(rig.one(*now, f.from_backend().tcp(kListens, port ^ 1U)).verdict,
+            Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*now, f.from_backend().tcp(kListens + 1, port)).verdict,
+            Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*now, f.from_backend().udp(kListens, port)).verdict, Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*now, f.ip(f.hosts.router, f.hosts.local).tcp(kListens, port)).verdict,
+            Verdict::kNoNatSession);
+}
+
+TEST_P(BothFamilies, ALocalPortIsNotUsedAgainBeforeItsMinuteIsOver) {
+  auto in = f.input();
+  in.pools[0].nat->first_port = in.pools[0].nat->last_port = 5555;
+  const auto now = test::built(std::move(in));
+  ASSERT_EQ(connect(rig, *now, f), 5555);
+  accept(rig, *now, f, 5555);
+  const Bytes other = f.from_client().tcp(40001, 443, kTcpSyn);
+  EXPECT_EQ(rig.one(*now, other).verdict, Verdict::kNoNatPort);
+  rig.one(*now, f.from_backend().tcp(kListens, 5555, kTcpFin | kTcpAck));
+  rig.one(*now, f.from_client().tcp(40000, 443, kTcpFin | kTcpAck));
+  rig.tick = 30;
+  rig.sweep_nat();
+  EXPECT_EQ(rig.one(*now, other).verdict, Verdict::kNoNatPort);
+  rig.tick = 31;
+  rig.sweep_nat();
+  EXPECT_EQ(rig.one(*now, other).verdict, Verdict::kForward);
+}
+
+TEST_P(BothFamilies, AClientThatReusesItsPortGetsAnotherLocalPortAndWithoutOneTheSame) {
+  auto in = f.input();
+  in.pools[0].nat->first_port = 5554;
+  in.pools[0].nat->last_port = 5555;
+  const auto now = test::built(std::move(in));
+  const std::uint16_t first = connect(rig, *now, f);
+  accept(rig, *now, f, first);
+  rig.one(*now, f.from_client().tcp(40000, 443, kTcpRst));
+  const std::uint16_t second = connect(rig, *now, f);
+  EXPECT_NE(second, first);
+  accept(rig, *now, f, second);
+  EXPECT_EQ(rig.one(*now, f.from_backend().tcp(kListens, first)).verdict, Verdict::kNoNatSession)
+      << "nobody waits for the old connection";
+  rig.one(*now, f.from_client().tcp(40000, 443, kTcpRst));
+  EXPECT_EQ(connect(rig, *now, f), second);
+}
+
+TEST_P(BothFamilies, ASessionStaysAtItsBackendUntilThatIsGone) {
+  auto in = f.input();
+  const auto before = test::built(in);
+  const std::uint16_t port = connect(rig, *before, f);
+  in.pools[0].backends[0].draining = true;
+  in.generation = 2;
+  const auto draining = test::built(in);
+  EXPECT_EQ(rig.one(*draining, f.from_client().tcp(40000, 443)).verdict, Verdict::kForward);
+  EXPECT_EQ(rig.one(*draining, f.from_backend().tcp(kListens, port)).verdict, Verdict::kForward);
+  in.pools[0].backends[0].draining = false;
+  in.pools[0].backends[0].address = test::ip(f.v4() ? "10.0.1.8" : "2001:db8:1::8");
+  in.generation = 3;
+  const auto moved = test::built(in);
+  EXPECT_EQ(rig.one(*moved, f.from_client().tcp(40000, 443)).verdict, Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*moved, f.from_backend().tcp(kListens, port)).verdict, Verdict::kNoNatSession);
+  EXPECT_EQ(rig.one(*moved, f.from_client().tcp(40000, 443, kTcpSyn)).verdict, Verdict::kForward);
+}
+
+TEST_P(BothFamilies, WhatIsTooBigOrHasNoHopLeftIsNotTranslated) {
+  const auto now = test::built(f.input());
+  connect(rig, *now, f);
+  const Bytes big = f.from_client().tcp(40000, 443).payload(1500);
+  const auto got = rig.one(*now, big);
+  EXPECT_EQ(got.verdict, Verdict::kTooBig);
+  EXPECT_BYTES(got.bytes, big);
+  const Bytes last = f.from_client().ttl(1).tcp(40000, 443);
+  const auto expired = rig.one(*now, last);
+  EXPECT_EQ(expired.verdict, Verdict::kTtlExpired);
+  EXPECT_BYTES(expired.bytes, last);
+}
+
+// ICMP errors.
+
+class Errors : public testing::TestWithParam<std::tuple<int, bool, std::size_t>> {
+ protected:
+  Family f{std::get<0>(GetParam())};
+  bool tcp = std::get<1>(GetParam());
+  std::size_t quoted = std::get<2>(GetParam());
+  Rig rig;
+
+  Packet l4(Packet p, std::uint16_t from, std::uint16_t to) const {
+    return (tcp ? p.tcp(from, to, kTcpSyn).sequence(77) : p.udp(from, to)).payload(64);
+  }
+  std::size_t quote_bytes() const { return (f.v4() ? 20 : 40) + quoted; }
+  Packet too_big(Packet p, const Packet& about) const {
+    return (f.v4() ? p.icmp(3, 4, 1400) : p.icmp(2, 0, 1400)).quote(about, quote_bytes());
+  }
+};
+
+TEST_P(Errors, FromTheBackendsSideReachTheClientAsAboutItsOwnPacket) {
+  const auto now = test::built(f.input());
+  const Packet asked = l4(f.from_client(), 40000, 443);
+  const auto out = rig.one(*now, asked);
+  const Packet sent =
+      l4(f.ip(f.hosts.local, f.hosts.backend).ttl(63), source_port(out.bytes), kListens);
+  for (const char* from : {f.hosts.router, f.hosts.backend}) {
+    const auto got = rig.one(
+        *now, too_big(f.ip(from, f.hosts.local, Packet().eth(test::kOwnMac, kBackendMac)), sent));
+    ASSERT_EQ(got.verdict, Verdict::kForward);
+    const char* seen = from == f.hosts.backend ? f.hosts.vip : from;
+    Packet about = l4(f.from_client().ttl(63), 40000, 443);
+    EXPECT_BYTES(
+        got.bytes,
+        too_big(f.ip(seen, f.hosts.client, Packet().eth(test::kClientMac, test::kOwnMac)).ttl(63),
+                about));
+    EXPECT_TRUE(test::checksums_right(got.bytes));
+  }
+}
+
+TEST_P(Errors, FromTheClientsSideReachTheBackendAsAboutItsOwnPacket) {
+  const auto now = test::built(f.input());
+  const auto out = rig.one(*now, l4(f.from_client(), 40000, 443));
+  const std::uint16_t port = source_port(out.bytes);
+  const Packet seen = l4(f.ip(f.hosts.vip, f.hosts.client).ttl(60), 443, 40000);
+  const auto got = rig.one(*now, too_big(f.ip(f.hosts.router, f.hosts.vip), seen));
+  ASSERT_EQ(got.verdict, Verdict::kForward);
+  const Packet about = l4(f.ip(f.hosts.backend, f.hosts.local).ttl(60), kListens, port);
+  EXPECT_BYTES(got.bytes, too_big(f.to_backend(), about));
+}
+
+TEST_P(Errors, OfNoSessionAreDropped) {
+  const auto now = test::built(f.input());
+  const Packet sent = l4(f.ip(f.hosts.local, f.hosts.backend), 2000, kListens);
+  EXPECT_EQ(rig.one(*now, too_big(f.ip(f.hosts.router, f.hosts.local), sent)).verdict,
+            Verdict::kNoNatSession);
+}
+
+INSTANTIATE_TEST_SUITE_P(Quotes, Errors,
+                         testing::Combine(testing::Values(4, 6), testing::Bool(),
+                                          testing::Values(8, 20, 100)));
+
+// Fragments.
+
+TEST_P(BothFamilies, FragmentsFollowTheFirstWithAnIdOfTheirOwn) {
+  const auto now = test::built(f.input());
+  const Bytes datagram(1000, std::byte{0x5a});
+  // All of the UDP header and its checksum are in the first fragment.
+  const auto fragment = [&](Packet p, unsigned offset, bool more, std::uint32_t id) {
+    if (f.v4())
+      return p.fragment(static_cast<std::uint16_t>(offset / 8), more)
+          .id(static_cast<std::uint16_t>(id));
+    return p.fragment_header(static_cast<std::uint16_t>(offset / 8), more, id);
+  };
+  const auto later = [&](Packet p) { return p.protocol(wire::kIpProtoUdp).payload(200); };
+  const auto first = rig.one(
+      *now, fragment(f.from_client(), 0, true, 99).udp(40000, 443).udp_length(408).payload(200));
+  ASSERT_EQ(first.verdict, Verdict::kForward);
+  const std::uint16_t port = source_port(first.bytes);
+  const std::uint32_t id = test::ip_of(test::strip_ethernet(first.bytes)).id;
+  EXPECT_NE(id, 99U);
+  const auto second = rig.one(*now, later(fragment(f.from_client(), 208, false, 99)));
+  ASSERT_EQ(second.verdict, Verdict::kForward);
+  EXPECT_BYTES(second.bytes, later(fragment(f.to_backend(), 208, false, id)));
+  EXPECT_EQ(rig.one(*now, later(fragment(f.from_client(), 208, false, 98))).verdict,
+            Verdict::kNoNatSession);
+  // And back.
+  EXPECT_EQ(rig.one(*now, later(fragment(f.from_backend(), 208, false, 5))).verdict,
+            Verdict::kNoNatSession);
+  const auto answer = rig.one(
+      *now,
+      fragment(f.from_backend(), 0, true, 5).udp(kListens, port).udp_length(408).payload(200));
+  ASSERT_EQ(answer.verdict, Verdict::kForward);
+  const std::uint32_t back_id = test::ip_of(test::strip_ethernet(answer.bytes)).id;
+  const auto rest = rig.one(*now, later(fragment(f.from_backend(), 208, false, 5)));
+  EXPECT_BYTES(rest.bytes, later(fragment(f.to_client(), 208, false, back_id)));
+  EXPECT_EQ(rest.service, 1U);
+}
+
+// Several workers.
+
+TEST_P(BothFamilies, AnAnswerAtAnotherWorkerGoesToTheOneThatHasTheSession) {
+  auto rings = HandOver::create(2);
+  ASSERT_TRUE(rings) << rings.error().text();
+  Rig one(1024, {2, 0}, rings->get());
+  Rig other(1024, {2, 1}, rings->get());
+  const auto now = test::built(f.input());
+  const std::uint16_t port = connect(one, *now, f);
+  EXPECT_EQ(flow::NatShare(2, 0).owner(port), 0U);
+  const std::vector<Bytes> mixed{f.from_client().udp(9, 443),
+                                 f.from_backend().tcp(kListens, port).payload(1),
+                                 f.from_client().udp(10, 443)};
+  const auto here = other.burst(*now, mixed);
+  ASSERT_EQ(here.size(), 2U) << "what is handed over is judged elsewhere";
+  EXPECT_EQ(here[0].verdict, Verdict::kForward);
+  EXPECT_EQ(here[1].verdict, Verdict::kForward);
+  const auto taken = one.taken(*now, 1);
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken[0].verdict, Verdict::kForward);
+  EXPECT_BYTES(taken[0].bytes, f.to_client().tcp(443, 40000).payload(1));
+  EXPECT_TRUE(one.taken(*now, 1).empty());
+}
+
+TEST_P(BothFamilies, AWorkerThatDoesNotTakeItsPacketsLosesThemCounted) {
+  auto rings = HandOver::create(2);
+  ASSERT_TRUE(rings) << rings.error().text();
+  Rig other(1024, {2, 1}, rings->get());
+  const auto now = test::built(f.input());
+  const std::vector<Bytes> burst(32, f.from_backend().tcp(kListens, 128));  // worker 0's
+  for (unsigned n = 0; n < HandOver::kDepth / 32; ++n)
+    for (const auto& h : other.burst(*now, burst)) EXPECT_EQ(h.verdict, Verdict::kHandOverFull);
+  const auto last = other.burst(*now, burst);
+  ASSERT_FALSE(last.empty());
+  for (const auto& h : last) EXPECT_EQ(h.verdict, Verdict::kHandOverFull);
+  std::array<rte_mbuf*, 32> waiting;
+  while (const unsigned n = (*rings)->take(1, 0, waiting))
+    for (unsigned i = 0; i < n; ++i) rte_pktmbuf_free(waiting[i]);
+}
+
+}  // namespace
+}  // namespace sluice::dataplane
