@@ -70,6 +70,18 @@ class NeighbourIndex {
   std::map<IpPrefix, const config::Neighbour*> by_prefix_;
 };
 
+snapshot::ClientAddress client_address_of(config::ClientAddress how) {
+  switch (how) {
+    case config::ClientAddress::kNone:
+      return snapshot::ClientAddress::kNone;
+    case config::ClientAddress::kProxyV2:
+      return snapshot::ClientAddress::kProxyV2;
+    case config::ClientAddress::kToa:
+      break;
+  }
+  return snapshot::ClientAddress::kToa;
+}
+
 snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState& operator_state,
                                   const NumberSpace& numbers, const Reaches& reaches) {
   snapshot::PoolInput out;
@@ -83,6 +95,11 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
     out.gue_variant = static_cast<std::uint8_t>(outer->variant);
     out.gue_port = outer->port;
   }
+  if (pool.nat)
+    out.nat = snapshot::NatInput{.sources = pool.nat->sources,
+                                 .first_port = pool.nat->ports.first,
+                                 .last_port = pool.nat->ports.second,
+                                 .client_address = client_address_of(pool.nat->client_address)};
   const auto changes = operator_state.pools.find(pool.name);
   for (const auto& backend : pool.backends) {
     const auto reach = reaches.find(backend.address);
@@ -93,6 +110,7 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
                             .number = numbers.backends.of(full_name(pool, backend)),
                             .draining = changes != operator_state.pools.end() &&
                                         changes->second.drained.contains(backend.name),
+                            .port = backend.port,
                             .hop = hop == nullptr ? std::nullopt : std::optional(*hop)});
   }
   return out;

@@ -2,6 +2,8 @@
 #include "control/fast_path.hpp"
 
 #include "base/log.hpp"
+#include "packet/headers.hpp"
+#include "snapshot/nat.hpp"
 
 #include <net/if.h>
 
@@ -120,7 +122,9 @@ dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned wo
                                      .lcore = lcore,
                                      .queues = {},
                                      .ports = {},
-                                     .flows = configuration_.flow_cache.flows};
+                                     .flows = configuration_.flow_cache.flows,
+                                     .nat_sessions = configuration_.flow_cache.nat_sessions,
+                                     .hand_over = hand_over_.get()};
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     settings.ports.push_back({ports_[i].id(), ports_[i].kernel_has_copy()});
     settings.queues.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(number)});
@@ -132,6 +136,11 @@ Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
   const auto lcores = eal_->worker_lcores();
   const auto workers = static_cast<unsigned>(
       std::min<std::size_t>(lcores.size(), configuration_.ports.front().queues));
+  if (workers > 1) {
+    auto hand_over = dataplane::HandOver::create(workers);
+    if (!hand_over) return forward_error(hand_over);
+    hand_over_ = std::move(*hand_over);
+  }
   for (unsigned n = 0; n < workers; ++n) {
     auto worker = dataplane::Worker::create(worker_settings(n, workers, lcores[n]), publisher);
     if (!worker) return forward_error(worker);
@@ -148,7 +157,11 @@ Result<void> FastPath::admit(const snapshot::Snapshot& snapshot) {
   std::vector<xdp::ServiceEntry> entries;
   for (const auto& service : snapshot.input.services)
     entries.push_back({service.address, service.port, service.protocol, service.number});
-  return filter_->set_services(entries);
+  std::vector<xdp::NatEntry> nat;
+  for (const auto& address : snapshot::nat_addresses(snapshot.input))
+    for (const std::uint8_t protocol : {wire::kIpProtoTcp, wire::kIpProtoUdp})
+      nat.push_back({address, protocol});
+  return filter_->set_services(entries, nat);
 }
 
 void FastPath::stop() {
@@ -165,6 +178,7 @@ void FastPath::stop() {
 FastPath::~FastPath() {
   stop();
   workers_.clear();  // their memory is DPDK's
+  hand_over_.reset();
   ports_.clear();
 }
 

@@ -9,6 +9,7 @@
 #include "config/configuration.hpp"
 #include "dataplane/counters.hpp"
 #include "dataplane/eal.hpp"
+#include "dataplane/hand_over.hpp"
 #include "dataplane/port.hpp"
 #include "dataplane/worker.hpp"
 #include "snapshot/publisher.hpp"
@@ -75,6 +76,7 @@ class FastPath {
   std::optional<xdp::Filter> filter_;
   std::vector<std::optional<PortFilter>> port_filters_;
   std::vector<dataplane::Port> ports_;
+  std::unique_ptr<dataplane::HandOver> hand_over_;  ///< Where there are more workers than one.
   std::vector<std::unique_ptr<dataplane::Worker>> workers_;
   bool launched_ = false;
 };
