@@ -122,6 +122,21 @@ class Lab(unittest.TestCase):
             answer = lab.run("client", "curl", "-sf", f"http://{lab.backend_address(f'gpu-{i}')}/health").stdout
             self.assertIn(f'"gpu-{i}"', answer)
 
+    def test_every_backend_is_reached_over_ipv6_and_through_the_router(self):
+        for where in ("client", "far"):
+            for address in ("10.0.1.11", "[2001:db8:a::1:b]"):
+                answer = lab.run(where, "curl", "-sf", "--globoff", f"http://{address}/health").stdout
+                self.assertIn('"gpu-1"', answer)
+
+    def test_the_balancer_has_as_many_queues_as_asked_for(self):
+        for count in ("2", "1"):
+            lab.run_script("queues", count)
+            channels = lab.run("lb", "ethtool", "-l", "lb0").stdout.split("Current", 1)[1]
+            self.assertIn(f"RX:\t\t{count}\n", channels)
+        for wrong in (("queues", "3"), ("vlan", "maybe")):
+            done = subprocess.run([SCRIPTS / "lab", *wrong], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+
     def test_a_lab_in_a_lab_is_refused(self):
         done = subprocess.run([SCRIPTS / "lab", "up"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
