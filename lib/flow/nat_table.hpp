@@ -26,11 +26,17 @@ struct NatStats {
   Counter reopened;    ///< A closing session begun again, for want of a port.
   Counter no_port;     ///< open() found no local port towards the endpoint: kNoPort.
   Counter table_full;  ///< open() found no memory: kTableFull.
+
+  /// Sessions now; while the owner works, near it. Ends are read first: never negative.
+  [[nodiscard]] std::uint64_t held() const noexcept {
+    const auto ended = expired.last() + evicted.last();
+    return opened.value() - ended;
+  }
 };
 
 /// How large a table is.
 struct NatSize {
-  std::size_t sessions = 1U << 16;  ///< 1 to 2^30: 128 bytes each, and 18 to 37 in the index.
+  std::size_t sessions = 1U << 16;  ///< 1 to 2^30: 128 bytes each, and 26 to 52 in the index.
   std::size_t port_sets = 256;      ///< Endpoints (backend, port, protocol) times local addresses.
 };
 
