@@ -372,5 +372,36 @@ TEST(Replay, FullDiskIsAnError) {
   EXPECT_EQ(books.error().code, Errc::kIo);
 }
 
+// NAT has its sessions from the capture itself: the answer of a backend is translated back.
+TEST(Replay, NatTranslatesBothWaysAndItsPortsRestByTheCapturesClock) {
+  auto pool = test::pool("p", test::backends(1), snapshot::Forwarding::kNat);
+  pool.nat =
+      snapshot::NatInput{.sources = {test::ip("10.0.0.9")}, .first_port = 5555, .last_port = 5555};
+  const auto now = test::built(test::input({pool}, {test::service("web", kVip, 443)}));
+  const auto answer = Packet().eth().ipv4("10.0.1.1", "10.0.0.9").tcp(443, 5555, 0x14);  // RST, ACK
+  const auto r = run(CaptureBytes()
+                         .pcap_header()
+                         .pcap_packet(0, 0, syn(1))
+                         .pcap_packet(1, 0, answer)
+                         .pcap_packet(2, 0, from(2).tcp(40000, 443))  // of no session
+                         .pcap_packet(20, 0, answer)                  // of none any more
+                         .pcap_packet(21, 0, syn(2)),
+                     *now);
+  ASSERT_TRUE(r.books) << r.books.error().text();
+  std::vector<Verdict> verdicts;
+  for (const auto& v : r.told) verdicts.push_back(v.verdict);
+  EXPECT_EQ(verdicts, (std::vector{Verdict::kForward, Verdict::kForward, Verdict::kNoNatSession,
+                                   Verdict::kNoNatSession, Verdict::kForward}));
+  ASSERT_NE(r.told[1].backend, nullptr);
+  EXPECT_EQ(r.told[1].number, 1);
+  EXPECT_EQ(r.told[1].service, r.told[0].service);
+  ASSERT_EQ(r.packets.size(), 3U);
+  EXPECT_EQ(test::hex(r.packets[1]), test::hex(Bytes(Packet()
+                                                         .eth(test::kClientMac, test::kOwnMac)
+                                                         .ipv4(kVip, "198.51.100.2")
+                                                         .ttl(63)
+                                                         .tcp(443, 40000, 0x14))));
+}
+
 }  // namespace
 }  // namespace sluice::dataplane
