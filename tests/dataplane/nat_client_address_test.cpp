@@ -208,7 +208,7 @@ TEST_P(Connection, ToaGoesWithEveryPacketUntilTheClientHasAcknowledgedAByte) {
   // Kind 254, length, port, address.
   const Bytes option =
       hex_bytes(v4 ? "fe089c40c6336401" : "fe149c4020010db8000c00000000000000000001");
-  for (const std::size_t bytes : {0, 100}) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}}) {
     const auto got = pass(client(kTcpAck, kFirst).tcp_options(3).payload(bytes));
     const auto segment = test::strip_ip(test::strip_ethernet(got.bytes));
     const Bytes wanted(segment.begin() + 20,
