@@ -10,6 +10,7 @@
 #include "control/fast_path.hpp"
 #include "control/http_server.hpp"
 #include "control/model.hpp"
+#include "control/nat_watch.hpp"
 #include "control/notify.hpp"
 #include "control/operator_state.hpp"
 #include "control/reach_finder.hpp"
@@ -31,6 +32,7 @@ using std::chrono::system_clock;
 constexpr std::array kSignals = {SIGHUP, SIGTERM, SIGINT};
 constexpr std::chrono::milliseconds kReclaimEvery{50};  // retired snapshots hold memory, no more
 constexpr std::chrono::milliseconds kDrainCheckEvery{500};
+constexpr std::chrono::seconds kNatWatchEvery{1};
 constexpr std::chrono::seconds kRepairEvery{5};  // what failed once may succeed later
 
 // The listeners know what the system refused, not which key of the configuration asked for it.
@@ -73,6 +75,7 @@ class Daemon {
 
   std::unique_ptr<EventLoop> loop_;
   EventLog events_;
+  NatWatch nat_watch_;
   Standing standing_;
   std::unique_ptr<FastPath> fast_path_;
   std::unique_ptr<Model> model_;
@@ -129,6 +132,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted) return admitted;
   loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
   loop_->every(kRepairEvery, [this] { repair(); });
+  loop_->every(kNatWatchEvery, [this] { nat_watch_.look(fast_path_->books(), events_); });
   save_state();
   return {};
 }
