@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/stages.hpp"
 
+#include "dataplane/admit.hpp"
 #include "dataplane/answer.hpp"
 #include "dataplane/encapsulate.hpp"
 
@@ -88,6 +89,7 @@ void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexce
   state.adopt(now);
   parse(b);
   classify(b, now);
+  admit(b, now, state);
   look_up(b, now, state);
   steer(b, now, state);
   rewrite(b, now);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stages between receive and transmit: parse, classify, look up, steer, rewrite, answer.
+// The stages between receive and transmit: parse, classify, admit, look up, steer, rewrite, answer.
 // `run`, `replay` and the benchmarks call the same process().
 //
 // Threads: called by the worker that owns the burst and the state.

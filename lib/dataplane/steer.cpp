@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stages that choose a backend: look up, steer.
+#include "dataplane/admit.hpp"
+#include "dataplane/choose.hpp"
 #include "dataplane/stages.hpp"
 #include "packet/headers.hpp"
+#include "packet/quic.hpp"
 
+#include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
 #include <algorithm>
@@ -28,7 +32,9 @@ bool serves(flow::BackendNumber number, const snapshot::Service& service,
             const snapshot::Snapshot& now) noexcept {
   if (number >= now.backends.size()) return false;
   const snapshot::Backend& backend = now.backends[number];
-  return backend.state != snapshot::State::kAbsent && backend.pool == service.pool;
+  return backend.state != snapshot::State::kAbsent &&
+         (backend.pool == service.pool ||
+          (service.rules != nullptr && service.rules->has_pool(backend.pool)));
 }
 
 /// Whether a flow that the cache knows stays where it is. A connection that opens anew leaves a
@@ -44,7 +50,9 @@ bool stays(const flow::Found& found, const Parsed& p, const snapshot::Service& s
 class Steering {
  public:
   Steering(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept
-      : b_(b), now_(now), state_(state) {}
+      : b_(b), now_(now), state_(state) {
+    state.steering.counted_pool = snapshot::kNoPool;
+  }
 
   [[gnu::always_inline]] void flow(std::uint16_t i) noexcept {
     const Parsed& p = b_.parsed[i];
@@ -53,6 +61,10 @@ class Steering {
     const flow::Found found =
         stale_ ? state_.flows.find(b_.hash[i], state_.tick, timeout) : b_.found[i];
     b_.new_flow[i] = false;
+    if (service.rules != nullptr && service.rules->affinity == snapshot::Affinity::kQuicCid)
+        [[unlikely]] {
+      if (by_connection_id(i, service, found, timeout)) return;
+    }
     if (stays(found, p, service, now_)) {
       b_.backend[i] = found.backend;
       // An error says nothing of the flow's life, and anybody can send one.
@@ -61,10 +73,12 @@ class Steering {
       stale_ |= closes(p);  // the packets behind it belong to a closing flow, or open a new one
       return;
     }
-    if (!take_slot(i, service)) return;
+    const bool opening =
+        p.kind == Kind::kFlow && !closes(p) && (p.key.protocol != wire::kIpProtoTcp || opens(p));
+    if (!take_backend(i, service, opening)) return;
     // The last packet of a flow that is not known is not worth an entry, nor is an error.
     if (closes(p) || p.kind == Kind::kIcmpError) return;
-    b_.new_flow[i] = p.key.protocol != wire::kIpProtoTcp || opens(p);
+    b_.new_flow[i] = opening;
     // A flow met in its middle has to show a second packet too: else a flood of bare ACKs would
     // push out the flows that are established.
     state_.flows.assign(b_.hash[i], found, b_.backend[i], state_.tick, timeout,
@@ -86,7 +100,7 @@ class Steering {
     }
     if (p.kind == Kind::kLaterFragment) {
       b_.new_flow[i] = false;
-      take_slot(i, *b_.service[i]);
+      take_backend(i, *b_.service[i], /*opening=*/false);
     } else {
       flow(i);
     }
@@ -103,16 +117,107 @@ class Steering {
     return flow_hash(key, now_.hash_key);
   }
 
-  /// The table's backend for the packet's hash; false and a verdict when the pool has none.
-  [[gnu::always_inline]] bool take_slot(std::uint16_t i,
-                                        const snapshot::Service& service) noexcept {
-    const auto slots = now_.pools[service.pool].slots;
-    if (slots.empty()) {
+  /// A backend for a packet that the cache does not know; false and a verdict when there is none.
+  [[gnu::always_inline]] bool take_backend(std::uint16_t i, const snapshot::Service& service,
+                                           bool opening) noexcept {
+    const snapshot::Pool& pool = now_.pools[service.pool];
+    if (service.rules != nullptr || pool.policy != nullptr) [[unlikely]]
+      return take_by_rules(i, service, opening);
+    if (pool.slots.empty()) {
       b_.verdict[i] = Verdict::kNoBackend;
       return false;
     }
     b_.backend[i] =
-        slots[maglev::Table::index(b_.hash[i], static_cast<std::uint32_t>(slots.size()))];
+        pool.slots[maglev::Table::index(b_.hash[i], static_cast<std::uint32_t>(pool.slots.size()))];
+    return true;
+  }
+
+  /// Likewise, where the service has rules or the pool a policy. Only packets that open a flow are
+  /// limited and go by the policy: all others belong to a flow that another worker or node placed
+  /// or that was pushed out, and the table is the best guess.
+  [[gnu::noinline]] bool take_by_rules(std::uint16_t i, const snapshot::Service& service,
+                                       bool opening) noexcept {
+    const Parsed& p = b_.parsed[i];
+    const snapshot::ServiceRules* rules = service.rules;
+    const bool by_source = rules != nullptr && rules->affinity == snapshot::Affinity::kSource;
+    const std::uint64_t hash = by_source ? hash_of_addresses(p) : b_.hash[i];
+    const std::uint16_t pool =
+        rules == nullptr ? service.pool : rules->pool_of(p.key, hash, service.pool);
+    if (opening) {
+      if (const Verdict v = admit_new_flow(b_, i, now_, state_); v != Verdict::kForward) {
+        b_.verdict[i] = v;
+        return false;
+      }
+    }
+    flow::Found known{};
+    const flow::Tick timeout = timeout_of(p, now_);
+    flow::Cache& sources = state_.steering.sources;
+    // Services of one address do not share a source's backend: their pools may differ.
+    const std::uint64_t source = hash + service.number * 0x9e3779b97f4a7c15U;
+    if (by_source) {
+      known = sources.find(source, state_.tick, timeout);
+      if (known.hit && is_home(known.backend, pool, opening)) {
+        b_.backend[i] = known.backend;
+        if (opening) sources.touch(source, known, state_.tick, /*closing=*/false);
+        return true;
+      }
+    }
+    const Choice choice =
+        opening ? choose(pool, hash, now_, state_.steering) : slot_of(pool, hash, now_);
+    if (choice.verdict != Verdict::kForward) {
+      b_.verdict[i] = choice.verdict;
+      return false;
+    }
+    b_.backend[i] = choice.backend;
+    if (by_source && opening)
+      sources.assign(source, known, choice.backend, state_.tick, timeout, /*established=*/false);
+    return true;
+  }
+
+  /// Whether a source's packet may go to the backend of its earlier flows.
+  [[nodiscard]] bool is_home(flow::BackendNumber number, std::uint16_t pool,
+                             bool opening) const noexcept {
+    if (number >= now_.backends.size()) return false;
+    const snapshot::Backend& backend = now_.backends[number];
+    const snapshot::PoolPolicy* policy = now_.pools[pool].policy;
+    if (backend.pool != pool && (policy == nullptr || backend.pool != policy->overflow))
+      return false;
+    if (!opening) return backend.state != snapshot::State::kAbsent;
+    return backend.state == snapshot::State::kUp &&
+           may_take(number, backend.pool, now_, state_.steering);
+  }
+
+  [[nodiscard]] std::uint64_t hash_of_addresses(const Parsed& p) const noexcept {
+    FlowKey key = p.key;
+    key.source_port = 0;
+    key.destination_port = 0;
+    key.protocol = 0;
+    return flow_hash(key, now_.hash_key);
+  }
+
+  /// Steers a packet by the server id in its QUIC connection id, whatever its addresses are; the
+  /// flow of its addresses then leads there, too, for what has no connection id (ICMP errors).
+  /// @return false when it has none that leads to a backend of the service.
+  [[gnu::noinline]] bool by_connection_id(std::uint16_t i, const snapshot::Service& service,
+                                          const flow::Found& found, flow::Tick timeout) noexcept {
+    const Parsed& p = b_.parsed[i];
+    const rte_mbuf& m = *b_.packet[i];
+    if (p.kind != Kind::kFlow || p.key.protocol != wire::kIpProtoUdp) return false;
+    const std::size_t at = p.l4_offset + sizeof(wire::Udp);
+    const std::size_t end = std::min<std::size_t>(m.data_len, p.l3_offset + p.l3_length);
+    if (end <= at) return false;
+    const QuicHeader quic = parse_quic({rte_pktmbuf_mtod(&m, const std::byte*) + at, end - at});
+    if (quic.chosen_by_client) return false;
+    const auto id = now_.quic_lb.server_id(quic.connection_id);
+    const auto number = id ? service.rules->server_ids.find(*id) : std::nullopt;
+    if (!number || !serves(*number, service, now_)) return false;
+    b_.backend[i] = *number;
+    if (found.hit && found.backend == *number) {
+      state_.flows.touch(b_.hash[i], found, state_.tick, /*closing=*/false);
+    } else {
+      state_.flows.assign(b_.hash[i], found, *number, state_.tick, timeout, /*established=*/false);
+      stale_ = true;
+    }
     return true;
   }
 

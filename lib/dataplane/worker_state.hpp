@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/nat.hpp"
+#include "dataplane/steering_state.hpp"
 #include "flow/cache.hpp"
 #include "flow/meter.hpp"
 #include "packet/flow_key.hpp"
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct WorkerMemory {
   std::span<flow::Line> fragments;
   std::span<flow::MeterLine> answers;
   NatSettings nat;
+  SteeringMemory* steering;
 };
 
 /// Datagrams whose fragments are on their way at one time, and sources that were sent ICMP errors
@@ -37,13 +40,15 @@ inline constexpr flow::Tick kFragmentTicks = 30 / flow::kTickSeconds;
 
 struct WorkerState {
   WorkerState(const WorkerMemory& memory, std::uint64_t clock_hz, unsigned worker_count) noexcept
-      : flows(memory.flows),
+      : steering(*memory.steering, worker_count),
+        flows(memory.flows, &steering.active),
         fragments(memory.fragments),
         answers(memory.answers),
         cycles_per_second(clock_hz),
         workers(worker_count),
         nat(memory.nat) {}
 
+  SteeringState steering;
   flow::Cache flows;
   flow::Cache fragments;      ///< Backend of a datagram, by hash of addresses, protocol and id.
   flow::SourceMeter answers;  ///< ICMP errors sent to a source.
@@ -82,7 +87,8 @@ struct HeapMemory {
         answers(kAnswerLines),
         nat_share(share),
         nat_sessions(nat_size(std::min<std::size_t>(flow_count, 1U << 16))),
-        nat(flow::NatTable::bytes_for(nat_sessions, nat_share) / sizeof(NatLine) + 1) {}
+        nat(flow::NatTable::bytes_for(nat_sessions, nat_share) / sizeof(NatLine) + 1),
+        steering(std::make_unique<SteeringMemory>()) {}
   [[nodiscard]] WorkerMemory spans(HandOver* hand_over = nullptr) noexcept {
     return {flows,
             fragments,
@@ -91,7 +97,8 @@ struct HeapMemory {
              .size = nat_sessions,
              .share = nat_share,
              .secret = default_hash_key(),
-             .hand_over = hand_over}};
+             .hand_over = hand_over},
+            steering.get()};
   }
 
   std::vector<flow::Line> flows;
@@ -100,6 +107,7 @@ struct HeapMemory {
   flow::NatShare nat_share;
   flow::NatSize nat_sessions;
   std::vector<NatLine> nat;
+  std::unique_ptr<SteeringMemory> steering;
 };
 
 }  // namespace sluice::dataplane

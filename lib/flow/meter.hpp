@@ -25,6 +25,22 @@ struct Rate {
   friend bool operator==(const Rate&, const Rate&) = default;
 };
 
+/// One token bucket whose packets cost what the caller says: a count of packets, or of bytes.
+/// In the caller's clock, like Rate; all zero it is full.
+struct Bucket {
+  std::uint64_t full_at = 0;
+
+  /// Takes `cost` out of a bucket of `whole`, both in time that it takes to come back.
+  /// @return whether there was as much. Cost: a few instructions, no division.
+  [[nodiscard]] bool take(std::uint64_t now, std::uint64_t cost, std::uint64_t whole) noexcept {
+    const std::uint64_t latest = now + whole;  // no bucket is emptier than empty
+    full_at = full_at < now ? now : full_at > latest ? latest : full_at;
+    if (full_at + cost > latest) return false;
+    full_at += cost;
+    return true;
+  }
+};
+
 inline constexpr unsigned kSourcesInLine = 5;
 
 /// A bucket is one time: when it will be full again (generic cell rate algorithm, ITU-T I.371).

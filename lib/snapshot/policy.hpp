@@ -48,7 +48,7 @@ struct PoolPolicy {
   std::uint16_t round = 0;           ///< Of a round robin: its place in a worker's memory.
   double max_load_ratio = 0;         ///< Of the mean, what one may have at most; 0: any load.
   bool limited = false;              ///< A member may be full: max_connections or the ratio.
-  std::uint64_t total_weight = 0;    ///< Of the members.
+  double total_weight = 0;           ///< Of the members.
   std::vector<flow::BackendNumber> members;   ///< Who takes new flows, ascending.
   std::vector<flow::BackendNumber> schedule;  ///< Of a round robin: one round.
 };

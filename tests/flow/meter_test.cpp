@@ -122,6 +122,24 @@ TEST(SourceMeter, LinesDoNotKnowOfEachOther) {
   EXPECT_FALSE(meter.allow(source(1, 1), kStart, rate));
 }
 
+TEST(Bucket, GivesNoMoreThanItHoldsAndThenWhatComesBack) {
+  Bucket bucket;
+  EXPECT_TRUE(bucket.take(kStart, 60, 100));
+  EXPECT_FALSE(bucket.take(kStart, 60, 100));
+  EXPECT_TRUE(bucket.take(kStart, 40, 100));
+  EXPECT_FALSE(bucket.take(kStart + 9, 10, 100));
+  EXPECT_TRUE(bucket.take(kStart + 10, 10, 100));
+  EXPECT_FALSE(bucket.take(kStart + 1000, 101, 100)) << "more than it ever holds";
+  EXPECT_TRUE(bucket.take(kStart + 1000, 100, 100));
+}
+
+TEST(Bucket, ASmallerOneIsEmptyAtMostAsLongAsItTakesToFill) {
+  Bucket bucket;
+  EXPECT_TRUE(bucket.take(kStart, 1'000'000, 1'000'000));
+  EXPECT_FALSE(bucket.take(kStart, 10, 100));
+  EXPECT_TRUE(bucket.take(kStart + 100, 100, 100));
+}
+
 TEST(MeterRate, IsDividedAmongWorkersAndNeverAboveWhatWasAskedFor) {
   for (const std::uint64_t tokens : {1U, 3U, 100U, 999U, 1'000'000U})
     for (const unsigned workers : {1U, 2U, 7U}) {
