@@ -113,12 +113,8 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick) no
   for (unsigned n = 0; n < count; ++n) {
     const std::uint16_t i = packet[n];
     const Job job{b, now, tick, i, hash[n]};
-    if (side[n] == NatSide::kClient) {
-      b.verdict[i] = from_client(job);
-      continue;
-    }
     unsigned owner = table_.share().worker();
-    b.verdict[i] = from_backend(job, owner);
+    b.verdict[i] = side[n] == NatSide::kClient ? from_client(job, owner) : from_backend(job, owner);
     if (owner == table_.share().worker()) continue;
     gone[i] = give(b, i, owner);
     any_gone |= gone[i];
@@ -150,11 +146,25 @@ NatSession* Nat::of_client(const Job& job) noexcept {
   return nullptr;
 }
 
-Verdict Nat::from_client(const Job& job) noexcept {
+/// Who may have a client's session that is not here: a client's packet says nothing of its worker,
+/// and devices spread ICMP errors, fragments and, where the sender chose the queue, connections
+/// otherwise than before. So such a packet goes round all workers, once.
+unsigned Nat::next_to_ask(const Job& job) const noexcept {
+  const flow::NatShare& share = table_.share();
+  auto& first = job.b.packet[job.i]->hash.usr;  // the worker that received it
+  if (!job.b.taken || first >= share.workers()) first = share.worker();
+  const unsigned next = share.worker() + 1 == share.workers() ? 0 : share.worker() + 1;
+  return next == first ? share.worker() : next;
+}
+
+Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   const Parsed& p = job.parsed();
   NatSession* s = of_client(job);
   const bool begins = p.kind == Kind::kFlow && (p.key.protocol != wire::kIpProtoTcp || opens(p));
-  if (s == nullptr && !begins) return Verdict::kNoNatSession;
+  if (s == nullptr && !begins) {
+    owner = next_to_ask(job);
+    return Verdict::kNoNatSession;
+  }
   auto& number = job.b.backend[job.i];
   const bool again = s != nullptr && opens(p) && s->state == NatState::kClosing;
   if (s != nullptr && !again) number = s->backend;

@@ -74,7 +74,8 @@ class Nat {
   [[nodiscard]] std::uint64_t datagram_hash(const Parsed& p) const noexcept;
   [[nodiscard]] flow::NatSession* of_fragment(const Job& job) noexcept;
   [[nodiscard]] flow::NatSession* of_client(const Job& job) noexcept;
-  [[nodiscard]] Verdict from_client(const Job& job) noexcept;
+  [[nodiscard]] Verdict from_client(const Job& job, unsigned& owner) noexcept;
+  [[nodiscard]] unsigned next_to_ask(const Job& job) const noexcept;
   [[nodiscard]] Verdict open(const Job& job, flow::NatSession*& session) noexcept;
   void send_to_backend(const Job& job, flow::NatSession& s, const snapshot::Backend& to) noexcept;
   [[nodiscard]] Verdict from_backend(const Job& job, unsigned& owner) noexcept;

@@ -19,11 +19,10 @@
 namespace sluice::dataplane {
 namespace {
 
-// The whole cache is swept in a minute, a few lines every millisecond: long before a tick wraps,
-// and soon enough for the counts of active flows, which flows that end without a FIN leave only
-// then.
+// The whole cache is swept in half an hour, a few lines every millisecond: long before a tick
+// wraps.
 constexpr std::uint64_t kSweepsPerSecond = 1000;
-constexpr std::size_t kSweepSeconds = 60;
+constexpr std::size_t kSweepSeconds = 1800;
 constexpr unsigned kTransmitAttempts = 4;  // a queue that the kernel drains may need a second push
 
 /// Where NAT sessions are placed is nobody's business, other nodes' included.
@@ -68,11 +67,10 @@ Result<void> Worker::allocate() {
   const flow::NatSize sessions = nat_size(settings_.nat_sessions);
   const auto nat =
       zeroed.operator()<NatLine>(flow::NatTable::bytes_for(sessions, share) / sizeof(NatLine) + 1);
-  const auto steering = zeroed.operator()<SteeringMemory>(1);
   const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
   const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
-  if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || steering.empty() ||
-      services.empty() || backends.empty())
+  if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || services.empty() ||
+      backends.empty())
     return fail(Errc::kExhausted, fmt::format("worker {}", settings_.number),
                 "no memory for a flow cache of {} flows and {} NAT sessions; raise /dpdk/memory_mb "
                 "or lower /flow_cache/flows or /flow_cache/nat_sessions",
@@ -85,8 +83,7 @@ Result<void> Worker::allocate() {
                                                        .size = sessions,
                                                        .share = share,
                                                        .secret = secret_of_its_own(),
-                                                       .hand_over = settings_.hand_over},
-                                                      steering.data()},
+                                                       .hand_over = settings_.hand_over}},
                                          rte_get_tsc_hz(), settings_.workers);
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
@@ -131,7 +128,6 @@ void Worker::keep_time(std::uint64_t tsc) noexcept {
     state_->flows.sweep(sweep_lines_, state_->tick, longest_timeout_);
     state_->fragments.sweep(1, state_->tick, kFragmentTicks);
     state_->nat.sweep(state_->tick);
-    state_->steering.sources.sweep(1, state_->tick, longest_timeout_);
     next_sweep_ = tsc + sweep_cycles_;
   }
 }
@@ -155,6 +151,7 @@ std::uint16_t Worker::poll_queue(const Queue& queue, Burst& b,
   const std::uint16_t received = b.size;
   if (received == 0) return 0;
   b.port = queue.port;
+  b.taken = false;
   handle(b, now);
   return received;
 }
@@ -169,6 +166,7 @@ std::uint16_t Worker::poll_hand_over(Burst& b, const snapshot::Snapshot& now) no
     for (unsigned at = 0; at < n;) {  // a burst comes from one port
       b.size = 0;
       b.port = taken[at]->port;
+      b.taken = true;
       while (at < n && taken[at]->port == b.port) b.packet[b.size++] = taken[at++];
       handle(b, now);
     }

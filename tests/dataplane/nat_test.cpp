@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
 
+#include <array>
 #include <random>
 #include <string>
 #include <tuple>
@@ -404,6 +405,33 @@ TEST_P(BothFamilies, AnAnswerAtAnotherWorkerGoesToTheOneThatHasTheSession) {
   EXPECT_EQ(taken[0].verdict, Verdict::kForward);
   EXPECT_BYTES(taken[0].bytes, f.to_client().tcp(443, 40000).payload(1));
   EXPECT_TRUE(one.taken(*now, 1).empty());
+}
+
+// Devices spread ICMP errors by their own addresses, and some senders change the queue of a flow.
+TEST_P(BothFamilies, AClientsPacketAtAnotherWorkerGoesRoundUntilItsSessionIsFound) {
+  auto rings = HandOver::create(3);
+  ASSERT_TRUE(rings) << rings.error().text();
+  std::array<Rig, 3> worker{Rig(1024, {3, 0}, rings->get()), Rig(1024, {3, 1}, rings->get()),
+                            Rig(1024, {3, 2}, rings->get())};
+  const auto now = test::built(f.input());
+  const std::uint16_t port = connect(worker[0], *now, f);
+  const Packet seen = f.ip(f.hosts.vip, f.hosts.client).tcp(443, 40000).payload(64);
+  const Packet error = f.ip(f.hosts.router, f.hosts.vip);
+  const std::vector<Bytes> both{
+      f.from_client().tcp(40000, 443).payload(5),
+      (f.v4() ? Packet(error).icmp(3, 4, 1400) : Packet(error).icmp(2, 0, 1400)).quote(seen)};
+  EXPECT_TRUE(worker[1].burst(*now, both).empty());
+  EXPECT_TRUE(worker[2].taken(*now, 1).empty());
+  const auto found = worker[0].taken(*now, 2);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_BYTES(found[0].bytes, f.to_backend().tcp(port, kListens).payload(5));
+  EXPECT_EQ(found[1].verdict, Verdict::kForward);
+  // What nobody knows ends before it comes back to where it began.
+  EXPECT_TRUE(worker[1].burst(*now, std::vector<Bytes>{f.from_client().tcp(9, 443)}).empty());
+  EXPECT_TRUE(worker[2].taken(*now, 1).empty());
+  const auto stray = worker[0].taken(*now, 2);
+  ASSERT_EQ(stray.size(), 1U);
+  EXPECT_EQ(stray[0].verdict, Verdict::kNoNatSession);
 }
 
 TEST_P(BothFamilies, AWorkerThatDoesNotTakeItsPacketsLosesThemCounted) {

@@ -88,6 +88,7 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
   for (std::size_t i = 0; i < packets.size(); ++i)
     b.packet[i] = buffer_of(packets[i], headroom, first_segment);
   b.port = port;
+  b.taken = false;
   return handle(b, now);
 }
 
@@ -98,6 +99,7 @@ std::vector<Handled> Rig::taken(const snapshot::Snapshot& now, unsigned from) {
   b.size = static_cast<std::uint16_t>(
       nat.hand_over()->take(from, nat.table().share().worker(), b.packet));
   b.port = b.size != 0 ? b.packet[0]->port : std::uint16_t{0};
+  b.taken = true;
   return handle(b, now);
 }
 
