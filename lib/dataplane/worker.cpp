@@ -19,10 +19,11 @@
 namespace sluice::dataplane {
 namespace {
 
-// The whole cache is swept in half an hour, a few lines every millisecond: long before a tick
-// wraps.
+// The whole cache is swept in a minute, a few lines every millisecond: long before a tick wraps,
+// and soon enough for the counts of active flows, which flows that end without a FIN leave only
+// then.
 constexpr std::uint64_t kSweepsPerSecond = 1000;
-constexpr std::size_t kSweepSeconds = 1800;
+constexpr std::size_t kSweepSeconds = 60;
 constexpr unsigned kTransmitAttempts = 4;  // a queue that the kernel drains may need a second push
 
 /// Where NAT sessions are placed is nobody's business, other nodes' included.
@@ -67,10 +68,11 @@ Result<void> Worker::allocate() {
   const flow::NatSize sessions = nat_size(settings_.nat_sessions);
   const auto nat =
       zeroed.operator()<NatLine>(flow::NatTable::bytes_for(sessions, share) / sizeof(NatLine) + 1);
+  const auto steering = zeroed.operator()<SteeringMemory>(1);
   const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
   const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
-  if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || services.empty() ||
-      backends.empty())
+  if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || steering.empty() ||
+      services.empty() || backends.empty())
     return fail(Errc::kExhausted, fmt::format("worker {}", settings_.number),
                 "no memory for a flow cache of {} flows and {} NAT sessions; raise /dpdk/memory_mb "
                 "or lower /flow_cache/flows or /flow_cache/nat_sessions",
@@ -83,7 +85,8 @@ Result<void> Worker::allocate() {
                                                        .size = sessions,
                                                        .share = share,
                                                        .secret = secret_of_its_own(),
-                                                       .hand_over = settings_.hand_over}},
+                                                       .hand_over = settings_.hand_over},
+                                                      steering.data()},
                                          rte_get_tsc_hz(), settings_.workers);
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
@@ -128,6 +131,7 @@ void Worker::keep_time(std::uint64_t tsc) noexcept {
     state_->flows.sweep(sweep_lines_, state_->tick, longest_timeout_);
     state_->fragments.sweep(1, state_->tick, kFragmentTicks);
     state_->nat.sweep(state_->tick);
+    state_->steering.sources.sweep(1, state_->tick, longest_timeout_);
     next_sweep_ = tsc + sweep_cycles_;
   }
 }
