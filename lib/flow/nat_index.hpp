@@ -39,7 +39,7 @@ class NatIndex {
   void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&lines_[hash & mask_]); }
 
   /// Entry of the first way of the home line that has the tag, or 0: what find() will ask for.
-  [[nodiscard]] std::uint32_t likely(std::uint64_t hash) const noexcept {
+  [[nodiscard]] std::uint32_t guess(std::uint64_t hash) const noexcept {
     const NatIndexLine& line = lines_[hash & mask_];
     const unsigned ways = matches(line, static_cast<std::uint32_t>(hash >> 32));
     return ways == 0 ? 0 : line.entry[std::countr_zero(ways)];

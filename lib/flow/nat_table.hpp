@@ -91,7 +91,7 @@ class NatTable {
   /// each for the whole burst before the first find().
   void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
   void prefetch_session(std::uint64_t hash) const noexcept {
-    if (const auto entry = index_.likely(hash); entry != 0)
+    if (const auto entry = index_.guess(hash); entry != 0)
       __builtin_prefetch(&sessions_[number_of(entry)]);
   }
 
