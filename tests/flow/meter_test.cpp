@@ -21,9 +21,9 @@ constexpr std::uint64_t source(std::uint32_t tag, std::uint32_t line = 0) {
 }
 
 /// A bucket in plain words, in units of a token's cycles.
-class Bucket {
+class Tokens {
  public:
-  explicit Bucket(const Rate& rate) : rate_(rate), level_(rate.burst * rate.cycles_per_token) {}
+  explicit Tokens(const Rate& rate) : rate_(rate), level_(rate.burst * rate.cycles_per_token) {}
   bool allow(std::uint64_t now) {
     level_ = std::min(level_ + (now - last_), rate_.burst * rate_.cycles_per_token);
     last_ = now;
@@ -42,7 +42,7 @@ TEST(SourceMeter, DoesWhatABucketOfTokensDoesForAsManySourcesAsFitALine) {
   std::array<MeterLine, 1> lines{};
   SourceMeter meter(lines);
   const Rate rate{1000, 7};
-  std::vector<Bucket> model(kSourcesInLine, Bucket(rate));
+  std::vector<Tokens> model(kSourcesInLine, Tokens(rate));
   std::mt19937_64 random(1);
   std::uint64_t now = kStart;
   std::size_t refused = 0;
