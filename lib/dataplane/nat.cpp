@@ -66,7 +66,7 @@ void close_gaps(Burst& b, const std::array<bool, kBurst>& gone) noexcept {
       b.service[to] = b.service[i];
       b.hash[to] = b.hash[i];
       b.backend[to] = b.backend[i];
-      b.new_flow[to] = b.new_flow[i];
+      b.new_flow[to] = b.verdict[i] == Verdict::kForward && b.new_flow[i];  // else never set
       b.egress[to] = b.egress[i];
       b.verdict[to] = b.verdict[i];
     }
