@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a frame, whole and split over two segments. The parser must agree with the slow
-// version of its contract; the hash and the checksum must take whatever it lets through.
+// Packets of every kind, built right and then damaged: through the parser, which must agree with
+// the slow version of its contract, and through the stages of a worker, which must keep to what
+// packet_stages.cpp asks for.
 //
-// Input: two bytes that choose where the first segment ends, then the frame.
+// Input: how many packets make the first burst, a recipe for each, see recipe.hpp; then the same
+// for answers to what NAT sent, and for answers to those.
+#include "fuzz/packet_stages.hpp"
+#include "fuzz/recipe.hpp"
 #include "packet/checksum.hpp"
 #include "packet/parse.hpp"
 #include "packet/slow_parse.hpp"
@@ -10,18 +14,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace {
 
 using namespace sluice;
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+constexpr unsigned kMostPackets = 8;
 
 /// Parses the first `size` bytes of `packet`, copied to a heap block of that very size so that the
 /// address sanitizer sees a read beyond them.
@@ -33,31 +35,47 @@ void parse(std::span<const std::byte> packet, std::size_t size) {
   Parsed slow;
   std::memset(&fast, 0xa5, sizeof fast);
   const auto verdict = parse_frame(frame, packet.size(), fast);
-  require(verdict == test::slow_parse(frame, packet.size(), slow));
-  require(std::memcmp(&fast, &slow, sizeof fast) == 0);
+  SLUICE_REQUIRE(verdict == test::slow_parse(frame, packet.size(), slow));
+  SLUICE_REQUIRE(std::memcmp(&fast, &slow, sizeof fast) == 0);
 
-  require(fast.key.family == 4 ||
-          (fast.key.family == 0 && verdict != Verdict::kForward && verdict != Verdict::kMalformed &&
-           verdict != Verdict::kFragment));
-  if (fast.key.family == 4) require(fast.l3_offset + sizeof(wire::Ipv4) <= size);
-  if (verdict == Verdict::kForward || verdict == Verdict::kFragment) {
-    require(fast.l3_offset + std::size_t{fast.l3_length} <= packet.size());
-    require(fast.key.protocol == wire::kIpProtoTcp || fast.key.protocol == wire::kIpProtoUdp);
-    const auto hash = flow_hash(fast.key, default_hash_key());
-    require(hash == flow_hash(slow.key, default_hash_key()));
-    const auto l3 = frame.subspan(fast.l3_offset);
-    require(checksum(l3).to_host() == test::slow_checksum(l3));
+  const std::size_t fixed = fast.key.family == 4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
+  SLUICE_REQUIRE(fast.key.family == 0 || fast.l3_offset + fixed <= size);
+  if (verdict != Verdict::kForward) return;
+  SLUICE_REQUIRE(fast.key.family == 4 || fast.key.family == 6);
+  SLUICE_REQUIRE(fast.l3_offset + std::size_t{fast.l3_length} <= packet.size());
+  SLUICE_REQUIRE(fast.l4_offset >= fast.l3_offset + fixed && fast.l4_offset <= size);
+  SLUICE_REQUIRE(flow_hash(fast.key, default_hash_key()) ==
+                 flow_hash(slow.key, default_hash_key()));
+  const auto l3 = frame.subspan(fast.l3_offset);
+  SLUICE_REQUIRE(checksum(l3).to_host() == test::slow_checksum(l3));
+}
+
+/// One burst, by every way.
+std::vector<test::Bytes> handle(fuzz::Stages& stages, const std::vector<fuzz::Arrival>& burst) {
+  for (const auto& [frame, headroom, first_segment] : burst) {
+    const std::size_t split = std::min(first_segment, frame.size());
+    parse(frame, frame.size());
+    parse(frame, split);
+    parse(std::span(frame).first(split), split);
   }
+  return stages.run(burst);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2) return 0;
-  const auto packet = std::as_bytes(std::span(data, size).subspan(2));
-  const std::size_t split = (std::size_t{data[0]} << 8 | data[1]) % (packet.size() + 1);
-  parse(packet, packet.size());
-  parse(packet, split);
-  parse(packet.first(split), split);
+  static fuzz::Stages stages;
+  stages.forget();
+  fuzz::Source source({data, size});
+  std::vector<fuzz::Arrival> burst;
+  for (unsigned n = 1 + source.below(kMostPackets); n > 0 && !source.empty(); --n)
+    burst.push_back(fuzz::Recipe(source).arrival());
+  auto sent = handle(stages, burst);
+  for (int round = 0; round < 2 && !source.empty() && !sent.empty(); ++round) {
+    burst.clear();
+    for (unsigned n = 1 + source.below(kMostPackets); n > 0 && !source.empty(); --n)
+      burst.push_back(fuzz::Recipe(source).answer_to(sent[source.byte() % sent.size()]));
+    sent = handle(stages, burst);
+  }
   return 0;
 }
