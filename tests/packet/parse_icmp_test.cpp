@@ -221,7 +221,8 @@ TEST(ParseIcmpError, QuotedOptionsAreSteppedOver) {
     const Packet answer = to_client().options(words).tcp(443, 40000);
     const std::size_t needed = 20 + words * 4 + 8;
     EXPECT_EQ(verdict_of(kIpv4.error().quote(answer, needed)), kForward) << words;
-    EXPECT_EQ(verdict_of(kIpv4.error().quote(answer, needed - 1)), kMalformed) << words;
+    for (std::size_t bytes = 20; bytes < needed; ++bytes)
+      EXPECT_EQ(verdict_of(kIpv4.error().quote(answer, bytes).pad(300)), kMalformed) << bytes;
   }
   for (const std::uint8_t words : std::initializer_list<std::uint8_t>{0, 1, 4})
     EXPECT_EQ(verdict_of(kIpv4.error().quote(to_client().header_length(words).tcp(443, 40000))),
