@@ -20,6 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLongestConfiguration = 16U << 20U;  // bytes; what the daemon accepts
+constexpr std::uint32_t kFlows = 100;     // a screen or two, when nobody says how many
 constexpr std::size_t kMostParts = 1000;  // answers to one `events`; a daemon in a storm never ends
 constexpr std::string_view kApi = "/api/v1";
 
@@ -48,6 +49,8 @@ class Session {
                    show_backends);
       case Command::kWorkers:
         return get("/workers", show_workers);
+      case Command::kFlows:
+        return get(flows_target(), show_flows);
       case Command::kDrops:
         return get("/drops", [this](const View& answer, const Look& look) {
           return show_drops(answer, look, line_.all);
@@ -114,6 +117,11 @@ class Session {
 
   [[nodiscard]] std::string backend_path(std::string_view action) const {
     return fmt::format("/backends/{}/{}{}", escaped(line_.pool), escaped(line_.name), action);
+  }
+
+  [[nodiscard]] std::string flows_target() const {
+    return fmt::format("/flows?limit={}&pool={}&backend={}", line_.limit.value_or(kFlows),
+                       escaped(line_.pool), escaped(line_.of_backend));
   }
 
   static Result<std::string> show_change_and_outcome(const View& answer, const Look& look) {

@@ -25,6 +25,7 @@ struct Typed {
   CommandLine line;
   std::string weight;
   std::string since;
+  std::string limit;
   std::vector<std::string> flow{3};
 };
 
@@ -59,6 +60,11 @@ void add_reading(CLI::App& app, Typed& typed) {
           "backends: state, share of the flows, next hop")
       ->add_option("--pool", typed.line.pool, "of this pool only");
   command(app, typed, Command::kWorkers, "workers", "workers: load and flow cache");
+  auto* flows = command(app, typed, Command::kFlows, "flows",
+                        "a sample of the flows that the workers remember, with their backends");
+  flows->add_option("--pool", typed.line.pool, "of this pool only");
+  flows->add_option("--backend", typed.line.of_backend, "of backends with this name only");
+  flows->add_option("--limit", typed.limit, "at most so many, 100 when not given, at most 10000");
   command(app, typed, Command::kDrops, "drops", "dropped packets by reason, and what to do")
       ->add_flag("--all", typed.line.all, "reasons without packets too");
   auto* events = command(app, typed, Command::kEvents, "events", "what happened on the node");
@@ -182,6 +188,7 @@ Result<void> finish(Typed& typed) {
   auto& line = typed.line;
   if (auto r = read_number(typed.weight, "weight", line.weight); !r) return r;
   if (auto r = read_number(typed.since, "--since", line.since); !r) return r;
+  if (auto r = read_number(typed.limit, "--limit", line.limit); !r) return r;
   if (line.command == Command::kTrace) {
     std::erase(typed.flow, "");
     auto flow = parse_flow(typed.flow);

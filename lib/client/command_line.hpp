@@ -21,6 +21,7 @@ enum class Command : std::uint8_t {
   kPools,
   kBackends,
   kWorkers,
+  kFlows,
   kDrops,
   kEvents,
   kConfigShow,
@@ -39,14 +40,16 @@ struct CommandLine {
   Command command = Command::kStatus;
   std::string socket;
   bool json = false;
-  std::string pool;     ///< backends (empty: all), backend ...
+  std::string pool;     ///< backends and flows (empty: all), backend ...
   std::string name;     ///< backend ...
   std::string address;  ///< backend add
   std::string backend_class;
+  std::string of_backend;  ///< flows; empty: all.
   std::optional<std::uint32_t> weight;
-  std::string file;     ///< config diff, config apply
-  bool all = false;     ///< drops
-  bool follow = false;  ///< events
+  std::optional<std::uint32_t> limit;  ///< flows
+  std::string file;                    ///< config diff, config apply
+  bool all = false;                    ///< drops
+  bool follow = false;                 ///< events
   std::optional<std::uint64_t> since;
   std::optional<Flow> flow;  ///< trace; always there for it.
 };

@@ -27,6 +27,7 @@ struct Look {
 [[nodiscard]] Result<std::string> show_services(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_pools(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_backends(const View& answer, const Look& look);
+[[nodiscard]] Result<std::string> show_flows(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_workers(const View& answer, const Look& look);
 /// Reasons with packets, most first; with `all` every reason in the daemon's order.
 [[nodiscard]] Result<std::string> show_drops(const View& answer, const Look& look, bool all);

@@ -74,6 +74,25 @@ Result<std::string> show_outcome(const View& answer, const Look& look) {
          "\n";
 }
 
+namespace {
+
+std::string shard_text(const View& shard) {
+  if (shard["source"].present()) return "sources of " + shard["source"].text(64);
+  const auto range = shard["hash_range"].items();
+  if (range && range->size() == 2)
+    return fmt::format("hashes from {} to {}", (*range)[0].text(16), (*range)[1].text(16));
+  return "none";
+}
+
+// What a worker's flow cache knows of the flow.
+std::string cached_text(const View& worker) {
+  if (!worker["cached"].is_true()) return "does not know the flow";
+  return fmt::format("knows it: {}/{}, {}, idle for {} s", worker["pool"].text(),
+                     worker["backend"].text(), worker["state"].text(16), worker["idle_s"].text(8));
+}
+
+}  // namespace
+
 Result<std::string> show_trace(const View& answer, const Look& look, const Flow& flow) {
   if (!answer["verdict"].is_string())
     return fail(Errc::kIo, "",
@@ -82,8 +101,11 @@ Result<std::string> show_trace(const View& answer, const Look& look, const Flow&
   const bool forward = answer["verdict"].is("forward");
   out.add("flow", flow.text(), Tone::kStrong);
   if (answer["service"].present()) out.add("service", answer["service"].text());
+  if (answer["shard"].present()) out.add("shard", shard_text(answer["shard"]));
   if (answer["pool"].present())
-    out.add("pool", fmt::format("{} ({})", answer["pool"].text(), answer["forwarding"].text()));
+    out.add("pool",
+            fmt::format("{} ({}, {}, {})", answer["pool"].text(), answer["forwarding"].text(),
+                        answer["policy"].text(), answer["affinity"].text()));
   if (answer["slot"].present())
     out.add("slot", fmt::format("{} of {}, by hash {}", answer["slot"].text(),
                                 answer["table_size"].text(), answer["hash"].text()));
@@ -96,6 +118,9 @@ Result<std::string> show_trace(const View& answer, const Look& look, const Flow&
     const auto hop = answer["next_hop"];
     out.add("next hop", next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad);
   }
+  if (const auto workers = answer["workers"].items())
+    for (const auto& worker : *workers)
+      out.add(fmt::format("worker {}", worker["worker"].text(8)), cached_text(worker));
   out.add("verdict", answer["verdict"].text(), forward ? Tone::kGood : Tone::kWarning);
   out.add("why", answer["why"].text(500));
   out.add("generation", answer["generation"].text());

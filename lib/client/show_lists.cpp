@@ -47,6 +47,9 @@ std::string note_on(const View& backend) {
   if (backend["origin"].is("operator")) add("added by operator");
   if (backend["operator"].is("drain")) add("drained by operator");
   const auto configured = backend["configured_weight"].whole();
+  const auto in_force = backend["weight_now"].whole();
+  if (in_force && backend["weight"].whole() != in_force)
+    add(fmt::format("slow start, weight {} now", *in_force));
   if (configured && backend["weight"].whole() != configured)
     add(fmt::format("weight {} in the file", *configured));
   return note;
@@ -74,6 +77,18 @@ std::string queues_text(const View& queues) {
     if (text.size() > 200) break;
   }
   return text;
+}
+
+// "answered: 7 answered_echo, ..." or nothing: packets that are no drops and not forwarded either.
+std::string answers_text(const View& answers) {
+  const auto list = answers.items();
+  if (!list) return {};
+  std::string text;
+  for (const auto& one : *list)
+    if (one["packets"].whole().value_or(0) != 0 && text.size() < 200)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", one["packets"].count(),
+                          one["reason"].text(32));
+  return text.empty() ? text : "answered by the node: " + text + "\n";
 }
 
 std::optional<std::uint64_t> sum(std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
@@ -195,11 +210,13 @@ Result<std::string> show_workers(const View& answer, const Look& look) {
                number("CYCLES EACH"),
                number("POLLS"),
                number("EMPTY"),
+               number("FLOWS"),
                number("CACHE HITS"),
                number("FLOWS ADDED"),
                number("EXPIRED"),
                number("EVICTED NEW"),
-               number("EVICTED LIVE")});
+               number("EVICTED LIVE"),
+               number("NAT SESSIONS")});
   for (const auto& w : *workers) {
     const auto cache = w["flow_cache"];
     const auto hits = cache["hits"].whole();
@@ -213,13 +230,34 @@ Result<std::string> show_workers(const View& answer, const Look& look) {
                {decimal(w["cycles_per_packet"])},
                {w["polls"].count()},
                {percentage(w["empty_polls"].whole(), w["polls"].whole())},
+               {cache["flows"].count()},
                {percentage(hits, sum(hits, cache["misses"].whole()))},
                {cache["inserts"].count()},
                {cache["expired"].count()},
                {cache["evictions_new"].count()},
-               {live.count(), live.whole().value_or(0) != 0 ? Tone::kWarning : Tone::kPlain}});
+               {live.count(), live.whole().value_or(0) != 0 ? Tone::kWarning : Tone::kPlain},
+               {w["nat"]["sessions"].count()}});
   }
   return text_of(table, look, "no workers");
+}
+
+Result<std::string> show_flows(const View& answer, const Look& look) {
+  const auto flows = list_of(answer, "flows");
+  if (!flows) return forward_error(flows);
+  Table table({number("WORKER"), {"POOL"}, {"BACKEND"}, {"STATE"}, number("IDLE S"), {"HASH TAG"}});
+  for (const auto& f : *flows)
+    table.add({{f["worker"].text(8)},
+               {f["pool"].is_string() ? f["pool"].text() : "gone"},
+               {f["backend"].is_string() ? f["backend"].text()
+                                         : fmt::format("number {}", f["number"].text(8)),
+                Tone::kStrong},
+               {f["state"].text(16)},
+               {f["idle_s"].text(8)},
+               {f["tag"].text(16)}});
+  if (table.empty()) return std::string("no flows\n");
+  return table.text(look.colour) + fmt::format("{} flows, of {} entries looked at, {} in all\n",
+                                               flows->size(), answer["looked_at"].count(),
+                                               answer["capacity"].count());
 }
 
 Result<std::string> show_drops(const View& answer, const Look& look, bool all) {
@@ -236,8 +274,10 @@ Result<std::string> show_drops(const View& answer, const Look& look, bool all) {
     table.add({{drop["reason"].text(), Tone::kStrong},
                {drop["packets"].count()},
                {drop["remedy"].is_string() ? drop["remedy"].text() : ""}});
-  if (table.empty()) return std::string("nothing was dropped\n");
-  return table.text(look.colour) + fmt::format("{} dropped in all\n", answer["total"].count());
+  const auto answered = answers_text(answer["answers"]);
+  if (table.empty()) return "nothing was dropped\n" + answered;
+  return table.text(look.colour) + fmt::format("{} dropped in all\n", answer["total"].count()) +
+         answered;
 }
 
 }  // namespace sluice::client

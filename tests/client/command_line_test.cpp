@@ -33,6 +33,7 @@ TEST(CommandLineOf, EveryCommandIsItself) {
       {"pools", Command::kPools},
       {"backends", Command::kBackends},
       {"workers", Command::kWorkers},
+      {"flows --pool a --backend b --limit 5", Command::kFlows},
       {"drops", Command::kDrops},
       {"events", Command::kEvents},
       {"config show", Command::kConfigShow},

@@ -41,6 +41,8 @@ const std::vector<std::pair<std::string, std::string>> kRequests{
     {"backends", "GET /api/v1/backends"},
     {"backends --pool llama", "GET /api/v1/backends?pool=llama"},
     {"workers", "GET /api/v1/workers"},
+    {"flows", "GET /api/v1/flows?limit=100&pool=&backend="},
+    {"flows --pool p/1 --backend b --limit 7", "GET /api/v1/flows?limit=7&pool=p%2F1&backend=b"},
     {"drops", "GET /api/v1/drops"},
     {"events --since 4", "GET /api/v1/events?since=4"},
     {"config show", "GET /api/v1/config"},

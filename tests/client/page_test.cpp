@@ -89,7 +89,7 @@ TEST(Page, EveryCommandHasAnExample) {
   std::ifstream page(SLUICECTL_PAGE);
   const auto examples = examples_of(page);
   for (const std::string_view command :
-       {"status", "services", "pools", "backends", "workers", "drops", "events", "trace",
+       {"status", "services", "pools", "backends", "workers", "flows", "drops", "events", "trace",
         "config show", "config diff", "config apply", "backend add", "backend remove",
         "backend drain", "backend undrain", "backend weight", "reload"}) {
     const auto shows = [&](const Example& example) { return example.words.starts_with(command); };

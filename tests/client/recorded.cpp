@@ -49,13 +49,21 @@ constexpr auto kBackends = R"({"backends": [
 constexpr auto kWorkers =
     R"({"workers": [{"id": 0, "lcore": 1, "queues": [{"port": "front", "queue": 0}],
  "polls": 48211034, "empty_polls": 48095214, "packets": 123456, "packets_per_burst": 1.07, "busy_ratio": 0.024,
- "cycles_per_packet": 212.4, "flow_cache": {"capacity": 1048576, "hits": 121456, "misses": 2000, "inserts": 2000,
- "evictions_new": 0, "evictions_established": 0, "expired": 12}}]})";
+ "cycles_per_packet": 212.4, "flow_cache": {"capacity": 1048576, "flows": 1988, "hits": 121456, "misses": 2000, "inserts": 2000,
+ "evictions_new": 0, "evictions_closing": 0, "evictions_established": 0, "expired": 12},
+ "nat": {"capacity": 65536, "sessions": 0, "opened": 0, "expired": 0, "evicted": 0, "reopened": 0, "no_port": 0,
+ "table_full": 0}}]})";
+
+constexpr auto kFlows = R"({"flows": [
+ {"worker": 0, "state": "established", "idle_s": 2, "pool": "llama", "backend": "gpu-1", "number": 0, "tag": "8c3f0a51"},
+ {"worker": 0, "state": "closing", "idle_s": 14, "pool": "llama", "backend": "gpu-2", "number": 1, "tag": "01d2b77e"}],
+ "looked_at": 1048576, "capacity": 1048576})";
 
 constexpr auto kDrops = R"({"drops": [
  {"reason": "truncated", "packets": 0, "remedy": "look for a broken sender or link"},
  {"reason": "no_backend", "packets": 1, "remedy": "give the pool a backend that is up and not drained"},
- {"reason": "no_next_hop", "packets": 4, "remedy": "see the backend's next hop in `sluicectl backends`"}], "total": 5})";
+ {"reason": "no_next_hop", "packets": 4, "remedy": "see the backend's next hop in `sluicectl backends`"}], "total": 5,
+ "answers": [{"reason": "answered_echo", "packets": 3}, {"reason": "answered_too_big", "packets": 0}]})";
 
 constexpr auto kEvents = R"({"events": [
  {"id": 1, "at": "2026-11-21T09:59:59Z", "level": "info", "component": "control", "event": "started", "text": "node=edge-1 pid=4711"},
@@ -70,7 +78,9 @@ constexpr auto kLastEvent = R"({"events": [
 constexpr auto kTrace =
     R"({"flow": "tcp 198.51.100.7:40000 203.0.113.10:443", "verdict": "forward", "service": "chat",
  "pool": "llama", "hash": "8c3f0a51d2b77e90", "slot": 35904, "table_size": 65537, "backend": "gpu-1", "number": 0,
- "state": "up", "forwarding": "ipip",
+ "state": "up", "forwarding": "ipip", "policy": "maglev", "affinity": "5tuple", "shard": null,
+ "workers": [{"worker": 0, "cached": true, "state": "established", "idle_s": 2, "pool": "llama", "backend": "gpu-1",
+ "number": 0, "tag": "8c3f0a51"}],
  "next_hop": {"resolved": true, "mac": "02:00:00:00:01:11", "port": "front", "source": "kernel", "problem": ""},
  "generation": 7, "why": "slot 35904 of pool llama belongs to gpu-1"})";
 
@@ -98,6 +108,8 @@ void play_recorded(ScriptedDaemon& daemon) {
   daemon.script("GET " + api + "/backends", kBackends);
   daemon.script("GET " + api + "/backends?pool=llama", kBackends);
   daemon.script("GET " + api + "/workers", kWorkers);
+  daemon.script("GET " + api + "/flows?limit=100&pool=&backend=", kFlows);
+  daemon.script("GET " + api + "/flows?limit=7&pool=p%2F1&backend=b", kFlows);
   daemon.script("GET " + api + "/drops", kDrops);
   daemon.script("GET " + api + "/events?since=0", kEvents);
   daemon.script("GET " + api + "/events?since=3", kLastEvent);

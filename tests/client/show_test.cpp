@@ -117,6 +117,7 @@ TEST(ShowLists, EmptyOnesSaySo) {
   EXPECT_EQ(shown(show_pools, {{"pools", json::array()}}), "no pools\n");
   EXPECT_EQ(shown(show_backends, {{"backends", json::array()}}), "no backends\n");
   EXPECT_EQ(shown(show_workers, {{"workers", json::array()}}), "no workers\n");
+  EXPECT_EQ(shown(show_flows, {{"flows", json::array()}}), "no flows\n");
 }
 
 TEST(ShowServices, Ipv6AndEveryPortAreWrittenAsUsual) {
@@ -187,6 +188,55 @@ TEST(ShowOutcome, GivesMovedBesideLeast) {
   EXPECT_FALSE(show_outcome(View(json::object()), kLook));
 }
 
+TEST(ShowFlows, FlowOfABackendThatIsGoneShowsItsNumber) {
+  const json answer{{"flows",
+                     {{{"worker", 1},
+                       {"pool", nullptr},
+                       {"backend", nullptr},
+                       {"number", 7},
+                       {"state", "new"},
+                       {"idle_s", 4},
+                       {"tag", "00c0ffee"}}}},
+                    {"looked_at", 8},
+                    {"capacity", 64}};
+  EXPECT_EQ(shown(show_flows, answer),
+            "WORKER  POOL  BACKEND   STATE  IDLE S  HASH TAG\n"
+            "     1  gone  number 7  new         4  00c0ffee\n"
+            "1 flows, of 8 entries looked at, 64 in all\n");
+}
+
+TEST(ShowDrops, AnswersOfTheNodeAreNamedToo) {
+  const json answer{{"drops", json::array()},
+                    {"answers",
+                     {{{"reason", "answered_echo"}, {"packets", 3}},
+                      {{"reason", "answered_too_big"}, {"packets", 0}}}}};
+  EXPECT_EQ(*show_drops(View(answer), kLook, false),
+            "nothing was dropped\nanswered by the node: 3 answered_echo\n");
+}
+
+TEST(ShowBackends, WeightInSlowStartIsNoted) {
+  const json answer{{"backends", {{{"weight", 100}, {"weight_now", 30}}}}};
+  EXPECT_THAT(shown(show_backends, answer), HasSubstr("slow start, weight 30 now"));
+}
+
+TEST(ShowTrace, ShardAndWhatWorkersKnowAreShown) {
+  const json answer{{"verdict", "forward"},
+                    {"shard", {{"source", "10.0.0.0/9"}}},
+                    {"workers",
+                     {{{"worker", 0}, {"cached", false}},
+                      {{"worker", 1},
+                       {"cached", true},
+                       {"pool", "p"},
+                       {"backend", "b"},
+                       {"state", "closing"},
+                       {"idle_s", 6}}}}};
+  const Flow flow = *parse_flow(split("udp [2001:db8::1]:1 [2001:db8::2]:80"));
+  const auto text = *show_trace(View(answer), kLook, flow);
+  EXPECT_THAT(text, HasSubstr("sources of 10.0.0.0/9\n"));
+  EXPECT_THAT(text, HasSubstr("does not know the flow\n"));
+  EXPECT_THAT(text, HasSubstr("knows it: p/b, closing, idle for 6 s\n"));
+}
+
 TEST(ShowTrace, FlowWithoutServiceGoesToTheHost) {
   const json answer{
       {"verdict", "host"}, {"generation", 7}, {"why", "no service has 192.0.2.1:80/tcp"}};
@@ -212,7 +262,8 @@ TEST_P(HostileAnswer, IsShownOrRefusedButNeverSteersTheTerminal) {
   const auto hostile = json::parse(GetParam());
   const Flow flow = *parse_flow(split("tcp 198.51.100.7:1 192.0.2.1:80"));
   std::vector<json> answers{hostile, status()};
-  for (const auto* list : {"services", "pools", "backends", "workers", "drops", "changes"}) {
+  for (const auto* list :
+       {"services", "pools", "backends", "workers", "flows", "drops", "changes"}) {
     answers.push_back({{list, hostile}});
     answers.push_back({{list, {hostile, hostile}}});
     json full = json::object();
