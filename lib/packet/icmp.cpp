@@ -58,7 +58,9 @@ void answer_echo(const Parsed& p, std::byte* ip) noexcept {
   std::byte* sum = icmp + offsetof(wire::Icmp, checksum);
   store(icmp, after);
   // Turning addresses round leaves every sum over them as it was.
-  store(sum, checksum_update(load<Be16>(sum), before, after));
+  const Be16 updated = checksum_update(load<Be16>(sum), before, after);
+  // Of a message that is zero throughout, 0 is wrong; of any other one 0xffff is as right as 0.
+  store(sum, updated == Be16{} ? Be16::from_host(0xffff) : updated);
   if (!v4) {
     swap_fields<16>(ip + offsetof(wire::Ipv6, source), ip + offsetof(wire::Ipv6, destination));
     store(ip + offsetof(wire::Ipv6, hop_limit), kFreshTtl);
