@@ -44,7 +44,7 @@ std::string verdict_line(const dataplane::ReplayVerdict& v, const snapshot::Snap
   if (v.service != nullptr) {
     service = now.input.services[static_cast<std::size_t>(v.service - now.services.data())].name;
     if (v.backend != nullptr) {
-      const auto& backends = now.input.pools[v.service->pool].backends;
+      const auto& backends = now.input.pools[v.backend->pool].backends;
       backend = std::ranges::find(backends, v.number, &snapshot::BackendInput::number)->name;
     }
   }
