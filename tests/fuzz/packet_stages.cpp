@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -321,7 +322,14 @@ Stages::Stages() {
 }
 
 void Stages::forget() {
-  memory_.emplace(64);
+  // In place: allocating megabytes anew would take most of the time.
+  if (!memory_) memory_.emplace(64);
+  const auto renew = [](auto& lines) { std::ranges::uninitialized_value_construct(lines); };
+  renew(memory_->flows);
+  renew(memory_->fragments);
+  renew(memory_->answers);
+  renew(memory_->nat);
+  std::construct_at(memory_->steering.get());
   state_.emplace(memory_->spans(), kCyclesPerSecond, 1);
 }
 
