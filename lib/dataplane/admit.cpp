@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -58,30 +59,45 @@ Limiter& limiter_of(const snapshot::ServiceRules& rules, const snapshot::Snapsho
   return limiter;
 }
 
-/// The source that the packet itself has; an ICMP error's key has that of the flow it quotes.
-struct Source {
-  std::uint32_t word[4];
-};
+/// A bit for each first octet of IPv4 that may begin a martian: 0, 127, 224 to 239, 255.
+constexpr std::array<std::uint64_t, 4> kSuspects{1, 1ULL << 63, 0, 0xffffULL << 32 | 1ULL << 63};
 
-Source source_of(const rte_mbuf& packet, const Parsed& p) noexcept {
-  Source source{};
-  if (p.kind != Kind::kIcmpError) [[likely]] {
-    std::ranges::copy(p.key.source, source.word);
-    return source;
-  }
-  const auto* ip = rte_pktmbuf_mtod(&packet, const std::byte*) + p.l3_offset;
-  if (p.key.family == 4)
-    std::memcpy(source.word, ip + offsetof(wire::Ipv4, source), 4);
-  else
-    std::memcpy(source.word, ip + offsetof(wire::Ipv6, source), 16);
-  return source;
+[[gnu::always_inline]] inline bool is_suspect_v4(std::uint32_t source) noexcept {
+  const std::uint32_t octet = source & 0xffU;  // the first one in memory order
+  return (kSuspects[octet >> 6U] >> (octet & 63U) & 1U) != 0;
 }
 
-[[nodiscard]] Verdict by_headers(const rte_mbuf& packet, const Parsed& p) noexcept {
-  const Source source = source_of(packet, p);
-  if (is_martian(source.word, p.key.family) || std::ranges::equal(source.word, p.key.destination))
+[[gnu::noinline]] bool is_forged_v6(const FlowKey& key) noexcept {
+  return is_martian(key.source, 6) || std::ranges::equal(key.source, key.destination);
+}
+
+/// An ICMP error's key has the addresses of the flow that it quotes; its own source is in the
+/// packet.
+[[gnu::noinline]] bool is_forged_error(const rte_mbuf& packet, const Parsed& p) noexcept {
+  std::uint32_t source[4]{};
+  const auto* ip = rte_pktmbuf_mtod(&packet, const std::byte*) + p.l3_offset;
+  if (p.key.family == 4)
+    std::memcpy(source, ip + offsetof(wire::Ipv4, source), 4);
+  else
+    std::memcpy(source, ip + offsetof(wire::Ipv6, source), 16);
+  return is_martian(source, p.key.family) || std::ranges::equal(source, p.key.destination);
+}
+
+[[gnu::always_inline]] inline Verdict by_headers(const rte_mbuf& packet, const Parsed& p) noexcept {
+  bool forged = false;
+  if (p.kind == Kind::kIcmpError) [[unlikely]] {
+    forged = is_forged_error(packet, p);
+  } else if (p.key.family == 4) {
+    const std::uint32_t source = p.key.source[0];
+    forged =
+        source == p.key.destination[0] || (is_suspect_v4(source) && is_martian(p.key.source, 4));
+  } else {
+    forged = is_forged_v6(p.key);
+  }
+  if (forged) [[unlikely]]
     return Verdict::kMartian;
   if (p.key.protocol == wire::kIpProtoTcp && p.kind == Kind::kFlow && is_bad_tcp_flags(p.tcp_flags))
+      [[unlikely]]
     return Verdict::kBadTcpFlags;
   return Verdict::kForward;
 }
