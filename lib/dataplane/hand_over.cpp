@@ -19,7 +19,7 @@ Result<std::unique_ptr<HandOver>> HandOver::create(unsigned workers) {
       if (from == to) continue;
       const auto name = fmt::format("hand{}_{}_{}", number, from, to);
       rte_ring* ring =
-          rte_ring_create(name.c_str(), kDepth, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+          rte_ring_create(name.c_str(), kDepth + 1, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
       if (ring == nullptr)
         return fail(Errc::kExhausted, fmt::format("worker {}", to),
                     "no memory to take packets over from worker {}: {}; raise /dpdk/memory_mb",

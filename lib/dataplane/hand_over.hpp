@@ -22,7 +22,7 @@ class HandOver {
  public:
   /// Packets that wait between two workers at most: what a worker receives while the other is at
   /// work on some full bursts.
-  static constexpr unsigned kDepth = 1024;
+  static constexpr unsigned kDepth = 1023;
 
   /// @return kExhausted when DPDK has no memory for workers x (workers - 1) rings of 8 KiB.
   [[nodiscard]] static Result<std::unique_ptr<HandOver>> create(unsigned workers);
