@@ -27,14 +27,17 @@ bool closes(const Parsed& p) noexcept {
   return (p.tcp_flags & (wire::kTcpFin | wire::kTcpRst)) != 0;
 }
 
+bool is_there(flow::BackendNumber number, const snapshot::Snapshot& now) noexcept {
+  return number < now.backends.size() && now.backends[number].state != snapshot::State::kAbsent;
+}
+
 /// Whether flows of the service may be at that backend.
 bool serves(flow::BackendNumber number, const snapshot::Service& service,
             const snapshot::Snapshot& now) noexcept {
-  if (number >= now.backends.size()) return false;
+  if (!is_there(number, now)) return false;
   const snapshot::Backend& backend = now.backends[number];
-  return backend.state != snapshot::State::kAbsent &&
-         (backend.pool == service.pool ||
-          (service.rules != nullptr && service.rules->has_pool(backend.pool)));
+  return backend.pool == service.pool ||
+         (service.rules != nullptr && service.rules->has_pool(backend.pool));
 }
 
 /// Whether a flow that the cache knows stays where it is. A connection that opens anew leaves a
@@ -92,13 +95,16 @@ class Steering {
     const Parsed& p = b_.parsed[i];
     const std::uint64_t datagram = datagram_hash(p);
     const auto known = state_.fragments.find(datagram, state_.tick, kFragmentTicks);
-    if (known.hit && serves(known.backend, *b_.service[i], now_)) {
+    // Where an address has several services, that of a later fragment is a guess: it has no port.
+    const bool later = p.kind == Kind::kLaterFragment;
+    if (known.hit &&
+        (later ? is_there(known.backend, now_) : serves(known.backend, *b_.service[i], now_))) {
       b_.new_flow[i] = false;
       b_.backend[i] = known.backend;
       state_.fragments.touch(datagram, known, state_.tick, /*closing=*/false);
       return;
     }
-    if (p.kind == Kind::kLaterFragment) {
+    if (later) {
       b_.new_flow[i] = false;
       take_backend(i, *b_.service[i], /*opening=*/false);
     } else {
