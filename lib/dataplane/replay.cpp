@@ -158,6 +158,7 @@ class Replay {
       const auto now = static_cast<flow::Tick>(swept_ & flow::kTickMask);
       state_.flows.sweep(state_.flows.lines(), now, longest);
       state_.fragments.sweep(state_.fragments.lines(), now, kFragmentTicks);
+      state_.steering.sources.sweep(state_.steering.sources.lines(), now, longest);
       state_.nat.sweep_all(now);
     }
     if (tick - swept_ >= kStep) swept_ = tick;
