@@ -25,7 +25,7 @@ bool check_dpdk(Rules& rules) {
       rules.fault(fmt::format("{} leaves no worker beside the main lcore", quoted(dpdk.lcores)),
                   "give at least two lcores");
     else
-      no_member = !std::ranges::binary_search(*lcores, dpdk.main_lcore);
+      no_member = std::ranges::find(*lcores, dpdk.main_lcore, &Lcore::number) == lcores->end();
   });
   if (no_member)
     rules.at("main_lcore", [&] {
@@ -56,9 +56,20 @@ void check_queues(Rules& rules, bool lcores_are_sound) {
             "give all ports the same number");
     });
   });
+  rules.each(ports, [&](const Port& port) {
+    const auto beside =
+        rules.configuration().ports_beside(static_cast<std::size_t>(&port - ports.data())).size();
+    const auto first = rules.configuration().ports_beside(0).size();
+    rules.at("device", [&] {
+      if (beside != first)
+        rules.fault(fmt::format("{} port{} on its interface, but {} on the first port's", beside,
+                                beside == 1 ? "" : "s", first),
+                    "give every interface the same number of ports");
+    });
+  });
   const auto workers = rules.configuration().dpdk.workers().size();
   if (workers == 0 || !lcores_are_sound) return;
-  const std::size_t queues = ports.front().queues;
+  const std::size_t queues = rules.configuration().receive_queues();
   rules.reader().at(std::size_t{0}, [&] {
     rules.at("queues", [&] {
       if (queues > workers)

@@ -8,9 +8,17 @@
 namespace sluice::config {
 
 std::vector<unsigned> Dpdk::workers() const {
-  auto workers = parse_lcores(lcores).value_or(std::vector<unsigned>());
-  std::erase(workers, main_lcore);
+  std::vector<unsigned> workers;
+  for (const Lcore& lcore : parse_lcores(lcores).value_or(std::vector<Lcore>()))
+    if (lcore.number != main_lcore) workers.push_back(lcore.number);
   return workers;
+}
+
+std::vector<unsigned> Dpdk::cpus() const {
+  std::vector<unsigned> cpus;
+  for (const Lcore& lcore : parse_lcores(lcores).value_or(std::vector<Lcore>()))
+    cpus.push_back(lcore.cpu);
+  return cpus;
 }
 
 std::string Port::interface() const {
@@ -27,6 +35,19 @@ std::string Port::interface() const {
 
 std::string Port::kernel_interface() const {
   return exception == Exception::kTap ? name : interface();
+}
+
+std::vector<std::size_t> Configuration::ports_beside(std::size_t port) const {
+  const std::string interface = ports[port].interface();
+  if (interface.empty()) return {port};
+  std::vector<std::size_t> beside;
+  for (std::size_t i = 0; i < ports.size(); ++i)
+    if (ports[i].interface() == interface) beside.push_back(i);
+  return beside;
+}
+
+std::size_t Configuration::receive_queues() const {
+  return ports.front().queues * ports_beside(0).size();
 }
 
 bool Port::is_af_xdp() const { return device.starts_with("net_af_xdp"); }

@@ -33,15 +33,16 @@ enum class Exception : std::uint8_t { kNone, kTap };
 enum class ClientAddress : std::uint8_t { kNone, kProxyV2, kToa };
 
 struct Dpdk {
-  std::string lcores =
-      "0-1";                 ///< EAL list, e.g. "0-3,6"; every lcore but the main one is a worker.
-  unsigned main_lcore = 0;   ///< Runs the slow path; one of `lcores`.
-  bool huge_pages = true;    ///< false: ordinary pages (slower, no reservation needed).
-  unsigned memory_mb = 256;  ///< Memory for packet buffers and flow caches.
+  std::string lcores = "0-1";  ///< "0-3,6", "0@0,1@0"; every lcore but the main one is a worker.
+  unsigned main_lcore = 0;     ///< Runs the slow path; one of `lcores`.
+  bool huge_pages = true;      ///< false: ordinary pages (slower, no reservation needed).
+  unsigned memory_mb = 256;    ///< Memory for packet buffers and flow caches.
   std::vector<std::string> extra_args;  ///< Handed to the EAL unread, after ours.
 
   /// Every lcore but the main one, ascending; empty when `lcores` is no list.
   [[nodiscard]] std::vector<unsigned> workers() const;
+  /// The CPU of each lcore, likewise; some may be there twice.
+  [[nodiscard]] std::vector<unsigned> cpus() const;
 
   friend bool operator==(const Dpdk&, const Dpdk&) = default;
 };
@@ -51,7 +52,7 @@ struct Port {
   std::string device;             ///< DPDK devargs: "net_af_xdp0,iface=lb0", "0000:3b:00.0".
   std::optional<MacAddress> mac;  ///< Source of what we send; absent: the device's own.
   std::uint16_t mtu = 1500;       ///< Largest IP packet that leaves by this port, bytes.
-  std::uint16_t queues = 1;       ///< Receive queues; queue q is polled by worker q.
+  std::uint16_t queues = 1;       ///< Receive queues, each polled by a worker of its own.
   XdpMode xdp = XdpMode::kAuto;   ///< Of net_af_xdp devices: where the filter runs.
   Exception exception = Exception::kNone;
 
@@ -239,6 +240,12 @@ struct Configuration {
   Admin admin;
   std::chrono::seconds drain_timeout{10};  ///< After SIGTERM, unless traffic ceases earlier.
   std::string state_dir = "/var/lib/sluice";
+
+  /// Indices of the ports on the same interface as that one, itself included, ascending. A driver
+  /// without queues of its own (af_xdp on veth) serves one queue of an interface by each port.
+  [[nodiscard]] std::vector<std::size_t> ports_beside(std::size_t port) const;
+  /// Receive queues that share a port's traffic: of it and of those beside it. At least one port.
+  [[nodiscard]] std::size_t receive_queues() const;
 
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };

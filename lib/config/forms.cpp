@@ -34,10 +34,10 @@ bool is_lcore_list(std::string_view text) {
   for (const char c : text) {
     if (is_digit(c)) {
       if (++digits > 4) return false;
-    } else if (digits == 0 || (c != ',' && (c != '-' || range))) {
+    } else if (digits == 0 || (c != ',' && ((c != '-' && c != '@') || range))) {
       return false;
     } else {
-      range = c == '-';
+      range = c != ',';
       digits = 0;
     }
   }
@@ -120,8 +120,8 @@ Text argument() {
 
 Text lcores() {
   return {"a list of lcores",
-          "numbers and ranges with ',' between, as in 0-3,6; no maps as in 0@1",
-          "^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
+          "numbers and ranges with ',' between, as in 0-3,6; 1@0 is lcore 1 on CPU 0",
+          "^[0-9]{1,4}([-@][0-9]{1,4})?(,[0-9]{1,4}([-@][0-9]{1,4})?)*$",
           1,
           512,
           is_lcore_list};

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
 #include <bitset>
 #include <charconv>
 
@@ -16,21 +16,26 @@ tl::unexpected<LcoreFlaw> flaw(std::string what, std::string remedy) {
 
 }  // namespace
 
-tl::expected<std::vector<unsigned>, LcoreFlaw> parse_lcores(std::string_view list) {
+tl::expected<std::vector<Lcore>, LcoreFlaw> parse_lcores(std::string_view list) {
   std::bitset<kMostLcores> member;
+  std::array<unsigned, kMostLcores> cpu{};
   const char* at = list.data();
   const char* const end = at + list.size();
   for (;;) {
     unsigned first = 0;
     auto [next, error] = std::from_chars(at, end, first);
     unsigned last = first;
-    if (error == std::errc{} && next != end && *next == '-') {
-      const auto upper = std::from_chars(next + 1, end, last);
-      next = upper.ptr;
-      error = upper.ec;
+    unsigned runs_on = first;
+    const char sign = error == std::errc{} && next != end ? *next : ',';
+    if (sign == '-' || sign == '@') {
+      const auto second = std::from_chars(next + 1, end, sign == '-' ? last : runs_on);
+      next = second.ptr;
+      error = second.ec;
     }
     if (error != std::errc{} || (next != end && *next != ','))
-      return flaw("not a list of lcores", "give numbers and ranges with ',' between, as in 0-3,6");
+      return flaw("not a list of lcores",
+                  "give numbers, ranges and numbers with a CPU, with ',' between, as in 0-3,6 or "
+                  "0@0,1@0");
     if (last < first)
       return flaw(fmt::format("the range {}-{} runs backwards", first, last),
                   fmt::format("give {}-{}", last, first));
@@ -40,13 +45,14 @@ tl::expected<std::vector<unsigned>, LcoreFlaw> parse_lcores(std::string_view lis
     for (unsigned i = first; i <= last; ++i) {
       if (member[i]) return flaw(fmt::format("lcore {} is named twice", i), "name it once");
       member.set(i);
+      cpu[i] = sign == '@' ? runs_on : i;
     }
     if (next == end) break;
     at = next + 1;
   }
-  std::vector<unsigned> lcores;
+  std::vector<Lcore> lcores;
   for (unsigned i = 0; i < kMostLcores; ++i)
-    if (member[i]) lcores.push_back(i);
+    if (member[i]) lcores.push_back({i, cpu[i]});
   return lcores;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of lcores as the EAL's -l option writes them: "0-3,6".
+// Lists of lcores as the EAL's --lcores option writes them: "0-3,6", and "1@0" for lcore 1 on CPU
+// 0.
 //
 // Threads: any.
 #pragma once
@@ -19,9 +20,18 @@ struct LcoreFlaw {
   std::string remedy;
 };
 
-/// The lcores of a list, ascending. Maps ("0@1", "(0-1)@2") are not taken.
+/// One lcore and the CPU that it runs on, which is the one of its own number unless a list says
+/// otherwise. Several may share a CPU; they then take turns.
+struct Lcore {
+  unsigned number = 0;
+  unsigned cpu = 0;
+
+  friend bool operator==(const Lcore&, const Lcore&) = default;
+};
+
+/// The lcores of a list, ascending. Sets ("(0-1)@2", "0-1@2") are not taken.
 /// @return what is wrong with it: no list, a number of kMostLcores or above, a range that runs
 ///         backwards, or an lcore that is named twice.
-[[nodiscard]] tl::expected<std::vector<unsigned>, LcoreFlaw> parse_lcores(std::string_view list);
+[[nodiscard]] tl::expected<std::vector<Lcore>, LcoreFlaw> parse_lcores(std::string_view list);
 
 }  // namespace sluice::config

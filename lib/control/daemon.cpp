@@ -114,7 +114,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (!fast_path) return forward_error(fast_path);
   fast_path_ = std::move(*fast_path);
   if (auto ready = make_model(std::move(configuration)); !ready) return ready;
-  const auto workers = static_cast<unsigned>(model_->running().ports.front().queues);
+  const auto workers = static_cast<unsigned>(model_->running().receive_queues());
   auto publisher = snapshot::Publisher::create(model_->take_first(), workers);
   if (!publisher) return forward_error(publisher);
   publisher_ = std::move(*publisher);

@@ -25,12 +25,11 @@ dataplane::EalSettings eal_settings(const config::Configuration& c) {
   dataplane::EalSettings settings{.file_prefix = "sluice-" + c.node,
                                   .lcores = c.dpdk.lcores,
                                   .main_lcore = c.dpdk.main_lcore,
-                                  .cpus = c.dpdk.workers(),
+                                  .cpus = c.dpdk.cpus(),
                                   .huge_pages = c.dpdk.huge_pages,
                                   .memory_mb = c.dpdk.memory_mb,
                                   .pci_devices = {},
                                   .extra_args = c.dpdk.extra_args};
-  settings.cpus.push_back(c.dpdk.main_lcore);
   for (const auto& port : c.ports)
     if (is_pci(port.device)) settings.pci_devices.push_back(port.device);
   return settings;
@@ -95,8 +94,9 @@ Result<void> FastPath::attach_filters() {
 }
 
 Result<void> FastPath::open_ports() {
+  // Of the workers that share a port each has one of its queues.
   const auto workers = static_cast<std::uint16_t>(
-      std::min<std::size_t>(eal_->worker_lcores().size(), configuration_.ports.front().queues));
+      std::min<std::size_t>(worker_count(), configuration_.ports.front().queues));
   for (const auto& port : configuration_.ports) {
     auto opened = dataplane::Port::open({.name = port.name,
                                          .device = port.device,
@@ -115,27 +115,35 @@ Result<void> FastPath::open_ports() {
   return {};
 }
 
+unsigned FastPath::worker_count() const {
+  return static_cast<unsigned>(
+      std::min(eal_->worker_lcores().size(), configuration_.receive_queues()));
+}
+
 dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned workers,
                                                     unsigned lcore) const {
+  const unsigned queues = configuration_.ports.front().queues;
   dataplane::WorkerSettings settings{.number = number,
                                      .workers = workers,
                                      .lcore = lcore,
+                                     .transmit_queue = static_cast<std::uint16_t>(number % queues),
                                      .queues = {},
                                      .ports = {},
                                      .flows = configuration_.flow_cache.flows,
                                      .nat_sessions = configuration_.flow_cache.nat_sessions,
                                      .hand_over = hand_over_.get()};
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    settings.ports.push_back({ports_[i].id(), ports_[i].kernel_has_copy()});
-    settings.queues.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(number)});
+    const std::size_t own = configuration_.ports_beside(i)[number / queues];
+    settings.ports.push_back({ports_[own].id(), ports_[own].kernel_has_copy()});
+    if (own == i)
+      settings.queues.push_back({static_cast<std::uint16_t>(i), settings.transmit_queue});
   }
   return settings;
 }
 
 Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
   const auto lcores = eal_->worker_lcores();
-  const auto workers = static_cast<unsigned>(
-      std::min<std::size_t>(lcores.size(), configuration_.ports.front().queues));
+  const unsigned workers = worker_count();
   if (workers > 1) {
     auto hand_over = dataplane::HandOver::create(workers);
     if (!hand_over) return forward_error(hand_over);

@@ -68,6 +68,7 @@ class FastPath {
       : configuration_(std::move(configuration)) {}
   [[nodiscard]] Result<void> attach_filters();
   [[nodiscard]] Result<void> open_ports();
+  [[nodiscard]] unsigned worker_count() const;
   [[nodiscard]] dataplane::WorkerSettings worker_settings(unsigned number, unsigned workers,
                                                           unsigned lcore) const;
 

@@ -89,14 +89,9 @@ Result<void> preflight(const EalSettings& settings) {
 }
 
 Result<Eal> Eal::start(const EalSettings& settings) {
-  std::vector<std::string> arguments = {"-l",
-                                        settings.lcores,
-                                        "--main-lcore",
-                                        std::to_string(settings.main_lcore),
-                                        "--file-prefix",
-                                        settings.file_prefix,
-                                        "-m",
-                                        std::to_string(settings.memory_mb)};
+  std::vector<std::string> arguments = {
+      "--lcores",      settings.lcores,      "--main-lcore", std::to_string(settings.main_lcore),
+      "--file-prefix", settings.file_prefix, "-m",           std::to_string(settings.memory_mb)};
   // In memory: nothing is left on hugetlbfs, whichever way the process ends.
   arguments.emplace_back(settings.huge_pages ? "--in-memory" : "--no-huge");
   if (settings.pci_devices.empty()) arguments.emplace_back("--no-pci");

@@ -13,7 +13,7 @@ namespace sluice::dataplane {
 
 struct EalSettings {
   std::string file_prefix;  ///< Keeps two instances on one host apart.
-  std::string lcores;       ///< "0-3,6"
+  std::string lcores;       ///< "0-3,6", "0@0,1@0"
   unsigned main_lcore = 0;
   std::vector<unsigned> cpus;  ///< Those that `lcores` names, for preflight().
   bool huge_pages = true;

@@ -219,7 +219,7 @@ void Worker::transmit(Burst& b) noexcept {
     for (unsigned attempt = 0; attempt < kTransmitAttempts && sent < n; ++attempt)
       sent = static_cast<std::uint16_t>(
           sent + rte_eth_tx_burst(settings_.ports[port].id,
-                                  static_cast<std::uint16_t>(settings_.number),
+                                  settings_.transmit_queue,
                                   bundle.data() + sent, static_cast<std::uint16_t>(n - sent)));
     for (std::uint16_t i = sent; i < n; ++i) {
       bytes -= bundle[i]->pkt_len;

@@ -24,16 +24,18 @@ struct Queue {
   std::uint16_t queue;
 };
 
-/// What a worker knows of a port, by its index in the configuration.
+/// What a worker knows of a port, by its index in the configuration. Where several ports share an
+/// interface, each worker has one of them, which stands for all: it sends by its own.
 struct WorkerPort {
   std::uint16_t id;      ///< DPDK's number.
   bool kernel_has_copy;  ///< Packets for the host need no handing over.
 };
 
 struct WorkerSettings {
-  unsigned number = 0;   ///< Also its transmit queue on every port.
+  unsigned number = 0;
   unsigned workers = 1;  ///< Of the node: what each may do of a rate.
   unsigned lcore = 0;
+  std::uint16_t transmit_queue = 0;  ///< On every port; no other worker's there.
   std::vector<Queue> queues;
   std::vector<WorkerPort> ports;
   std::uint32_t flows = 1U << 20;         ///< Capacity of the flow cache.
