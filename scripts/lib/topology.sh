@@ -14,7 +14,7 @@
 #   far          eth0 10.9.0.2-11/24, 2001:db8:b::2-b/64
 #
 # Clients send what is for a VIP to the balancer; the backends answer them directly, or through NAT by the
-# balancer's addresses 10.0.0.2 and 2001:db8:a::2. Every cable has two queues each way; the balancer's
+# balancer's addresses 10.0.0.2 and 2001:db8:a::2. The balancer's cable has two queues; it
 # receives on one until set_queues tells otherwise.
 # Source it after common.sh.
 
@@ -57,19 +57,22 @@ quiet() {
     in_namespace "$1" ethtool -K "$2" tx off >/dev/null
 }
 
-# cable NAMESPACE DEVICE MAC NAMESPACE DEVICE: both ends up.
+# cable NAMESPACE DEVICE MAC NAMESPACE DEVICE [QUEUES]: both ends up. Only the balancer's has two queues: a
+# frame that left another cable by its second one would be taken for one that arrived on the first, and the
+# switch would not spread it any more.
 cable() {
-  ip link add "$2" netns "$1" address "$3" numtxqueues 2 numrxqueues 2 type veth \
-    peer name "$5" netns "$4" numtxqueues 2 numrxqueues 2
+  local queues=${6:-1}
+  ip link add "$2" netns "$1" address "$3" numtxqueues "$queues" numrxqueues "$queues" type veth \
+    peer name "$5" netns "$4" numtxqueues "$queues" numrxqueues "$queues"
   quiet "$1" "$2"
   quiet "$4" "$5"
   ip -n "$1" link set "$2" up
   ip -n "$4" link set "$5" up
 }
 
-# plug NAMESPACE DEVICE MAC ADDRESS/LENGTH ADDRESS6/LENGTH: a cable from there to the switch.
+# plug NAMESPACE DEVICE MAC ADDRESS/LENGTH ADDRESS6/LENGTH [QUEUES]: a cable from there to the switch.
 plug() {
-  cable "$1" "$2" "$3" sw "to-$1"
+  cable "$1" "$2" "$3" sw "to-$1" "${6:-1}"
   ip -n sw link set "to-$1" master br0
   ip -n "$1" addr add "$4" dev "$2"
   ip -n "$1" addr add "$5" dev "$2" nodad
@@ -99,7 +102,7 @@ make_network() {
   ip -n client route add "$lab_vip6/128" via "$lab_balancer6" src "$lab_client6"
 
   add_namespace lb
-  plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16" "$lab_balancer6/64"
+  plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16" "$lab_balancer6/64" 2
   ip -n lb addr add "$lab_nat/32" dev lb0
   ip -n lb addr add "$lab_nat6/128" dev lb0 nodad
   route_far lb lb0
@@ -131,7 +134,7 @@ route_far() {
 }
 
 # set_queues N: how many queues the balancer's interface receives on, 1 or 2. Flows are spread over them by
-# the hash of whoever sends first.
+# their hash at the switch.
 set_queues() {
   in_namespace sw ethtool -L to-lb tx 1 rx 1 2>/dev/null || :
   in_namespace lb ethtool -L lb0 rx "$1" tx "$1" 2>/dev/null || :
