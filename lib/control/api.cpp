@@ -13,6 +13,7 @@ namespace sluice::control {
 namespace {
 
 constexpr std::chrono::seconds kLongestWait{30};
+constexpr std::size_t kMostFlows = 10'000;
 constexpr std::size_t kMostEvents = 1000;  // in one answer; the next asks from "next"
 
 Response json_answer(const Json& body) {
@@ -70,6 +71,8 @@ void Api::add_reads() {
                      }});
   routes_.push_back(
       {"GET", "/api/v1/events", [this](const Request& r, const Arguments&) { return events(r); }});
+  routes_.push_back(
+      {"GET", "/api/v1/flows", [this](const Request& r, const Arguments&) { return flows(r); }});
   routes_.push_back(
       {"GET", "/api/v1/trace", [this](const Request& r, const Arguments&) { return trace(r); }});
   routes_.push_back({"GET", "/metrics", [this](const Request&, const Arguments&) -> Answer {
@@ -174,6 +177,19 @@ Answer Api::apply(const Request& request) {
   if (auto error = needs_restart(parts_.model.file(), wanted.configuration)) return refusal(*error);
   return change(request, "apply a configuration",
                 [&] { return parts_.model.apply_only(std::move(wanted.configuration)); });
+}
+
+Answer Api::flows(const Request& request) {
+  const auto limit = parse_number(request, "limit", 100);
+  if (!limit) return refusal(limit.error());
+  if (*limit > kMostFlows)
+    return refusal(
+        {Errc::kInvalid, "limit",
+         fmt::format("{} is more than the {} that one answer holds", *limit, kMostFlows)});
+  return json_answer(
+      view_flows(scene(), {.pool = std::string(request.parameter("pool").value_or("")),
+                           .backend = std::string(request.parameter("backend").value_or("")),
+                           .limit = *limit}));
 }
 
 Answer Api::trace(const Request& request) {

@@ -47,6 +47,7 @@ class Api {
   void add_changes();
   [[nodiscard]] Scene scene() const { return {parts_.model, parts_.fast_path, parts_.standing}; }
   [[nodiscard]] Answer events(const Request& request);
+  [[nodiscard]] Answer flows(const Request& request);
   [[nodiscard]] Answer trace(const Request& request);
   [[nodiscard]] Answer probe(std::string_view trouble);
   [[nodiscard]] Answer add_backend(const Request& request, const std::string& pool);

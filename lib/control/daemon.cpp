@@ -33,7 +33,8 @@ constexpr std::array kSignals = {SIGHUP, SIGTERM, SIGINT};
 constexpr std::chrono::milliseconds kReclaimEvery{50};  // retired snapshots hold memory, no more
 constexpr std::chrono::milliseconds kDrainCheckEvery{500};
 constexpr std::chrono::seconds kNatWatchEvery{1};
-constexpr std::chrono::seconds kRepairEvery{5};  // what failed once may succeed later
+constexpr std::chrono::milliseconds kSlowStartEvery{100};  // the shortest step there is
+constexpr std::chrono::seconds kRepairEvery{5};            // what failed once may succeed later
 
 // The listeners know what the system refused, not which key of the configuration asked for it.
 Error with_remedy(Error error, const config::Admin& admin) {
@@ -69,6 +70,7 @@ class Daemon {
   void admit();
   void follow_next_hops();
   void note_next_hops();
+  void step_slow_start();
   void repair();
   void begin_stop();
   void check_drained();
@@ -131,6 +133,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (auto running = fast_path_->launch(*publisher_); !running) return running;
   if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted) return admitted;
   loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
+  loop_->every(kSlowStartEvery, [this] { step_slow_start(); });
   loop_->every(kRepairEvery, [this] { repair(); });
   loop_->every(kNatWatchEvery, [this] { nat_watch_.look(fast_path_->books(), events_); });
   save_state();
@@ -318,6 +321,14 @@ void Daemon::follow_next_hops() {
 void Daemon::note_next_hops() {
   for (const auto& line : reach_finder_->take_news())
     events_.add(Level::kInfo, "next_hops", "next_hop", line);
+}
+
+void Daemon::step_slow_start() {
+  const auto published = model_->step_slow_start();
+  if (!published)
+    events_.add(Level::kError, "config", "slow_start_failed", published.error().text());
+  else if (published->changed)
+    standing_.published = system_clock::now();
 }
 
 void Daemon::repair() {

@@ -2,6 +2,7 @@
 #include "control/describe.hpp"
 
 #include "base/assert.hpp"
+#include "control/describe_policy.hpp"
 #include "packet/headers.hpp"
 
 #include <algorithm>
@@ -103,6 +104,7 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
   const auto changes = operator_state.pools.find(pool.name);
   for (const auto& backend : pool.backends) {
     const auto reach = reaches.find(backend.address);
+    auto server_id = backend.server_id.empty() ? std::nullopt : ServerId::parse(backend.server_id);
     const auto* hop = reach == reaches.end() ? nullptr : usable_hop(reach->second, pool.forwarding);
     out.backends.push_back({.name = backend.name,
                             .address = backend.address,
@@ -111,7 +113,9 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
                             .draining = changes != operator_state.pools.end() &&
                                         changes->second.drained.contains(backend.name),
                             .port = backend.port,
-                            .hop = hop == nullptr ? std::nullopt : std::optional(*hop)});
+                            .hop = hop == nullptr ? std::nullopt : std::optional(*hop),
+                            .max_connections = backend.max_connections,
+                            .server_id = server_id});
   }
   return out;
 }
@@ -197,11 +201,15 @@ snapshot::Input describe(const config::Configuration& configuration,
   input.tcp_timeout = ticks(configuration.flow_cache.tcp_timeout);
   input.udp_timeout = ticks(configuration.flow_cache.udp_timeout);
   input.icmp_errors_per_second = configuration.protection.icmp_answers_per_second;
-  std::map<std::string_view, std::size_t> index_of;
+  input.verify_checksums = configuration.protection.bad_checksum;
+  input.quic_lb = quic_lb_of(configuration);
+  PoolIndex index_of;
   for (const auto& pool : configuration.pools) {
     index_of.emplace(pool.name, input.pools.size());
     input.pools.push_back(describe_pool(pool, operator_state, numbers, reaches));
   }
+  for (std::size_t i = 0; i < input.pools.size(); ++i)
+    describe_policy(configuration.pools[i], index_of, input.pools[i]);
   for (const auto& service : configuration.services) {
     const auto pool = index_of.find(service.pool);
     SLUICE_ASSERT(pool != index_of.end(), "a checked configuration names pools it has");
@@ -211,6 +219,7 @@ snapshot::Input describe(const config::Configuration& configuration,
                               .protocol = protocol_number(service.protocol),
                               .pool = pool->second,
                               .number = numbers.services.of(service.name)});
+    describe_rules(service, index_of, input.services.back());
   }
   return input;
 }

@@ -27,10 +27,15 @@ void put_verdicts(Exposition& out, const Scene& scene) {
               "Packets by what became of them; they add up to sluice_rx_packets.");
   for (const auto o : {Outcome::kForward, Outcome::kHost, Outcome::kAnswer, Outcome::kDrop})
     out.sample(books.total(o), {{"outcome", name(o)}});
+  const auto each_reason = [&](Outcome wanted) {
+    for (std::size_t v = 0; v < kVerdicts; ++v)
+      if (const auto verdict = static_cast<Verdict>(v); outcome(verdict) == wanted)
+        out.sample(books.verdicts[v], {{"reason", text(verdict).name}});
+  };
+  out.counter("sluice_answered_packets", "Packets that the node answered itself, by reason.");
+  each_reason(Outcome::kAnswer);
   out.counter("sluice_dropped_packets", "Dropped packets by reason.");
-  for (std::size_t v = 0; v < kVerdicts; ++v)
-    if (const auto verdict = static_cast<Verdict>(v); outcome(verdict) == Outcome::kDrop)
-      out.sample(books.verdicts[v], {{"reason", text(verdict).name}});
+  each_reason(Outcome::kDrop);
 }
 
 void put_services(Exposition& out, const Scene& scene) {
@@ -86,6 +91,44 @@ void put_workers(Exposition& out, const Scene& scene) {
     out.sample(w.cache().stats().hits.value(), {{"worker", id}, {"result", "hit"}});
     out.sample(w.cache().stats().misses.value(), {{"worker", id}, {"result", "miss"}});
   });
+  out.gauge("sluice_flow_cache_capacity", "Flows that a flow cache has room for.");
+  each([&](const auto& w, const auto& id) {
+    out.sample(std::uint64_t{w.cache().capacity()}, {{"worker", id}});
+  });
+  out.gauge("sluice_flow_cache_flows", "Flows that a flow cache holds.");
+  each([&](const auto& w, const auto& id) {
+    out.sample(w.cache().stats().held(), {{"worker", id}});
+  });
+  out.counter("sluice_flow_cache_evictions", "Flows pushed out of a full line by their state.");
+  each([&](const auto& w, const auto& id) {
+    const auto& stats = w.cache().stats();
+    out.sample(stats.evictions_new.value(), {{"worker", id}, {"state", "new"}});
+    out.sample(stats.evictions_closing.value(), {{"worker", id}, {"state", "closing"}});
+    out.sample(stats.evictions_established.value(), {{"worker", id}, {"state", "established"}});
+  });
+}
+
+void put_nat(Exposition& out, const Scene& scene) {
+  const auto each = [&](auto value) {
+    for (const auto& w : scene.fast_path.workers())
+      value(w->nat(), std::to_string(w->settings().number));
+  };
+  out.gauge("sluice_nat_capacity", "Sessions that a worker can translate at once.");
+  each([&](const auto& nat, const auto& id) {
+    out.sample(std::uint64_t{nat.capacity()}, {{"worker", id}});
+  });
+  out.gauge("sluice_nat_sessions", "Sessions that a worker translates.");
+  each([&](const auto& nat, const auto& id) { out.sample(nat.stats().held(), {{"worker", id}}); });
+  out.counter("sluice_nat_opened_sessions", "Sessions begun.");
+  each([&](const auto& nat, const auto& id) {
+    out.sample(nat.stats().opened.value(), {{"worker", id}});
+  });
+  out.counter("sluice_nat_ended_sessions",
+              "Sessions ended by why: their time was over, or they made room for another.");
+  each([&](const auto& nat, const auto& id) {
+    out.sample(nat.stats().expired.value(), {{"worker", id}, {"why", "expired"}});
+    out.sample(nat.stats().evicted.value(), {{"worker", id}, {"why", "evicted"}});
+  });
 }
 
 }  // namespace
@@ -97,6 +140,7 @@ std::string metrics(const Scene& scene) {
   put_services(out, scene);
   put_backends(out, scene);
   put_workers(out, scene);
+  put_nat(out, scene);
   return out.finish();
 }
 

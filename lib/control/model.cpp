@@ -16,8 +16,9 @@ namespace {
 bool same_content(const snapshot::Input& a, const snapshot::Input& b) {
   return std::memcmp(&a.hash_key, &b.hash_key, sizeof a.hash_key) == 0 &&
          a.tcp_timeout == b.tcp_timeout && a.udp_timeout == b.udp_timeout &&
-         a.icmp_errors_per_second == b.icmp_errors_per_second && a.services == b.services &&
-         a.pools == b.pools;
+         a.icmp_errors_per_second == b.icmp_errors_per_second &&
+         a.verify_checksums == b.verify_checksums && a.quic_lb == b.quic_lb &&
+         a.services == b.services && a.pools == b.pools;
 }
 
 // The field table and the rules judge a change as they would judge the file it leads to.
@@ -127,15 +128,19 @@ Result<Published> Model::publish(const config::Configuration& running,
                                  const OperatorState& operator_state, const NumberSpace& numbers,
                                  const Reaches& reaches) {
   auto input = describe(running, operator_state, numbers, reaches);
+  SlowStart slow_start = slow_start_;  // a change that fails starts nobody
+  slow_start.apply(running, now_(), input);
   const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
   Published published;
   if (before != nullptr && same_content(before->input, input)) {
     published.generation = before->generation;
+    slow_start_ = std::move(slow_start);
     return published;
   }
   input.generation = (before == nullptr ? operator_state.generation : before->generation) + 1;
   auto next = snapshot::build(std::move(input), before);
   if (!next) return forward_error(next);
+  slow_start_ = std::move(slow_start);
   published.changed = true;
   published.generation = (*next)->generation;
   if (before != nullptr) published.movement = snapshot::movement(*before, **next);
@@ -237,6 +242,18 @@ Result<Published> Model::set_kernel_reaches(Reaches reaches) {
   kernel_reaches_ = std::move(reaches);
   truth_.reaches = std::move(all);
   truth_.operator_state.generation = published->generation;
+  return published;
+}
+
+Result<Published> Model::step_slow_start() {
+  const auto due = slow_start_.next_step();
+  if (!due || now_() < *due) {
+    Published nothing;
+    nothing.generation = snapshot().generation;
+    return nothing;
+  }
+  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches);
+  if (published) truth_.operator_state.generation = published->generation;
   return published;
 }
 

@@ -8,6 +8,7 @@
 #include "config/configuration.hpp"
 #include "control/describe.hpp"
 #include "control/operator_state.hpp"
+#include "control/slow_start.hpp"
 #include "snapshot/publisher.hpp"
 #include "snapshot/snapshot.hpp"
 
@@ -66,6 +67,8 @@ class Model {
   /// What the kernel says of next hops; `neighbours` of the configuration come before it. Cost:
   /// linear in the backends; tables are kept.
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
+  /// Publishes the next step of backends in slow start when it is due. Cost: nothing while none is.
+  [[nodiscard]] Result<Published> step_slow_start();
   /// Addresses that only the kernel can say how to reach, sorted.
   [[nodiscard]] std::vector<IpAddress> addresses_to_resolve() const;
 
@@ -108,6 +111,7 @@ class Model {
   Resolve resolve_;
   Reaches kernel_reaches_;
   Truth truth_;
+  SlowStart slow_start_;
   std::unique_ptr<const snapshot::Snapshot> first_;
   snapshot::Publisher* publisher_ = nullptr;
 };

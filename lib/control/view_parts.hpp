@@ -18,6 +18,9 @@ namespace sluice::control {
 /// Takes new flows, whatever its next hop.
 [[nodiscard]] bool is_up(const PoolChanges* changes, const config::Backend& backend);
 
+/// What each worker's cache says of the flow with this steering hash: a list, one for each worker.
+[[nodiscard]] Json cached_flow(const Scene& scene, std::uint64_t hash, flow::Tick timeout);
+
 /// {"resolved", "mac", "port", "source", "problem"}
 [[nodiscard]] Json next_hop(const Scene& scene, const IpAddress& address,
                             config::Forwarding forwarding);

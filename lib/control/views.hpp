@@ -38,7 +38,16 @@ struct Scene {
 [[nodiscard]] Result<Json> view_backends(const Scene& scene, const std::string& pool);
 [[nodiscard]] Json view_workers(const Scene& scene);
 [[nodiscard]] Json view_drops(const Scene& scene);
-/// Where a new flow goes, and why.
+/// Which of the cached flows to list.
+struct FlowFilter {
+  std::string pool;     ///< Of this pool only; empty: all.
+  std::string backend;  ///< Of backends with this name only; empty: all.
+  std::size_t limit = 100;
+};
+/// A sample of the flows that the workers' caches hold, another part of a large cache each time.
+/// Cost: at most 8 MiB of each cache are read.
+[[nodiscard]] Json view_flows(const Scene& scene, const FlowFilter& filter);
+/// Where a flow goes, and why: by the tables for a new one, and which workers know it already.
 [[nodiscard]] Json view_trace(const Scene& scene, const FlowKey& flow);
 
 }  // namespace sluice::control

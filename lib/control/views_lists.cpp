@@ -59,6 +59,9 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
   const auto& pool = scene.model.running().pools[index];
   const auto& now = scene.model.snapshot();
   const auto entries = entries_by_number(now, index);
+  std::vector<std::uint32_t> effective(now.backends.size());  // less than asked in slow start
+  for (const auto& backend : now.input.pools[index].backends)
+    effective[backend.number] = backend.weight;
   const auto* changes = changes_of(scene, pool.name);
   const auto in_file = weights_in_file(scene, pool.name);
   std::set<std::string_view> added;
@@ -73,7 +76,7 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     const bool by_operator = added.contains(backend.name);
     // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
     Json::object_t one;
-    one.reserve(16);
+    one.reserve(18);
     const auto add = [&](const char* key, auto&& value) {
       one.emplace_back(key, std::forward<decltype(value)>(value));
     };
@@ -83,6 +86,7 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     add("address", backend.address.text());
     add("number", number);
     add("weight", backend.weight);
+    add("weight_now", effective[number]);
     add("configured_weight", by_operator ? backend.weight : in_file.at(backend.name));
     add("state", up ? "up" : "draining");
     add("operator", is_drained(changes, backend.name) ? "drain" : "none");
@@ -96,6 +100,14 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     add("new_flows", traffic.new_flows);
     out.push_back(std::move(one));
   }
+}
+
+Json nat_json(const flow::NatTable& nat) {
+  const auto& stats = nat.stats();
+  return {{"capacity", nat.capacity()},       {"sessions", stats.held()},
+          {"opened", stats.opened.value()},   {"expired", stats.expired.value()},
+          {"evicted", stats.evicted.value()}, {"reopened", stats.reopened.value()},
+          {"no_port", stats.no_port.value()}, {"table_full", stats.table_full.value()}};
 }
 
 }  // namespace
@@ -127,6 +139,9 @@ Json view_pools(const Scene& scene) {
                      {"policy", config::word(pool.policy)},
                      {"affinity", config::word(pool.affinity)},
                      {"table_size", pool.table_size},
+                     {"max_load_ratio", pool.max_load_ratio},
+                     {"overflow", pool.overflow},
+                     {"slow_start_s", pool.slow_start.count()},
                      {"backends", std::move(names)}});
   }
   return {{"pools", std::move(pools)}};
@@ -171,12 +186,15 @@ Json view_workers(const Scene& scene) {
                        {"cycles_per_packet", share(busy, packets)},
                        {"flow_cache",
                         {{"capacity", cache.capacity()},
+                         {"flows", stats.held()},
                          {"hits", stats.hits.value()},
                          {"misses", stats.misses.value()},
                          {"inserts", stats.inserts.value()},
                          {"evictions_new", stats.evictions_new.value()},
+                         {"evictions_closing", stats.evictions_closing.value()},
                          {"evictions_established", stats.evictions_established.value()},
-                         {"expired", stats.expired.value()}}}});
+                         {"expired", stats.expired.value()}}},
+                       {"nat", nat_json(worker->nat())}});
   }
   return {{"workers", std::move(workers)}};
 }
@@ -191,7 +209,13 @@ Json view_drops(const Scene& scene) {
                      {"packets", books.verdicts[v]},
                      {"remedy", text(verdict).remedy}});
   }
-  return {{"drops", std::move(drops)}, {"total", books.total(Outcome::kDrop)}};
+  Json answers = Json::array();
+  for (std::size_t v = 0; v < kVerdicts; ++v)
+    if (const auto verdict = static_cast<Verdict>(v); outcome(verdict) == Outcome::kAnswer)
+      answers.push_back({{"reason", text(verdict).name}, {"packets", books.verdicts[v]}});
+  return {{"drops", std::move(drops)},
+          {"total", books.total(Outcome::kDrop)},
+          {"answers", std::move(answers)}};
 }
 
 }  // namespace sluice::control

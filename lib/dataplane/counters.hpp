@@ -36,6 +36,7 @@ struct alignas(64) Counters {
   Counter bursts;       ///< Non-empty receive calls.
   Counter busy_cycles;  ///< TSC cycles of passes that found something.
   Counter idle_cycles;
+  Counter ticks;  ///< Of the caches' clock, flow::kTickSeconds each.
   std::array<Counter, kVerdicts> verdicts;
   std::span<Traffic> by_service;
   std::span<Traffic> by_backend;

@@ -125,6 +125,7 @@ void Worker::run() noexcept {
 void Worker::keep_time(std::uint64_t tsc) noexcept {
   if (tsc >= next_tick_) {
     state_->tick = (state_->tick + 1) & flow::kTickMask;
+    counters_->ticks.add(1);
     next_tick_ += tick_cycles_;
   }
   if (tsc >= next_sweep_) {

@@ -74,6 +74,14 @@ struct Stats {
   Counter evictions_closing;      ///< A kClosing flow was, before its time.
   Counter evictions_established;  ///< A kEstablished flow was: the cache is too small.
   Counter expired;                ///< Entries freed by sweep() or reused after their timeout.
+
+  /// Entries that are not free; while the owner works, near it. The ends are read before the
+  /// beginnings, so that it is never negative.
+  [[nodiscard]] std::uint64_t held() const noexcept {
+    const auto ended = evictions_new.last() + evictions_closing.last() +
+                       evictions_established.last() + expired.last();
+    return inserts.value() - ended;
+  }
 };
 
 class Cache {

@@ -136,6 +136,46 @@ TEST_F(ApiTest, OtherPathsAre404AndOtherMethods405) {
   refuses(405, "DELETE", "/api/v1/status", "", "takes GET");
 }
 
+TEST_F(ApiTest, FlowsAreAListAndItsLengthIsBounded) {
+  const auto view = get("/api/v1/flows?limit=10000&pool=llama&backend=gpu-1");
+  EXPECT_TRUE(view["flows"].is_array());
+  EXPECT_TRUE(view.contains("capacity"));
+  refuses(400, "GET", "/api/v1/flows?limit=10001", "", "10000");
+  refuses(400, "GET", "/api/v1/flows?limit=x", "", "limit");
+}
+
+TEST_F(ApiTest, TraceNamesShardDenyAndFamily) {
+  auto c = sample(2);
+  c.pools.push_back(c.pools[0]);
+  c.pools[1].name = "rest";
+  c.services[0].shards = {
+      {.source = IpPrefix::parse("198.51.0.0/16"), .hash_range = {}, .pool = "llama"},
+      {.source = IpPrefix::parse("198.51.100.0/24"), .hash_range = {}, .pool = "rest"},
+      {.source = {}, .hash_range = std::pair(0.0, 1.0), .pool = "rest"}};
+  c.services[0].deny = {IpPrefix::parse("192.0.2.0/24").value()};
+  c.services.push_back(c.services[0]);
+  c.services[1] = {.name = "six", .address = v4("2001:db8::10"), .port = 443, .pool = "llama"};
+  ASSERT_TRUE(node->model->replace_file(std::move(c)));
+  const std::string to = "&destination=203.0.113.10&destination_port=443";
+  const auto from = [&](const std::string& source) {
+    return get("/api/v1/trace?protocol=tcp&source_port=40000&source=" + source + to);
+  };
+  EXPECT_EQ(from("198.51.100.7")["shard"]["source"], "198.51.100.0/24");
+  EXPECT_EQ(from("198.51.100.7")["pool"], "rest");
+  EXPECT_EQ(from("198.51.101.7")["pool"], "llama");
+  EXPECT_EQ(from("203.0.113.200")["shard"]["hash_range"][1], 1.0);
+  EXPECT_EQ(from("192.0.2.1")["verdict"], "drop");
+  const auto six =
+      get("/api/v1/trace?protocol=tcp&source=2001:db8:9::1&source_port=40000"
+          "&destination=2001:db8::10&destination_port=443");
+  EXPECT_EQ(six["service"], "six");
+  EXPECT_EQ(six["shard"], nullptr);
+  EXPECT_EQ(six["flow"]["source"], "2001:db8:9::1");
+  EXPECT_EQ(six["verdict"], "forward");
+  refuses(400, "GET", "/api/v1/trace?protocol=tcp&source=2001:db8::1&source_port=1" + to, "",
+          "family");
+}
+
 TEST_F(ApiTest, TraceAgreesWithTheTable) {
   const auto trace =
       get("/api/v1/"

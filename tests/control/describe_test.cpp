@@ -109,6 +109,68 @@ TEST(Describe, TunnelsOfBothFamiliesArriveAsConfigured) {
   EXPECT_EQ(input.icmp_errors_per_second, 7U);
 }
 
+TEST(Describe, SteeringArrivesAsConfigured) {
+  auto c = sample(2);
+  c.pools.push_back(c.pools[0]);
+  c.pools[1].name = "rest";
+  c.pools[0].policy = config::Policy::kLeastConnections;
+  c.pools[0].affinity = config::Affinity::kQuicCid;
+  c.pools[0].overflow = "rest";
+  c.pools[1].max_load_ratio = 1.25;
+  c.pools[0].backends[0].max_connections = 9;
+  c.pools[0].backends[0].server_id = "0a1f";
+  c.services[0].protocol = config::Protocol::kQuic;
+  c.services[0].shards = {
+      {.source = IpPrefix::parse("10.0.0.0/9"), .hash_range = {}, .pool = "rest"},
+      {.source = {}, .hash_range = std::pair(0.25, 0.5), .pool = "llama"}};
+  c.services[0].limits = config::Limits{.packets_per_second = 5};
+  c.services[0].deny = {IpPrefix::parse("198.51.100.0/24").value()};
+  c.quic_lb = {{.rotation = 3,
+                .server_id_bytes = 2,
+                .nonce_bytes = 14,
+                .key = "00112233445566778899aabbccddeeff"}};
+  c.protection.bad_checksum = true;
+  const auto input = Described(c).input();
+  const auto& pool = input.pools[0];
+  EXPECT_EQ(pool.policy, snapshot::Policy::kLeastConnections);
+  EXPECT_EQ(pool.affinity, snapshot::Affinity::kQuicCid);
+  EXPECT_EQ(pool.overflow, std::size_t{1});
+  EXPECT_EQ(input.pools[1].max_load_ratio, 1.25);
+  EXPECT_EQ(pool.backends[0].max_connections, 9U);
+  EXPECT_EQ(pool.backends[0].server_id, ServerId::parse("0a1f"));
+  EXPECT_EQ(pool.backends[1].server_id, std::nullopt);
+  const auto& service = input.services[0];
+  ASSERT_EQ(service.shards.size(), 2U);
+  EXPECT_EQ(service.shards[0].source, IpPrefix::parse("10.0.0.0/9"));
+  EXPECT_EQ(service.shards[0].pool, 1U);
+  EXPECT_EQ(service.shards[1].from, 0.25);
+  EXPECT_EQ(service.shards[1].to, 0.5);
+  EXPECT_EQ(service.shards[1].pool, 0U);
+  EXPECT_EQ(service.limits.packets_per_second, 5U);
+  EXPECT_EQ(service.deny, c.services[0].deny);
+  ASSERT_EQ(input.quic_lb.size(), 1U);
+  EXPECT_EQ(input.quic_lb[0].rotation, 3);
+  EXPECT_EQ(input.quic_lb[0].key->at(15), 0xff);
+  EXPECT_TRUE(input.verify_checksums);
+}
+
+TEST(Describe, TranslationArrivesAsConfigured) {
+  auto c = sample(1);
+  c.pools[0].forwarding = config::Forwarding::kNat;
+  c.pools[0].nat = config::Nat{.sources = {v4("10.0.0.2")},
+                               .ports = {2000, 3000},
+                               .client_address = config::ClientAddress::kToa};
+  c.pools[0].backends[0].port = 8443;
+  const auto input = Described(c).input();
+  EXPECT_EQ(input.pools[0].forwarding, snapshot::Forwarding::kNat);
+  ASSERT_TRUE(input.pools[0].nat);
+  EXPECT_EQ(input.pools[0].nat->sources, c.pools[0].nat->sources);
+  EXPECT_EQ(input.pools[0].nat->first_port, 2000);
+  EXPECT_EQ(input.pools[0].nat->last_port, 3000);
+  EXPECT_EQ(input.pools[0].nat->client_address, snapshot::ClientAddress::kToa);
+  EXPECT_EQ(input.pools[0].backends[0].port, 8443);
+}
+
 TEST(Describe, NeighboursOfIpv6AreOfIpv6Only) {
   auto c = sample(1);
   c.neighbours = {

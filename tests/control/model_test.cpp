@@ -219,6 +219,27 @@ TEST(Model, NumbersRestAsLongAsAnyTimeoutThatAReloadMaySet) {
   EXPECT_NE(number_of(1), gone) << "a flow of the backend that left may be in a cache still";
 }
 
+TEST(Model, SlowStartPublishesAStepWhenItIsDueAndNothingBetween) {
+  auto c = sample(2);
+  c.pools[0].slow_start = std::chrono::seconds(10);
+  auto ports = egress_ports(c, {});
+  snapshot::Numbers::Time now{std::chrono::hours(100)};
+  const auto model = Model::create(std::move(c), {}, std::move(ports), [&] { return now; }).value();
+  ASSERT_TRUE(model->add_backend("llama", backend("new", "10.0.1.9")));
+  EXPECT_NEAR(static_cast<double>(entries(*model, "new")), 65537.0 * 10 / 210, 2);
+  for (int tenth = 2; tenth <= 10; ++tenth) {
+    EXPECT_FALSE(model->step_slow_start()->changed) << "before its time";
+    now += std::chrono::seconds(1);
+    const auto step = model->step_slow_start();
+    ASSERT_TRUE(step);
+    EXPECT_TRUE(step->changed);
+    EXPECT_NEAR(static_cast<double>(entries(*model, "new")), 65537.0 * tenth / (20 + tenth), 2);
+  }
+  now += std::chrono::seconds(100);
+  EXPECT_FALSE(model->step_slow_start()->changed);
+  EXPECT_EQ(model->running().pools[0].backends[2].weight, 100U) << "what was asked for";
+}
+
 TEST(Model, LosingAllBackendsIsAllowedAndEmptiesTheTable) {
   const auto model = model_of(sample(1));
   ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
