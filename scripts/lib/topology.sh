@@ -46,6 +46,8 @@ add_namespace() {
         "net.ipv6.conf.$which.router_solicitations=0")
     done
   fi
+  # A segment sent again hashes as before, as it does for a NIC: it comes to the same queue.
+  [[ ! -e /proc/sys/net/core/txrehash ]] || settings+=(net.core.txrehash=0)
   in_namespace "$1" sysctl -qw "${settings[@]}"
   ip -n "$1" link set lo up
 }
