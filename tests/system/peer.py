@@ -266,7 +266,10 @@ def crowd(host, port, sources, each):
                     link.send(REQUEST.pack(b"h", number << 2 | round_number))
                     chosen.modify(link, selectors.EVENT_READ, number)
                     continue
-                answer = link.recv(64)
+                try:
+                    answer = link.recv(64)
+                except OSError as error:
+                    sys.exit(f"connection {number} of {len(links)} from {numbers[number]}, round {round_number}: {error}")
                 if len(answer) != 24 or struct.unpack("!Q", answer[16:])[0] != number << 2 | round_number:
                     wrong.append(f"connection {number}, round {round_number}: {answer!r}")
                 elif servers.setdefault(number, who(answer[:16])) != who(answer[:16]):
