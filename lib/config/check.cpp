@@ -33,7 +33,7 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "`pools[].nat` is given when forwarding is `nat`, with a source of the family of each backend. "
     "Sources are unique and none is the address of a service or backend. `nat.ports` runs upwards. "
     "Only `nat` changes the port: elsewhere `backends[].port` is 0.",
-    "`pools[].max_load_ratio` is 0 or above 1, and only `maglev` and `random` have one.",
+    "`pools[].max_load_ratio` is 0 or above 1.",
     "`pools[].overflow` is the name of another pool, and at most four follow one "
     "another; no chain comes back to its start.",
     "Affinity `quic_cid` is for services of protocol `quic`; it needs `quic_lb`, and for every "

@@ -183,11 +183,14 @@ class PoolRules {
       if (pool_.max_load_ratio != 0 && pool_.max_load_ratio <= 1)
         rules_.fault(fmt::format("{} leaves no room above the fair share", pool_.max_load_ratio),
                      "give a number above 1, such as 1.25, or 0 for no bound");
-      else if (pool_.max_load_ratio != 0 && pool_.policy != Policy::kMaglev &&
-               pool_.policy != Policy::kRandom && !rules_.damaged("policy"))
-        rules_.fault("only policies 'maglev' and 'random' take a bound; the others even loads out",
-                     "remove it or choose one of the two");
     });
+    if (pool_.policy == Policy::kLeastLoad && !rules_.damaged("policy"))
+      rules_.at("policy", [&] {
+        rules_.warning(
+            "accepted, but nothing reports load to this version: backends are taken at "
+            "random, by weight",
+            "choose 'least_connections' to go by what this node knows");
+      });
     if (pool_.affinity == Affinity::kQuicCid && !rules_.damaged("affinity")) quic();
     if (!pool_.overflow.empty() && !rules_.damaged("backends"))
       rules_.at("overflow", [&] {

@@ -63,13 +63,26 @@ void serves(Rules& rules, const Service& service, const Candidate& candidate) {
                   "serve UDP from a pool whose backends do not need it");
 }
 
+// A service has one affinity, its own pool's.
+void same_affinity(Rules& rules, const Service& service, const Pool& pool,
+                   const PoolsByName& pools) {
+  const auto own = pools.find(service.pool);
+  if (own == pools.end() || own->second.pool->affinity == pool.affinity) return;
+  rules.warning(
+      fmt::format("pool {} has affinity '{}', but the service goes by that of its own pool, '{}'",
+                  quoted(pool.name), word(pool.affinity), word(own->second.pool->affinity)),
+      "give both pools one affinity");
+}
+
 // The pool of that name and those that it flows over to.
 void served_by(Rules& rules, const Service& service, std::string_view name,
                const PoolsByName& pools) {
   unsigned steps = 0;
   for (auto at = pools.find(name); at != pools.end() && steps <= kLongestOverflow;
-       at = pools.find(at->second.pool->overflow), ++steps)
+       at = pools.find(at->second.pool->overflow), ++steps) {
     serves(rules, service, at->second);
+    same_affinity(rules, service, *at->second.pool, pools);
+  }
 }
 
 class Shards {

@@ -169,7 +169,7 @@ std::shared_ptr<const Object> pool_object() {
              "Whether the inner TTL of tunnelled packets goes down by one (RFC 2003)."),
        field("max_load_ratio", kOptional, kReload, &Pool::max_load_ratio, Fractional{0, 100},
              "Most flows that one backend may have, relative to its fair share of the pool's; "
-             "further ones go to the next in the table. Above 1, or 0: no bound."),
+             "further ones go to another. Above 1, or 0: no bound."),
        field("overflow", kOptional, kReload, &Pool::overflow, form::name(),
              "Name of the pool that gets new flows while every backend here has its "
              "`max_connections`."),

@@ -40,7 +40,7 @@ auto limits() {
              Whole{0, kMostASecond, "1/s"}, "Packets of the service; 0: any number."),
        field("bits_per_second", kOptional, kReload, &Limits::bits_per_second,
              Whole{0, kMostBitsASecond, "bit/s"},
-             "Bits of the service's packets, from the IP header on; 0: any number."),
+             "Bits of the service's frames as they arrive; 0: any number."),
        field("source_new_flows_per_second", kOptional, kReload,
              &Limits::source_new_flows_per_second, Whole{0, kMostASecond, "1/s"},
              "New flows of one source address; 0: any number.")});

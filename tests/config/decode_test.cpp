@@ -121,6 +121,24 @@ TEST(Decode, WhatWouldDoNothingIsWarnedOf) {
           "neither; remove them, or let the pool forward by 'gue'"}));
 }
 
+TEST(Decode, PolicyWithoutReportsAndAffinityThatIsNotHeededAreWarnedOf) {
+  const auto decoded = decode(R"({"ports": [{"name": "p", "device": "d"}],
+      "services": [{"name": "s", "address": "203.0.113.1", "port": 53, "pool": "a",
+                    "shards": [{"source": "10.0.0.0/8", "pool": "b"}]}],
+      "pools": [{"name": "a", "forwarding": "l2dsr", "policy": "least_load",
+                 "backends": [{"name": "b", "address": "10.0.1.1"}]},
+                {"name": "b", "forwarding": "l2dsr", "affinity": "source",
+                 "backends": [{"name": "b", "address": "10.0.1.1"}]}]})");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  EXPECT_EQ(
+      lines(decoded.warnings),
+      (std::vector<std::string>{
+          "/services/0/shards/0/pool: pool 'b' has affinity 'source', but the service goes by that "
+          "of its own pool, '5tuple'; give both pools one affinity",
+          "/pools/0/policy: accepted, but nothing reports load to this version: backends are taken "
+          "at random, by weight; choose 'least_connections' to go by what this node knows"}));
+}
+
 TEST(Decode, RoomThatATunnelTakesIsToldByItsHeaders) {
   const auto warning = [](const std::string& backend, const std::string& more) {
     const auto decoded = decode(
