@@ -25,9 +25,16 @@ void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
     packet.pkt_len = wanted;
     return;
   }
-  const std::uint32_t surplus = packet.pkt_len - wanted;
-  if (surplus < rte_pktmbuf_lastseg(&packet)->data_len)
-    rte_pktmbuf_trim(&packet, static_cast<std::uint16_t>(surplus));
+  rte_mbuf* last = &packet;
+  std::uint32_t left = wanted;
+  std::uint16_t segments = 1;
+  for (; left > last->data_len && last->next != nullptr; last = last->next, ++segments)
+    left -= last->data_len;
+  last->data_len = static_cast<std::uint16_t>(std::min<std::uint32_t>(last->data_len, left));
+  rte_pktmbuf_free(last->next);
+  last->next = nullptr;
+  packet.nb_segs = segments;
+  packet.pkt_len = wanted;
 }
 
 /// checksum_sum() of `length` bytes from `offset` on, over all segments.

@@ -53,8 +53,9 @@ void answer_echo(const Parsed& p, std::byte* ip) noexcept {
   std::byte* icmp = ip + (p.l4_offset - p.l3_offset);
   const bool v4 = p.key.family == 4;
   const auto before = load<Be16>(icmp);  // type and code
-  const auto after = Be16::from_host(static_cast<std::uint16_t>(
-      (v4 ? wire::kIcmpEchoReply : wire::kIcmp6EchoReply) << 8 | (before.to_host() & 0xffU)));
+  const unsigned reply = v4 ? wire::kIcmpEchoReply : wire::kIcmp6EchoReply;
+  const auto after =
+      Be16::from_host(static_cast<std::uint16_t>(reply << 8 | (before.to_host() & 0xffU)));
   std::byte* sum = icmp + offsetof(wire::Icmp, checksum);
   store(icmp, after);
   // Turning addresses round leaves every sum over them as it was.

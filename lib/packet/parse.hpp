@@ -78,10 +78,10 @@ inline constexpr unsigned kMostExtensions = 8;
 ///               are behind the frame; kHost when it is neither TCP nor UDP, or a later fragment;
 ///   kForward    nothing is wrong: `out` is whole, steer it.
 /// `out`: once the fixed IP header is there, key.family is 4 or 6 whatever the verdict, and all is
-///   filled in that it holds: both addresses, protocol (of IPv6, that of the last header that was
-///   reached), l3_offset, l3_length, ttl, tos, dont_fragment. So the caller can leave packets that
-///   are not for a service to Linux, which judges its own packets. All else comes with kForward
-///   alone. What is not known is 0.
+///   filled in that it holds: both addresses, protocol (of IPv6, what follows the extension headers
+///   once they have been walked), l3_offset, l3_length, ttl, tos, dont_fragment. So the caller can
+///   leave packets that are not for a service to Linux, which judges its own packets. All else
+///   comes with kForward alone. What is not known is 0.
 /// Checksums are not judged here: a rewrite updates them by difference, so a wrong one stays wrong
 /// and its receiver refuses it.
 /// Cost: about 6 ns in a burst, no allocation, no loop over the payload. Inline by force for TCP

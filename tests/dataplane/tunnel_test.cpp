@@ -148,6 +148,20 @@ TEST_P(EachTunnel, PaddingOfAShortFrameStaysOutside) {
                  always_df());
 }
 
+TEST_P(EachTunnel, PaddingGoesThatFillsSegmentsOfItsOwn) {
+  const auto now = test::built(input());
+  const Bytes packet = client().udp(40000, 443).payload(9);
+  for (std::size_t first = packet.size() - 4; first < packet.size() + 4; ++first) {
+    rig.first_segment = first;
+    const auto got = rig.one(*now, client().udp(40000, 443).payload(9).pad(200));
+    ASSERT_EQ(got.verdict, Verdict::kForward);
+    ASSERT_EQ(test::hex(got.bytes),
+              test::hex(wrapped(inner(client().ttl(63).udp(40000, 443).payload(9)), 0, always_df(),
+                                source_port(got.bytes))))
+        << first;
+  }
+}
+
 TEST_P(EachTunnel, SegmentsAreSummedUpAlsoWhereTheyMeetAtAnOddByte) {
   const auto now = test::built(input());
   for (std::size_t first = 74; first < 90; ++first) {
