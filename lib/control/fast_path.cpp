@@ -47,6 +47,18 @@ xdp::Mode mode_of(config::XdpMode mode) {
   return xdp::Mode::kAuto;
 }
 
+/// The TAP device by which Linux has a port's packets for itself. Its interface has the port's name
+/// and MAC address, so that ARP, neighbour discovery and routing daemons find all in order.
+dataplane::PortSettings exception_of(const config::Port& port, const MacAddress& mac,
+                                     std::uint16_t workers) {
+  return {.name = port.name + " (exception path)",
+          .device = fmt::format("net_tap_{0},iface={0},mac={1}", port.name, mac.text()),
+          .mac = std::nullopt,
+          .mtu = port.mtu,
+          .rx_queues = workers,
+          .tx_queues = workers};
+}
+
 Result<void> interfaces_exist(const config::Configuration& c) {
   for (std::size_t i = 0; i < c.ports.size(); ++i) {
     const auto interface = c.ports[i].interface();
@@ -101,10 +113,16 @@ Result<void> FastPath::open_ports() {
     auto opened = dataplane::Port::open({.name = port.name,
                                          .device = port.device,
                                          .mac = port.mac,
+                                         .mtu = port.mtu,
                                          .rx_queues = port.queues,
                                          .tx_queues = workers});
     if (!opened) return forward_error(opened);
     ports_.push_back(std::move(*opened));
+    exceptions_.emplace_back();
+    if (port.exception == config::Exception::kNone) continue;
+    auto exception = dataplane::Port::open(exception_of(port, ports_.back().mac(), workers));
+    if (!exception) return forward_error(exception);
+    exceptions_.back().emplace(std::move(*exception));
   }
   // Only once every socket is in place: two ports may share an interface.
   for (const auto& port_filter : port_filters_)
@@ -134,7 +152,9 @@ dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned wo
                                      .hand_over = hand_over_.get()};
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const std::size_t own = configuration_.ports_beside(i)[number / queues];
-    settings.ports.push_back({ports_[own].id(), ports_[own].kernel_has_copy()});
+    settings.ports.push_back(
+        {ports_[own].id(), ports_[own].kernel_has_copy(), ports_[own].sends_segments(),
+         exceptions_[own] ? std::optional(exceptions_[own]->id()) : std::nullopt});
     if (own == i)
       settings.queues.push_back({static_cast<std::uint16_t>(i), settings.transmit_queue});
   }
@@ -187,6 +207,7 @@ FastPath::~FastPath() {
   stop();
   workers_.clear();  // their memory is DPDK's
   hand_over_.reset();
+  exceptions_.clear();
   ports_.clear();
 }
 

@@ -77,6 +77,7 @@ class FastPath {
   std::optional<xdp::Filter> filter_;
   std::vector<std::optional<PortFilter>> port_filters_;
   std::vector<dataplane::Port> ports_;
+  std::vector<std::optional<dataplane::Port>> exceptions_;  ///< Beside `ports_`.
   std::unique_ptr<dataplane::HandOver> hand_over_;  ///< Where there are more workers than one.
   std::vector<std::unique_ptr<dataplane::Worker>> workers_;
   bool launched_ = false;

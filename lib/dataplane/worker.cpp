@@ -35,6 +35,9 @@ HashKey secret_of_its_own() {
   return *key;
 }
 
+/// Makes one segment of a packet of several, where the first has room.
+bool joined(rte_mbuf& packet) noexcept { return rte_pktmbuf_linearize(&packet) == 0; }
+
 }  // namespace
 
 void Worker::FreeMemory::operator()(void* memory) const noexcept { rte_free(memory); }
@@ -144,6 +147,8 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
   for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
   if (settings_.hand_over != nullptr) received += poll_hand_over(b, now);
+  for (const WorkerPort& port : settings_.ports)
+    if (port.exception) pass_from_host(port);
   counters_->polls.add(1);
   if (received == 0) counters_->empty_polls.add(1);
   reader.quiescent();  // from here on no pointer into `now` is held
@@ -193,35 +198,53 @@ void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
   count(b, *counters_);
 }
 
-// Packets leave in bundles of one egress port each, in order; all others are freed here.
+// What is not sent on: packets for the host go to it by the exception path, all others are freed.
+void Worker::settle_unsent(Burst& b) noexcept {
+  const WorkerPort& from = settings_.ports[b.port];
+  for (std::uint16_t i = 0; i < b.size; ++i) {
+    if (is_sent(b.verdict[i])) continue;
+    if (b.verdict[i] == Verdict::kHost && !from.kernel_has_copy) {
+      if (from.exception && send(*from.exception, {&b.packet[i], 1}) == 1) continue;
+      b.verdict[i] = from.exception ? Verdict::kTxFull : Verdict::kNoHostPath;
+    }
+    rte_pktmbuf_free(b.packet[i]);
+  }
+}
+
+std::uint16_t Worker::send(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept {
+  const auto wanted = static_cast<std::uint16_t>(packets.size());
+  std::uint16_t sent = 0;
+  for (unsigned attempt = 0; attempt < kTransmitAttempts && sent < wanted; ++attempt)
+    sent = static_cast<std::uint16_t>(
+        sent + rte_eth_tx_burst(id, settings_.transmit_queue, packets.data() + sent,
+                                static_cast<std::uint16_t>(wanted - sent)));
+  return sent;
+}
+
+// Packets leave in bundles of one egress port each, in order.
 void Worker::transmit(Burst& b) noexcept {
   std::array<rte_mbuf*, kBurst> bundle;
   std::array<std::uint16_t, kBurst> origin;
   std::array<bool, kBurst> done{};
+  settle_unsent(b);
   for (std::uint16_t first = 0; first < b.size; ++first) {
-    if (done[first]) continue;
-    if (!is_sent(b.verdict[first])) {
-      if (b.verdict[first] == Verdict::kHost && !settings_.ports[b.port].kernel_has_copy)
-        b.verdict[first] = Verdict::kNoHostPath;
-      rte_pktmbuf_free(b.packet[first]);
-      continue;
-    }
-    const std::uint16_t port = b.egress[first];
+    if (done[first] || !is_sent(b.verdict[first])) continue;
+    const WorkerPort& to = settings_.ports[b.egress[first]];
     std::uint16_t n = 0;
     std::uint64_t bytes = 0;
     for (std::uint16_t i = first; i < b.size; ++i) {
-      if (!is_sent(b.verdict[i]) || done[i] || b.egress[i] != port) continue;
+      if (!is_sent(b.verdict[i]) || done[i] || b.egress[i] != b.egress[first]) continue;
       done[i] = true;
+      if (b.packet[i]->nb_segs != 1 && !to.sends_segments && !joined(*b.packet[i])) [[unlikely]] {
+        b.verdict[i] = Verdict::kNoRoom;
+        rte_pktmbuf_free(b.packet[i]);
+        continue;
+      }
       bytes += b.packet[i]->pkt_len;
       origin[n] = i;
       bundle[n++] = b.packet[i];
     }
-    std::uint16_t sent = 0;
-    for (unsigned attempt = 0; attempt < kTransmitAttempts && sent < n; ++attempt)
-      sent = static_cast<std::uint16_t>(
-          sent + rte_eth_tx_burst(settings_.ports[port].id,
-                                  settings_.transmit_queue,
-                                  bundle.data() + sent, static_cast<std::uint16_t>(n - sent)));
+    const std::uint16_t sent = send(to.id, std::span(bundle).first(n));
     for (std::uint16_t i = sent; i < n; ++i) {
       bytes -= bundle[i]->pkt_len;
       b.verdict[origin[i]] = Verdict::kTxFull;
@@ -229,6 +252,17 @@ void Worker::transmit(Burst& b) noexcept {
     }
     counters_->tx_bytes.add(bytes);
   }
+}
+
+// Linux's own packets of a port that it cannot reach by itself leave as they are.
+void Worker::pass_from_host(const WorkerPort& port) noexcept {
+  std::array<rte_mbuf*, kBurst> packets;
+  const std::uint16_t queue = settings_.transmit_queue;
+  const std::uint16_t n = rte_eth_rx_burst(*port.exception, queue, packets.data(), kBurst);
+  if (n == 0) return;
+  const std::uint16_t sent = send(port.id, std::span(packets).first(n));
+  counters_->from_host.add(sent);
+  for (std::uint16_t i = sent; i < n; ++i) rte_pktmbuf_free(packets[i]);
 }
 
 }  // namespace sluice::dataplane

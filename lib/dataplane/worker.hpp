@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,8 +28,12 @@ struct Queue {
 /// What a worker knows of a port, by its index in the configuration. Where several ports share an
 /// interface, each worker has one of them, which stands for all: it sends by its own.
 struct WorkerPort {
-  std::uint16_t id;      ///< DPDK's number.
-  bool kernel_has_copy;  ///< Packets for the host need no handing over.
+  std::uint16_t id;             ///< DPDK's number.
+  bool kernel_has_copy;         ///< Packets for the host need no handing over.
+  bool sends_segments = false;  ///< Takes packets of several segments.
+  /// DPDK's number of the device that takes packets for the host and gives those from it, one queue
+  /// a worker: the exception path of a device that Linux cannot see.
+  std::optional<std::uint16_t> exception = {};
 };
 
 struct WorkerSettings {
@@ -77,6 +82,10 @@ class Worker {
   std::uint16_t poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept;
   void handle(Burst& b, const snapshot::Snapshot& now) noexcept;
   void transmit(Burst& b) noexcept;
+  void settle_unsent(Burst& b) noexcept;
+  /// Sends on the worker's own queue. @return how many the device took.
+  [[nodiscard]] std::uint16_t send(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept;
+  void pass_from_host(const WorkerPort& port) noexcept;
   void keep_time(std::uint64_t tsc) noexcept;
 
   /// Zeroed memory from DPDK's heap, given back at the end.

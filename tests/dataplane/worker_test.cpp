@@ -26,6 +26,7 @@ using test::Packet;
 constexpr const char* kVip = "203.0.113.10";
 constexpr std::uint16_t kIn = 0;  // index in the configuration, not DPDK's number
 constexpr std::uint16_t kOut = 1;
+constexpr std::uint16_t kHostSide = 2;  // no port of the node: stands for a TAP device
 
 Bytes syn(unsigned flow) {
   return Packet()
@@ -50,7 +51,7 @@ std::unique_ptr<const snapshot::Snapshot> tables(unsigned backends,
 class WorkerTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    for (const char* device : {"net_ring0", "net_ring1"}) {
+    for (const char* device : {"net_ring0", "net_ring1", "net_ring2"}) {
       PortSettings settings;
       settings.name = settings.device = device;
       auto port = Port::open(settings);
@@ -61,12 +62,13 @@ class WorkerTest : public testing::Test {
   static void TearDownTestSuite() { ports_.clear(); }
 
   void SetUp() override {
-    ASSERT_EQ(ports_.size(), 2U);
+    ASSERT_EQ(ports_.size(), 3U);
     drain();
     in_use_before_ = test::buffers_in_use();
     settings_.queues = {{kIn, 0}};
-    settings_.ports = {{ports_[kIn].id(), false}, {ports_[kOut].id(), false}};
+    settings_.ports = {{ports_[kIn].id(), false, true}, {ports_[kOut].id(), false, true}};
     settings_.flows = 1024;
+    settings_.nat_sessions = 1024;
   }
 
   void TearDown() override {
@@ -104,7 +106,7 @@ class WorkerTest : public testing::Test {
     return packets;
   }
   static void drain() {
-    for (const std::uint16_t port : {kIn, kOut}) take(port);
+    for (const std::uint16_t port : {kIn, kOut, kHostSide}) take(port);
   }
 
   std::uint32_t poll() {
@@ -195,6 +197,48 @@ TEST_F(WorkerTest, PacketForTheHostIsTheHostsWhereItHasACopy) {
   EXPECT_EQ(count(Verdict::kHost), 2U);
   EXPECT_EQ(count(Verdict::kNoHostPath), 0U);
   EXPECT_EQ(count(Verdict::kForward), 1U);
+}
+
+// A ring gives back what it is given: what goes to the host comes from it in the same poll.
+TEST_F(WorkerTest, ExceptionPathTakesPacketsForTheHostAndBringsThoseOfTheHost) {
+  settings_.ports[kIn].exception = ports_[kHostSide].id();
+  start(tables(1));
+  arrive({stray(), syn(0), stray()});
+  EXPECT_EQ(poll(), 3U);
+  EXPECT_EQ(count(Verdict::kHost), 2U);
+  EXPECT_EQ(count(Verdict::kForward), 1U);
+  EXPECT_EQ(worker_->counters().from_host.value(), 2U);
+  EXPECT_EQ(worker_->counters().rx_packets.value(), 3U) << "the host's own are not received";
+  EXPECT_EQ(take(kIn), (std::vector<Bytes>{stray(), stray()}));
+}
+
+TEST_F(WorkerTest, DropsDoNotTakeTheExceptionPath) {
+  settings_.ports[kIn].exception = ports_[kHostSide].id();
+  start(tables(1));
+  arrive({runt()});
+  poll();
+  EXPECT_TRUE(take(kIn).empty());
+  EXPECT_EQ(count(Verdict::kTruncated), 1U);
+}
+
+TEST_F(WorkerTest, DeviceThatSendsNoSegmentsGetsPacketsInOneOrNotAtAll) {
+  settings_.ports[kOut].sends_segments = false;
+  start(tables(1));
+  const Bytes fits = Packet().eth().ipv4("198.51.100.1", kVip).tcp(1, 443).payload(900);
+  rte_mbuf* short_one = test::buffer_of(fits, 128, 500);
+  rte_mbuf* full = test::buffer_of(fits, 128, 500);
+  full->buf_len = static_cast<std::uint16_t>(full->data_off + full->data_len);  // no room behind
+  const std::uint16_t whole = short_one->buf_len;
+  ASSERT_EQ(rte_eth_tx_burst(ports_[kIn].id(), 0, &short_one, 1), 1);
+  ASSERT_EQ(rte_eth_tx_burst(ports_[kIn].id(), 0, &full, 1), 1);
+  rte_mbuf* again = full;
+  EXPECT_EQ(poll(), 2U);
+  again->buf_len = whole;  // as the pool knows it
+  EXPECT_EQ(count(Verdict::kForward), 1U);
+  EXPECT_EQ(count(Verdict::kNoRoom), 1U);
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].size(), fits.size() + 20);
 }
 
 TEST_F(WorkerTest, PortOfArrivalDecidesWhetherTheHostHasACopy) {
