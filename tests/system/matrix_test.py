@@ -56,6 +56,9 @@ class Matrix(PeersTest):
     def test_every_transfer_is_intact_with_one_worker(self):
         self.matrix(1)
 
+    def test_every_transfer_is_intact_with_two_workers(self):
+        self.matrix(2)
+
     def test_tagged_frames_are_forwarded_with_their_tag(self):
         lab.run_script("vlan", "on")
         self.addCleanup(lab.run_script, "vlan", "off")
