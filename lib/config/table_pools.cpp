@@ -12,7 +12,6 @@ namespace {
 
 constexpr auto kRequired = Need::kRequired;
 constexpr auto kOptional = Need::kOptional;
-constexpr auto kRestart = TakenBy::kRestart;
 constexpr auto kReload = TakenBy::kReload;
 
 auto backend_class() {

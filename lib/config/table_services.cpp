@@ -11,7 +11,6 @@ namespace {
 
 constexpr auto kRequired = Need::kRequired;
 constexpr auto kOptional = Need::kOptional;
-constexpr auto kRestart = TakenBy::kRestart;
 constexpr auto kReload = TakenBy::kReload;
 
 constexpr std::int64_t kMostASecond = 1'000'000'000;
