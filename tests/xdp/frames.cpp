@@ -232,7 +232,7 @@ Extensions& Extensions::routing(std::uint8_t segments_left) {
 }
 
 Extensions& Extensions::fragment(std::uint16_t offset, bool more) {
-  const auto word = static_cast<unsigned>(offset << 3U | (more ? 1U : 0U));
+  const auto word = unsigned{offset} << 3U | (more ? 1U : 0U);
   Bytes bytes(8);
   bytes[2] = static_cast<std::byte>(word >> 8U);
   bytes[3] = static_cast<std::byte>(word & 0xffU);
