@@ -112,6 +112,7 @@ Result<void> FastPath::open_ports() {
   for (const auto& port : configuration_.ports) {
     auto opened = dataplane::Port::open({.name = port.name,
                                          .device = port.device,
+                                         .interface = port.interface(),
                                          .mac = port.mac,
                                          .mtu = port.mtu,
                                          .rx_queues = port.queues,

@@ -2,12 +2,17 @@
 #include "dataplane/port.hpp"
 
 #include "base/log.hpp"
+#include "base/unique_fd.hpp"
 #include "dataplane/dpdk_log.hpp"
 
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,6 +28,16 @@ constexpr std::uint32_t kLinkBytes = 14 + 4 + 4;  // Ethernet header and two tag
 constexpr std::uint32_t kTrailerBytes = 4;        // a checksum that some devices leave in place
 
 std::string device_name(const std::string& devargs) { return devargs.substr(0, devargs.find(',')); }
+
+// Drivers on top of a kernel interface call their link up whatever becomes of that.
+bool is_running(const std::string& interface) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  if (socket.get() < 0 || ::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return false;
+  constexpr unsigned kRunning = IFF_UP | IFF_RUNNING;
+  return (static_cast<unsigned>(request.ifr_flags) & kRunning) == kRunning;
+}
 
 // Spreads packets over queues by address and port. It never picks a backend.
 std::uint64_t rss_of(const rte_eth_dev_info& info) {
@@ -55,6 +70,7 @@ Result<Port> Port::probe(const PortSettings& settings) {
     return fail(Errc::kNotFound, "port " + settings.name, "device '{}' is no network port",
                 settings.device);
   Port port(id, settings.name);
+  port.interface_ = settings.interface;
   if (auto ready = port.set_up(settings); !ready) return forward_error(ready);
   return port;
 }
@@ -141,6 +157,7 @@ Result<void> Port::make_buffers(const PortSettings& settings, int socket) {
 Port::Port(Port&& other) noexcept
     : id_(other.id_),
       name_(std::move(other.name_)),
+      interface_(std::move(other.interface_)),
       mac_(other.mac_),
       kernel_has_copy_(other.kernel_has_copy_),
       sends_segments_(other.sends_segments_),
@@ -159,7 +176,8 @@ PortStatus Port::status() const noexcept {
   PortStatus status;
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(id_, &link) == 0)
-    status.link_up = link.link_status == RTE_ETH_LINK_UP;
+    status.link_up =
+        link.link_status == RTE_ETH_LINK_UP && (interface_.empty() || is_running(interface_));
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) != 0) return status;
   status.rx_packets = stats.ipackets;

@@ -18,6 +18,7 @@ namespace sluice::dataplane {
 struct PortSettings {
   std::string name;
   std::string device;             ///< Devargs.
+  std::string interface = {};     ///< Linux's name of what the device is on, where it has one.
   std::optional<MacAddress> mac;  ///< Absent: the device's own.
   std::uint16_t mtu = 1500;       ///< Largest IP packet, bytes.
   std::uint16_t rx_queues = 1;
@@ -26,7 +27,7 @@ struct PortSettings {
 
 /// The device's own counters and link.
 struct PortStatus {
-  bool link_up = false;
+  bool link_up = false;  ///< By the device, and by Linux where it has an interface.
   std::uint64_t rx_packets = 0;
   std::uint64_t rx_missed = 0;  ///< Lost before a worker saw them: the worker was too slow.
   std::uint64_t rx_errors = 0;  ///< Including those for want of a buffer.
@@ -64,6 +65,7 @@ class Port {
 
   std::uint16_t id_;
   std::string name_;
+  std::string interface_;
   MacAddress mac_;
   bool kernel_has_copy_ = false;
   bool sends_segments_ = false;
