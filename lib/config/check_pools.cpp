@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMostBackends = 65535;  // of all pools: backend numbers have 16 bits
 constexpr unsigned kMostOfConnectionId = 19;  // bytes of server id and nonce (QUIC-LB)
 constexpr unsigned kPortsAtOnce = 64;         // of NAT, as workers get them
-constexpr unsigned kEthernet = 1500;          // what clients send at most, as a rule
+constexpr unsigned kLeastRoom = 1280;         // what every IPv6 sender may count on (RFC 8200)
 
 using AddressOwners = std::map<IpAddress, std::string>;  // "service 'chat'"
 
@@ -154,7 +154,8 @@ class PoolRules {
                      "add an address of the node of that family");
   }
 
-  // The port that packets leave by is the kernel's choice, so the roomiest one counts.
+  // A packet that does not fit makes its sender lower the path MTU, but not below this. The port
+  // that packets leave by is the kernel's choice, so the roomiest one counts.
   void room_for_tunnel() {
     if (!has_tunnel(pool_) || pool_.backends.empty() || rules_.damaged_at("/ports")) return;
     const auto& ports = rules_.configuration().ports;
@@ -166,15 +167,13 @@ class PoolRules {
                                     pool_.encapsulation->variant == 0
                                 ? 4U
                                 : 0U);
-    if (roomiest->mtu >= kEthernet + outer) return;
+    if (roomiest->mtu >= kLeastRoom + outer) return;
     rules_.at("forwarding", [&] {
       rules_.warning(
-          fmt::format("the tunnel takes {} bytes, so packets above {} do not fit port {}", outer,
-                      roomiest->mtu - outer, quoted(roomiest->name)),
-          fmt::format(
-              "raise its mtu and that of the network behind it to {}, or lower the MSS that "
-              "the backends announce",
-              kEthernet + outer));
+          fmt::format("the tunnel takes {} bytes and leaves {} of port {}, less than the {} that "
+                      "IPv6 senders may count on",
+                      outer, roomiest->mtu - outer, quoted(roomiest->name), kLeastRoom),
+          fmt::format("raise its mtu and that of the network behind it to {}", kLeastRoom + outer));
     });
   }
 

@@ -68,9 +68,6 @@ TEST(Decode, SampleOfTheDocumentationArrivesWhole) {
 TEST(Decode, KeysWhoseFeatureIsMissingAreAcceptedWithAWarning) {
   EXPECT_EQ(lines(decode(sample()).warnings),
             (std::vector<std::string>{
-                "/pools/0/forwarding: the tunnel takes 20 bytes, so packets above 1480 do not fit "
-                "port 'front'; raise its mtu and that of the network behind it to 1520, or lower "
-                "the MSS that the backends announce",
                 "/pools/0/classes: accepted, but this version does not act on it; classes count "
                 "from the version that scales pools",
                 "/pools/0/health: accepted, but this version does not act on it; backends count as "
@@ -139,10 +136,11 @@ TEST(Decode, PolicyWithoutReportsAndAffinityThatIsNotHeededAreWarnedOf) {
           "at random, by weight; choose 'least_connections' to go by what this node knows"}));
 }
 
-TEST(Decode, RoomThatATunnelTakesIsToldByItsHeaders) {
-  const auto warning = [](const std::string& backend, const std::string& more) {
+TEST(Decode, ATunnelMustLeaveRoomForWhatIpv6SendersMayCountOn) {
+  const auto warning = [](int mtu, const std::string& backend, const std::string& more) {
     const auto decoded = decode(
-        R"({"ports": [{"name": "p", "device": "d"}, {"name": "q", "device": "e", "mtu": 1499}],
+        R"({"ports": [{"name": "p", "device": "d", "mtu": )" + std::to_string(mtu) +
+        R"(}, {"name": "q", "device": "e", "mtu": 1280}],
             "pools": [{"name": "t", "backends": [{"name": "b", "address": ")" +
         backend + R"("}], "encapsulation": {"source": "10.0.0.1", "source6": "2001:db8::1")" +
         more + "}]}");
@@ -150,13 +148,17 @@ TEST(Decode, RoomThatATunnelTakesIsToldByItsHeaders) {
     return decoded.warnings.empty() ? "" : decoded.warnings.front().what;
   };
   const auto takes = [](int bytes, int left) {
-    return fmt::format("the tunnel takes {} bytes, so packets above {} do not fit port 'p'", bytes,
-                       left);
+    return fmt::format(
+        "the tunnel takes {} bytes and leaves {} of port 'p', less than the 1280 that IPv6 senders "
+        "may count on",
+        bytes, left);
   };
-  EXPECT_EQ(warning("10.0.1.1", "}"), takes(20, 1480));
-  EXPECT_EQ(warning("2001:db8:1::1", "}"), takes(40, 1460));
-  EXPECT_EQ(warning("10.0.1.1", R"(}, "forwarding": "gue")"), takes(28, 1472));
-  EXPECT_EQ(warning("2001:db8:1::1", R"(, "variant": 0}, "forwarding": "gue")"), takes(52, 1448));
+  EXPECT_EQ(warning(1299, "10.0.1.1", "}"), takes(20, 1279));
+  EXPECT_EQ(warning(1300, "10.0.1.1", "}"), "") << "the sender of a longer packet is told";
+  EXPECT_EQ(warning(1300, "2001:db8:1::1", "}"), takes(40, 1260));
+  EXPECT_EQ(warning(1307, "10.0.1.1", R"(}, "forwarding": "gue")"), takes(28, 1279));
+  EXPECT_EQ(warning(1300, "2001:db8:1::1", R"(, "variant": 0}, "forwarding": "gue")"),
+            takes(52, 1248));
 }
 
 TEST(Decode, AHundredThousandShardsAreRead) {

@@ -114,8 +114,11 @@ class Replay(LabTest):
         write_capture(capture, 500, seed=2)
         _, out, verdicts = self.replay(capture, "few")
         given = list(frames(capture))
-        told = [line for line in map(json.loads, verdicts.read_text().splitlines()) if line["verdict"] == "forward"]
+        told = [line for line in map(json.loads, verdicts.read_text().splitlines()) if line["verdict"] in ("forward", "answer")]
         for line, sent in zip(told, frames(out), strict=True):
+            if line["verdict"] == "answer":
+                self.assertEqual(sent[:6], given[line["index"]][6:12], "back to whom it came from")
+                continue
             tagged = 4 if given[line["index"]][12:14] == b"\x81\x00" else 0
             at = 14 + (4 if sent[12:14] == b"\x81\x00" else 0)
             self.assertEqual(sent[at + 9], 4)
