@@ -24,6 +24,7 @@ struct Burst {
   std::uint16_t size = 0;
   std::uint16_t port = 0;  ///< Index of the port that the packets came from.
   bool taken = false;      ///< Another worker received them and handed them over.
+  bool overdue = false;    ///< Nat has kept them for longer than it waits: judged for good.
   std::array<rte_mbuf*, kBurst> packet;
   std::array<std::uint32_t, kBurst> length;  ///< Bytes as received, for the counters.
   std::array<Parsed, kBurst> parsed;

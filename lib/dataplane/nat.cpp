@@ -20,6 +20,12 @@ using snapshot::Backend;
 
 constexpr std::size_t kMacBytes = 12;
 
+// The way of a packet from worker to worker: who received it, and what is not to be tried again.
+constexpr std::uint32_t kFirst = 0xffff;        // worker that received it
+constexpr std::uint32_t kLastRound = 1U << 31;  // it has been kept for long enough
+constexpr std::uint32_t kToOwner = 1U << 30;    // who gets it has its session, or nobody
+constexpr unsigned kKept = ~0U;                 // not a worker: the packet waits here
+
 bool opens(const Parsed& p) noexcept {
   return (p.tcp_flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
 }
@@ -77,6 +83,8 @@ void close_gaps(Burst& b, const std::array<bool, kBurst>& gone) noexcept {
 
 }  // namespace
 
+std::uint32_t& Nat::Job::way() const noexcept { return b.packet[i]->hash.usr; }
+
 std::byte* Nat::Job::frame() const noexcept { return rte_pktmbuf_mtod(b.packet[i], std::byte*); }
 
 std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
@@ -88,7 +96,8 @@ std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
 
 // Three passes over the packets that are NAT's: the first starts the loads of the index, the second
 // those of the sessions that it names, the third translates in the order of arrival.
-void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick) noexcept {
+void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick,
+                    std::uint64_t cycles) noexcept {
   if (!now.nat.any()) return;
   timeouts_ = {.tcp = now.tcp_timeout, .udp = now.udp_timeout};
   std::array<std::uint16_t, kBurst> packet;
@@ -113,24 +122,31 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick) no
   for (unsigned n = 0; n < count; ++n) {
     const std::uint16_t i = packet[n];
     const Job job{b, now, tick, i, hash[n]};
-    unsigned owner = table_.share().worker();
+    unsigned owner = own();
     b.verdict[i] = side[n] == NatSide::kClient ? from_client(job, owner) : from_backend(job, owner);
-    if (owner == table_.share().worker()) continue;
-    gone[i] = give(b, i, owner);
+    if (owner == own()) continue;
+    b.packet[i]->port = b.port;  // whoever has it next goes on from there
+    if (owner == kKept) {
+      gone[i] = held_.keep(b.packet[i], hash[n], cycles);
+    } else {
+      gone[i] = give(b, i, owner);
+      if (!gone[i]) b.verdict[i] = Verdict::kHandOverFull;
+      // What waited for it here follows it by the same ring.
+      if (b.parsed[i].fragmented && b.parsed[i].kind == Kind::kFlow)
+        held_.release(datagram_hash(b.parsed[i]));
+    }
     any_gone |= gone[i];
-    if (!gone[i]) b.verdict[i] = Verdict::kHandOverFull;
   }
   if (any_gone) close_gaps(b, gone);
 }
 
 bool Nat::give(Burst& b, std::uint16_t i, unsigned owner) noexcept {
-  b.packet[i]->port = b.port;  // the other worker goes on from there
-  return hand_over_ != nullptr && hand_over_->give(table_.share().worker(), owner, b.packet[i]);
+  return hand_over_ != nullptr && hand_over_->give(own(), owner, b.packet[i]);
 }
 
 NatSession* Nat::of_fragment(const Job& job) noexcept {
   const NatDatagram* d = fragments_.find(job.hash, job.tick);
-  if (d == nullptr || d->owner != table_.share().worker()) return nullptr;
+  if (d == nullptr || d->owner != own()) return nullptr;
   NatSession& s = table_.session(d->session);
   return s.serial == d->serial && s.state != NatState::kFree ? &s : nullptr;
 }
@@ -146,24 +162,39 @@ NatSession* Nat::of_client(const Job& job) noexcept {
   return nullptr;
 }
 
-/// Who may have a client's session that is not here: a client's packet says nothing of its worker,
-/// and devices spread ICMP errors, fragments and, where the sender chose the queue, connections
-/// otherwise than before. So such a packet goes round all workers, once.
-unsigned Nat::next_to_ask(const Job& job) const noexcept {
-  const flow::NatShare& share = table_.share();
-  auto& first = job.b.packet[job.i]->hash.usr;  // the worker that received it
-  if (!job.b.taken || first >= share.workers()) first = share.worker();
-  const unsigned next = share.worker() + 1 == share.workers() ? 0 : share.worker() + 1;
-  return next == first ? share.worker() : next;
+/// Who may know what is not known here: a client's packet says nothing of its worker, and devices
+/// spread ICMP errors, fragments and, where the sender chose the queue, connections otherwise than
+/// before. So such a packet goes round all workers, once; those that wait or open something where
+/// nobody knows better come back to where they began.
+/// @return own() when all have been asked.
+unsigned Nat::next_to_ask(const Job& job, bool there_and_back) const noexcept {
+  const unsigned workers = table_.share().workers();
+  std::uint32_t& way = job.way();
+  if (!job.b.taken || (way & kFirst) >= workers)
+    way = own() | (job.b.overdue ? kLastRound : 0U);
+  else if ((way & kFirst) == own() || (way & kToOwner) != 0)
+    return own();
+  const unsigned next = own() + 1 == workers ? 0 : own() + 1;
+  if (next != (way & kFirst)) return next;
+  return there_and_back && (way & kLastRound) == 0 ? next : own();
+}
+
+/// Of a later fragment of a datagram that is not known: asks the others, then waits here.
+Verdict Nat::await_first(const Job& job, unsigned& owner) const noexcept {
+  owner = next_to_ask(job, /*there_and_back=*/true);
+  if (owner == own() && (job.way() & (kLastRound | kToOwner)) == 0) owner = kKept;
+  return Verdict::kNoNatSession;
 }
 
 Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   const Parsed& p = job.parsed();
   NatSession* s = of_client(job);
   const bool begins = p.kind == Kind::kFlow && (p.key.protocol != wire::kIpProtoTcp || opens(p));
-  if (s == nullptr && !begins) {
-    owner = next_to_ask(job);
-    return Verdict::kNoNatSession;
+  if (s == nullptr && p.kind == Kind::kLaterFragment) return await_first(job, owner);
+  // A device may spread the fragments of a flow otherwise than its whole packets: it may be known.
+  if (s == nullptr && (!begins || p.fragmented)) {
+    owner = next_to_ask(job, /*there_and_back=*/begins);
+    if (!begins || owner != own()) return Verdict::kNoNatSession;
   }
   auto& number = job.b.backend[job.i];
   const bool again = s != nullptr && opens(p) && s->state == NatState::kClosing;
@@ -257,7 +288,8 @@ void Nat::rewrite_datagram(const Job& job, NatSession& s, NatSide from, std::byt
   NatDatagram& d = fragments_.assign(hash, job.tick);
   d.session = table_.number(s);
   d.serial = s.serial;
-  d.owner = static_cast<std::uint16_t>(table_.share().worker());
+  d.owner = static_cast<std::uint16_t>(own());
+  if (l4 != nullptr) held_.release(hash);
   set_fragment_id(ip, s.family, d.id);
 }
 
@@ -268,11 +300,14 @@ Verdict Nat::from_backend(const Job& job, unsigned& owner) noexcept {
   NatSession* s = nullptr;
   if (p.kind == Kind::kLaterFragment) {
     const NatDatagram* d = fragments_.find(job.hash, job.tick);
-    if (d != nullptr) owner = d->owner;
+    if (d == nullptr) return await_first(job, owner);
+    owner = d->owner;
+    job.way() = kToOwner;
     s = of_fragment(job);
   } else {
     owner = table_.share().owner(__builtin_bswap16(p.key.destination_port));
-    if (owner != table_.share().worker()) {
+    if (owner != own()) {
+      job.way() = kToOwner;
       if (p.fragmented) {
         NatDatagram& d = fragments_.assign(datagram_hash(p), job.tick);
         d.owner = static_cast<std::uint16_t>(owner);

@@ -8,6 +8,7 @@
 #include "dataplane/burst.hpp"
 #include "dataplane/hand_over.hpp"
 #include "dataplane/nat_fragments.hpp"
+#include "dataplane/nat_held.hpp"
 #include "flow/nat_table.hpp"
 
 #include <cstddef>
@@ -43,11 +44,23 @@ class Nat {
   /// returning ones have the verdict kNoNatSession and no service, from classify(). On return both
   /// have been translated and leave by b.egress[i], or have a verdict that says why not. Packets
   /// whose session another worker has are gone from the burst: that worker receives, judges and
-  /// counts them.
+  /// counts them. So are fragments that came before the first one of their datagram, until
+  /// take_held() gives them.
   ///
   /// A session decides where its packets go, not the flow cache: the backend knows the connection
   /// by its local port.
-  void translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick) noexcept;
+  ///
+  /// @param cycles  the clock of take_held().
+  void translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick,
+                 std::uint64_t cycles) noexcept;
+
+  /// Makes a burst of fragments that were kept and are to be judged now, all stages again; call it
+  /// after each burst until there is none. @return whether there is any.
+  [[nodiscard]] bool take_held(Burst& b, std::uint64_t cycles,
+                               std::uint64_t cycles_per_second) noexcept {
+    return held_.size() != 0 && held_.take(b, cycles, cycles_per_second);
+  }
+  [[nodiscard]] bool holds_any() const noexcept { return held_.size() != 0; }
 
   /// Ends sessions past their time; call it about every millisecond: the table is swept in 5 s.
   void sweep(flow::Tick tick) noexcept {
@@ -67,6 +80,8 @@ class Nat {
     std::uint16_t i;
     std::uint64_t hash;  ///< Of its key; of a later fragment, of its datagram.
 
+    /// What goes with a packet from worker to worker; meaningful if b.taken.
+    [[nodiscard]] std::uint32_t& way() const noexcept;
     [[nodiscard]] Parsed& parsed() const noexcept { return b.parsed[i]; }
     [[nodiscard]] std::byte* frame() const noexcept;
   };
@@ -75,7 +90,8 @@ class Nat {
   [[nodiscard]] flow::NatSession* of_fragment(const Job& job) noexcept;
   [[nodiscard]] flow::NatSession* of_client(const Job& job) noexcept;
   [[nodiscard]] Verdict from_client(const Job& job, unsigned& owner) noexcept;
-  [[nodiscard]] unsigned next_to_ask(const Job& job) const noexcept;
+  [[nodiscard]] unsigned next_to_ask(const Job& job, bool there_and_back) const noexcept;
+  [[nodiscard]] Verdict await_first(const Job& job, unsigned& owner) const noexcept;
   [[nodiscard]] Verdict open(const Job& job, flow::NatSession*& session) noexcept;
   void send_to_backend(const Job& job, flow::NatSession& s, const snapshot::Backend& to) noexcept;
   [[nodiscard]] Verdict from_backend(const Job& job, unsigned& owner) noexcept;
@@ -84,9 +100,11 @@ class Nat {
   void rewrite_datagram(const Job& job, flow::NatSession& s, flow::NatSide from,
                         std::byte* ip) noexcept;
   [[nodiscard]] bool give(Burst& b, std::uint16_t i, unsigned owner) noexcept;
+  [[nodiscard]] unsigned own() const noexcept { return table_.share().worker(); }
 
   flow::NatTable table_;
   NatFragments fragments_;
+  NatHeld held_;
   HandOver* hand_over_;
   flow::NatTimeouts timeouts_{};
 };

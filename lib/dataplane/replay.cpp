@@ -23,7 +23,7 @@ constexpr std::uint16_t kBufferBytes = 65535 / 64 * 64;
 constexpr std::size_t kLongestFrame = kBufferBytes - RTE_PKTMBUF_HEADROOM;
 // What a cut packet may say of its length: two tags before the longest IPv4 packet.
 constexpr std::uint32_t kLongestOnWire = 65535 + 22;
-constexpr unsigned kBuffers = 2 * kBurst;
+constexpr unsigned kBuffers = 2 * kBurst + NatHeld::kInBurst;
 // The meters' clock, and how much of it passes within one burst at most.
 constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
 constexpr std::uint64_t kBurstCycles = 1'000'000;
@@ -33,18 +33,27 @@ struct FreePool {
   void operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 };
 
+/// What the stages do not need of a packet, in its buffer: some wait for others, and leave later.
+struct Origin {
+  std::uint64_t index;  ///< In the capture.
+  std::chrono::nanoseconds time;
+};
+static_assert(sizeof(Origin) % RTE_MBUF_PRIV_ALIGN == 0);
+
+Origin& origin_of(rte_mbuf* packet) noexcept {
+  return *static_cast<Origin*>(rte_mbuf_to_priv(packet));
+}
+
 /// One packet of the capture.
 struct Read {
   rte_mbuf* packet;
-  std::chrono::nanoseconds time;
   std::uint64_t tick;    ///< Since the first packet; not yet modulo anything.
   std::uint64_t cycles;  ///< Likewise.
 };
 
-/// A burst and, beside it, the times that the stages do not need.
+/// A burst and its time.
 struct Input {
   Burst burst;
-  std::array<std::chrono::nanoseconds, kBurst> time;
   std::uint64_t tick = 0;
   std::uint64_t cycles = 0;
 };
@@ -61,7 +70,8 @@ class Replay {
         counters_(services_, backends_) {}
 
   Result<Books> run(const std::function<void(const ReplayVerdict&)>& tell) {
-    pool_.reset(rte_pktmbuf_pool_create("replay", kBuffers, 0, 0, kBufferBytes, SOCKET_ID_ANY));
+    pool_.reset(rte_pktmbuf_pool_create("replay", kBuffers, 0, sizeof(Origin), kBufferBytes,
+                                        SOCKET_ID_ANY));
     if (pool_ == nullptr)
       return fail(Errc::kExhausted, "replay", "no packet buffers: {}", rte_strerror(rte_errno));
     auto reader = CaptureReader::open(settings_.in);
@@ -78,6 +88,8 @@ class Replay {
       if (!more) return forward_error(more);
       if (!*more) break;
     }
+    state_.cycles += 2 * kCyclesPerSecond;  // nothing is waited for behind the last packet
+    judge_held(input.burst, *writer, tell);
     if (auto whole = writer->finish(); !whole) return forward_error(whole);
     Books books;
     books.add(counters_);
@@ -108,7 +120,6 @@ class Replay {
         return true;
       if (b.size == 0) input.cycles = ahead_->cycles;
       input.tick = ahead_->tick;
-      input.time[b.size] = ahead_->time;
       b.packet[b.size++] = ahead_->packet;
       ahead_.reset();
     }
@@ -124,15 +135,15 @@ class Replay {
       return fail(Errc::kUnsupported, settings_.in,
                   "packet {} has {} bytes; at most {} are replayed", read_, bytes.size(),
                   kLongestFrame);
-    ++read_;
     rte_mbuf* m = rte_pktmbuf_alloc(pool_.get());
-    SLUICE_ASSERT(m != nullptr, "a burst and one packet fit the pool");
+    SLUICE_ASSERT(m != nullptr, "a burst, one packet and those that wait fit the pool");
+    origin_of(m) = {read_++, (*packet)->time};
     const auto captured = static_cast<std::uint16_t>(bytes.size());
     std::memcpy(rte_pktmbuf_append(m, captured), bytes.data(), bytes.size());
     // A packet that was cut is judged by its whole length, as if the rest lay in another segment.
     m->pkt_len = std::clamp<std::uint32_t>((*packet)->wire_length, captured, kLongestOnWire);
     const double seconds = seconds_at((*packet)->time);
-    ahead_ = {m, (*packet)->time, static_cast<std::uint64_t>(seconds / flow::kTickSeconds),
+    ahead_ = {m, static_cast<std::uint64_t>(seconds / flow::kTickSeconds),
               static_cast<std::uint64_t>(seconds * kCyclesPerSecond)};
     return true;
   }
@@ -171,22 +182,41 @@ class Replay {
                          const std::function<void(const ReplayVerdict&)>& tell) {
     Burst& b = input.burst;
     if (b.size == 0) return;
-    for (std::uint16_t i = 0; i < b.size; ++i) counters_.rx_bytes.add(b.packet[i]->pkt_len);
-    const std::uint64_t first = counters_.rx_packets.value();
-    counters_.rx_packets.add(b.size);
-    counters_.bursts.add(1);
     sweep_until(input.tick);
-    b.port = 0;
     state_.cycles = input.cycles;
     state_.tick = static_cast<flow::Tick>(input.tick & flow::kTickMask);
+    Burst held;
+    judge_held(held, writer, tell);  // what a worker does while no packet comes
+    b.port = 0;
+    latest_time_ = origin_of(b.packet[b.size - 1U]).time;
+    judge(b, writer, tell);
+    judge_held(held, writer, tell);
+  }
+
+  /// Fragments whose first one has come, and such as have waited for it long enough.
+  void judge_held(Burst& b, CaptureWriter& writer,
+                  const std::function<void(const ReplayVerdict&)>& tell) {
+    while (state_.take_held(b)) {
+      for (std::uint16_t i = 0; i < b.size; ++i) origin_of(b.packet[i]).time = latest_time_;
+      judge(b, writer, tell);
+    }
+  }
+
+  void judge(Burst& b, CaptureWriter& writer,
+             const std::function<void(const ReplayVerdict&)>& tell) {
     process(b, now_, state_);
+    counters_.rx_packets.add(b.size);
+    counters_.bursts.add(1);
     for (std::uint16_t i = 0; i < b.size; ++i) {
       rte_mbuf* m = b.packet[i];
+      counters_.rx_bytes.add(b.length[i]);
+      const Origin& origin = origin_of(m);
       if (is_sent(b.verdict[i]))
         writer.write(
-            {input.time[i], {rte_pktmbuf_mtod(m, const std::byte*), m->data_len}, m->pkt_len});
+            {origin.time, {rte_pktmbuf_mtod(m, const std::byte*), m->data_len}, m->pkt_len});
       const bool chosen = b.service[i] != nullptr && b.verdict[i] != Verdict::kNoBackend;
-      tell({first + i, b.verdict[i], b.service[i], chosen ? &now_.backends[b.backend[i]] : nullptr,
+      tell({origin.index, b.verdict[i], b.service[i],
+            chosen ? &now_.backends[b.backend[i]] : nullptr,
             chosen ? b.backend[i] : flow::BackendNumber{0}, chosen && b.new_flow[i]});
       rte_pktmbuf_free(m);
     }
@@ -195,16 +225,17 @@ class Replay {
 
   const ReplaySettings& settings_;
   const snapshot::Snapshot& now_;
+  std::unique_ptr<rte_mempool, FreePool> pool_;  // outlives what the state keeps
   HeapMemory memory_;
   WorkerState state_;
   std::vector<Traffic> services_;
   std::vector<Traffic> backends_;
   Counters counters_;
-  std::unique_ptr<rte_mempool, FreePool> pool_;
   std::chrono::nanoseconds start_{};
   bool started_ = false;
-  double latest_ = 0;        ///< Seconds since the first packet, scaled.
-  std::uint64_t swept_ = 0;  ///< Tick of the last sweep.
+  double latest_ = 0;                       ///< Seconds since the first packet, scaled.
+  std::chrono::nanoseconds latest_time_{};  ///< In the capture, of the packets under way.
+  std::uint64_t swept_ = 0;                 ///< Tick of the last sweep.
   std::uint64_t nat_swept_ = 0;
   std::uint64_t read_ = 0;  ///< Packets read.
   std::optional<Read> ahead_;

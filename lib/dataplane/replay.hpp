@@ -31,7 +31,8 @@ struct ReplayVerdict {
   bool new_flow = false;             ///< The first packet of a flow, as the cache sees it.
 };
 
-/// Replays the whole capture and calls `tell` once a packet, in order.
+/// Replays the whole capture and calls `tell` once a packet, in the order of the verdicts: that of
+/// the capture, but fragments that NAT keeps for the first one of their datagram are told with it.
 /// @return the books, balanced; or the error of a file (packets before it are written and told).
 [[nodiscard]] Result<Books> replay(const ReplaySettings& settings, const snapshot::Snapshot& now,
                                    const std::function<void(const ReplayVerdict&)>& tell);

@@ -93,7 +93,7 @@ void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexce
   look_up(b, now, state);
   steer(b, now, state);
   rewrite(b, now);
-  state.nat.translate(b, now, state.tick);
+  state.nat.translate(b, now, state.tick, state.cycles);
   answer(b, now, state);
 }
 

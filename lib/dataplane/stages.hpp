@@ -16,7 +16,8 @@ namespace sluice::dataplane {
 ///
 /// @param b    size, port and packet are set; all other columns are written here.
 /// @param now  the snapshot of this burst; pointers into it stay in `b`.
-/// @param state  with its clocks set.
+/// @param state  with its clocks set. Some packets may be gone from the burst on return: whoever
+///             takes them, take_held() or another worker, judges them by another process().
 /// Cost: see docs/performance.md. No allocation, no lock, no system call.
 void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
 

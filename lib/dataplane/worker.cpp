@@ -147,6 +147,7 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
   for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
   if (settings_.hand_over != nullptr) received += poll_hand_over(b, now);
+  if (state_->nat.holds_any()) received += poll_held(b, now);
   for (const WorkerPort& port : settings_.ports)
     if (port.exception) pass_from_host(port);
   counters_->polls.add(1);
@@ -162,6 +163,7 @@ std::uint16_t Worker::poll_queue(const Queue& queue, Burst& b,
   if (received == 0) return 0;
   b.port = queue.port;
   b.taken = false;
+  b.overdue = false;
   handle(b, now);
   return received;
 }
@@ -177,10 +179,22 @@ std::uint16_t Worker::poll_hand_over(Burst& b, const snapshot::Snapshot& now) no
       b.size = 0;
       b.port = taken[at]->port;
       b.taken = true;
+      b.overdue = false;
       while (at < n && taken[at]->port == b.port) b.packet[b.size++] = taken[at++];
       handle(b, now);
     }
     received = static_cast<std::uint16_t>(received + n);
+  }
+  return received;
+}
+
+/// Fragments that NAT kept until the first one of their datagram came, or for long enough.
+std::uint16_t Worker::poll_held(Burst& b, const snapshot::Snapshot& now) noexcept {
+  std::uint16_t received = 0;
+  state_->cycles = rte_rdtsc();
+  while (state_->take_held(b)) {
+    received = static_cast<std::uint16_t>(received + b.size);
+    handle(b, now);
   }
   return received;
 }

@@ -80,6 +80,7 @@ class Worker {
   void run() noexcept;
   std::uint16_t poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
   std::uint16_t poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept;
+  std::uint16_t poll_held(Burst& b, const snapshot::Snapshot& now) noexcept;
   void handle(Burst& b, const snapshot::Snapshot& now) noexcept;
   void transmit(Burst& b) noexcept;
   void settle_unsent(Burst& b) noexcept;

@@ -69,6 +69,12 @@ struct WorkerState {
         flow::Rate::of(now.icmp_errors_per_second, workers, cycles_per_second, kAnswerBurst);
   }
 
+  /// Makes a burst of what is kept and to be judged now; process() it. @return whether there is
+  /// any.
+  [[nodiscard]] bool take_held(Burst& b) noexcept {
+    return nat.take_held(b, cycles, cycles_per_second);
+  }
+
   /// Errors that a source may be sent at once: those of a window of packets.
   static constexpr std::uint32_t kAnswerBurst = 10;
 };

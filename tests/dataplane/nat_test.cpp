@@ -2,6 +2,7 @@
 // NAT, both ways: what goes in, what comes out byte for byte, and the verdict.
 #include "dataplane/nat.hpp"
 
+#include "dataplane/nat_family.hpp"
 #include "dataplane/rig.hpp"
 #include "snapshot/input.hpp"
 #include "support/dissect.hpp"
@@ -19,77 +20,20 @@
 namespace sluice::dataplane {
 namespace {
 
-using snapshot::ClientAddress;
 using test::Bytes;
+using test::connect;
+using test::kBackendMac;
+using test::kListens;
+using test::kRouterMac;
+using test::kSynAck;
 using test::Packet;
 using test::Rig;
+using test::source_port;
+using Family = test::NatFamily;
 using wire::kTcpAck;
 using wire::kTcpFin;
 using wire::kTcpRst;
 using wire::kTcpSyn;
-
-constexpr const char* kBackendMac = "02:00:00:01:01:07";
-constexpr const char* kRouterMac = "02:00:00:00:00:77";
-constexpr std::uint16_t kListens = 8080;
-constexpr std::uint8_t kSynAck = kTcpSyn | kTcpAck;
-
-/// Names of the hosts of one family.
-struct Hosts {
-  const char* client;
-  const char* vip;
-  const char* backend;
-  const char* local;
-  const char* router;
-};
-constexpr Hosts kV4{"198.51.100.1", "203.0.113.10", "10.0.1.7", "10.0.0.9", "10.9.9.9"};
-constexpr Hosts kV6{"2001:db8:c::1", "2001:db8:a::10", "2001:db8:1::7", "2001:db8:0::9",
-                    "2001:db8:9::9"};
-
-class Family {
- public:
-  explicit Family(int number) : v4_(number == 4), hosts(number == 4 ? kV4 : kV6) {}
-
-  [[nodiscard]] Packet ip(const char* from, const char* to, Packet p = Packet().eth()) const {
-    return v4_ ? p.ipv4(from, to) : p.ipv6(from, to);
-  }
-  [[nodiscard]] Packet from_client(Packet p = Packet().eth()) const {
-    return ip(hosts.client, hosts.vip, std::move(p));
-  }
-  [[nodiscard]] Packet from_backend() const {
-    return ip(hosts.backend, hosts.local, Packet().eth(test::kOwnMac, kBackendMac));
-  }
-  [[nodiscard]] Packet to_backend() const {
-    return ip(hosts.local, hosts.backend, Packet().eth(kBackendMac, test::kOwnMac)).ttl(63);
-  }
-  [[nodiscard]] Packet to_client() const {
-    return ip(hosts.vip, hosts.client, Packet().eth(test::kClientMac, test::kOwnMac)).ttl(63);
-  }
-  /// One backend that listens on kListens, services on 443 for TCP and UDP.
-  [[nodiscard]] snapshot::Input input(ClientAddress how = ClientAddress::kNone) const {
-    auto backend = test::backend("b", 7);
-    backend.address = test::ip(hosts.backend);
-    backend.port = kListens;
-    auto pool = test::pool("p", {backend}, snapshot::Forwarding::kNat);
-    pool.nat = snapshot::NatInput{.sources = {test::ip(hosts.local)}, .client_address = how};
-    auto made = test::input({pool}, {test::service("web", hosts.vip, 443),
-                                     test::service("dns", hosts.vip, 443, 0, wire::kIpProtoUdp)});
-    made.icmp_errors_per_second = 0;
-    return made;
-  }
-  [[nodiscard]] bool v4() const { return v4_; }
-
- private:
-  bool v4_;
-
- public:
-  Hosts hosts;
-};
-
-#define EXPECT_BYTES(actual, wanted) EXPECT_EQ(test::hex(actual), test::hex(Bytes(wanted)))
-
-std::uint16_t source_port(const Bytes& frame) {
-  return test::udp_of(test::strip_ethernet(frame)).source_port.to_host();
-}
 
 class BothFamilies : public testing::TestWithParam<int> {
  protected:
@@ -97,14 +41,6 @@ class BothFamilies : public testing::TestWithParam<int> {
   Rig rig;
 };
 INSTANTIATE_TEST_SUITE_P(Families, BothFamilies, testing::Values(4, 6));
-
-/// Sends a client's SYN and returns the local port that it got.
-std::uint16_t connect(Rig& rig, const snapshot::Snapshot& now, const Family& f,
-                      std::uint16_t client = 40000, std::uint32_t isn = 1000) {
-  const auto out = rig.one(now, f.from_client().tcp(client, 443, kTcpSyn).sequence(isn));
-  EXPECT_EQ(out.verdict, Verdict::kForward);
-  return source_port(out.bytes);
-}
 
 /// The rest of the handshake; the backend's first number is 5000.
 void accept(Rig& rig, const snapshot::Snapshot& now, const Family& f, std::uint16_t port,
@@ -345,43 +281,6 @@ TEST_P(Errors, OfNoSessionAreDropped) {
 INSTANTIATE_TEST_SUITE_P(Quotes, Errors,
                          testing::Combine(testing::Values(4, 6), testing::Bool(),
                                           testing::Values(8, 20, 100)));
-
-// Fragments.
-
-TEST_P(BothFamilies, FragmentsFollowTheFirstWithAnIdOfTheirOwn) {
-  const auto now = test::built(f.input());
-  const Bytes datagram(1000, std::byte{0x5a});
-  // All of the UDP header and its checksum are in the first fragment.
-  const auto fragment = [&](Packet p, unsigned offset, bool more, std::uint32_t id) {
-    if (f.v4())
-      return p.fragment(static_cast<std::uint16_t>(offset / 8), more)
-          .id(static_cast<std::uint16_t>(id));
-    return p.fragment_header(static_cast<std::uint16_t>(offset / 8), more, id);
-  };
-  const auto later = [&](Packet p) { return p.protocol(wire::kIpProtoUdp).payload(200); };
-  const auto first = rig.one(
-      *now, fragment(f.from_client(), 0, true, 99).udp(40000, 443).udp_length(408).payload(200));
-  ASSERT_EQ(first.verdict, Verdict::kForward);
-  const std::uint16_t port = source_port(first.bytes);
-  const std::uint32_t id = test::ip_of(test::strip_ethernet(first.bytes)).id;
-  EXPECT_NE(id, 99U);
-  const auto second = rig.one(*now, later(fragment(f.from_client(), 208, false, 99)));
-  ASSERT_EQ(second.verdict, Verdict::kForward);
-  EXPECT_BYTES(second.bytes, later(fragment(f.to_backend(), 208, false, id)));
-  EXPECT_EQ(rig.one(*now, later(fragment(f.from_client(), 208, false, 98))).verdict,
-            Verdict::kNoNatSession);
-  // And back.
-  EXPECT_EQ(rig.one(*now, later(fragment(f.from_backend(), 208, false, 5))).verdict,
-            Verdict::kNoNatSession);
-  const auto answer = rig.one(
-      *now,
-      fragment(f.from_backend(), 0, true, 5).udp(kListens, port).udp_length(408).payload(200));
-  ASSERT_EQ(answer.verdict, Verdict::kForward);
-  const std::uint32_t back_id = test::ip_of(test::strip_ethernet(answer.bytes)).id;
-  const auto rest = rig.one(*now, later(fragment(f.from_backend(), 208, false, 5)));
-  EXPECT_BYTES(rest.bytes, later(fragment(f.to_client(), 208, false, back_id)));
-  EXPECT_EQ(rest.service, 1U);
-}
 
 // Several workers.
 

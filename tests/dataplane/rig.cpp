@@ -60,13 +60,14 @@ Bytes bytes_of(const rte_mbuf* packet) {
 
 Rig::Rig(std::size_t flows, const flow::NatShare& share, dataplane::HandOver* hand_over)
     : memory_(flows, share),
-      state_(memory_.spans(hand_over), kCyclesPerSecond, 1),
+      state_(std::in_place, memory_.spans(hand_over), kCyclesPerSecond, 1),
       services_(kNumbers),
       backends_(kNumbers),
       counters_(services_, backends_),
       in_use_before_(buffers_in_use()) {}
 
 Rig::~Rig() {
+  state_.reset();  // frees what it keeps
   const auto b = books();
   EXPECT_EQ(b.in_flight(), 0U) << "the books do not balance";
   EXPECT_EQ(b.rx, b.total(Outcome::kForward) + b.total(Outcome::kHost) + b.total(Outcome::kAnswer) +
@@ -89,27 +90,36 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
     b.packet[i] = buffer_of(packets[i], headroom, first_segment);
   b.port = port;
   b.taken = false;
+  b.overdue = false;
   return handle(b, now);
 }
 
 std::vector<Handled> Rig::taken(const snapshot::Snapshot& now, unsigned from) {
   dataplane::Burst b;
   std::memset(static_cast<void*>(&b), 0xa5, sizeof b);
-  const auto& nat = state_.nat;
+  const auto& nat = state_->nat;
   b.size = static_cast<std::uint16_t>(
       nat.hand_over()->take(from, nat.table().share().worker(), b.packet));
   b.port = b.size != 0 ? b.packet[0]->port : std::uint16_t{0};
   b.taken = true;
+  b.overdue = false;
   return handle(b, now);
 }
 
 std::vector<Handled> Rig::handle(dataplane::Burst& b, const snapshot::Snapshot& now) {
-  state_.tick = tick;
-  state_.cycles = cycles;
-  dataplane::process(b, now, state_);
+  state_->tick = tick;
+  state_->cycles = cycles;
+  std::vector<Handled> outcomes;
+  judge(b, now, outcomes);
+  while (state_->take_held(b)) judge(b, now, outcomes);
+  return outcomes;
+}
+
+void Rig::judge(dataplane::Burst& b, const snapshot::Snapshot& now,
+                std::vector<Handled>& outcomes) {
+  dataplane::process(b, now, *state_);
   counters_.rx_packets.add(b.size);
   dataplane::count(b, counters_);
-  std::vector<Handled> outcomes;
   for (std::uint16_t i = 0; i < b.size; ++i) {
     Handled o{.verdict = b.verdict[i], .bytes = bytes_of(b.packet[i]), .service = {}};
     if (b.service[i] != nullptr) o.service = b.service[i]->number;
@@ -122,7 +132,6 @@ std::vector<Handled> Rig::handle(dataplane::Burst& b, const snapshot::Snapshot& 
     outcomes.push_back(std::move(o));
     rte_pktmbuf_free(b.packet[i]);
   }
-  return outcomes;
 }
 
 std::vector<Handled> Rig::run(const snapshot::Snapshot& now, std::span<const Bytes> packets) {
@@ -136,7 +145,14 @@ std::vector<Handled> Rig::run(const snapshot::Snapshot& now, std::span<const Byt
 }
 
 Handled Rig::one(const snapshot::Snapshot& now, const Bytes& packet) {
-  return burst(now, {&packet, 1}).front();
+  auto outcomes = burst(now, {&packet, 1});
+  if (outcomes.empty()) throw std::logic_error("the packet is kept, or another worker's");
+  return outcomes.front();
+}
+
+std::vector<Handled> Rig::wait(const snapshot::Snapshot& now, std::uint64_t seconds) {
+  cycles += seconds * kCyclesPerSecond;
+  return burst(now, {});
 }
 
 dataplane::Books Rig::books() const noexcept {

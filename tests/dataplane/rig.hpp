@@ -67,18 +67,21 @@ class Rig {
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
 
-  /// One burst of at most 32 packets.
+  /// One burst of at most 32 packets, and behind it what NAT had kept and is to be judged now. What
+  /// it keeps from now on is in no result yet, and in no book.
   std::vector<Handled> burst(const snapshot::Snapshot& now, std::span<const Bytes> packets);
   /// Any number of packets, in bursts of 32.
   std::vector<Handled> run(const snapshot::Snapshot& now, std::span<const Bytes> packets);
   Handled one(const snapshot::Snapshot& now, const Bytes& packet);
+  /// A burst of nothing, `seconds` later.
+  std::vector<Handled> wait(const snapshot::Snapshot& now, std::uint64_t seconds);
   /// One burst of what another worker has handed over.
   std::vector<Handled> taken(const snapshot::Snapshot& now, unsigned from);
   /// Frees NAT sessions past their time.
-  void sweep_nat() noexcept { state_.nat.sweep_all(tick); }
-  [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_.nat.table(); }
+  void sweep_nat() noexcept { state_->nat.sweep_all(tick); }
+  [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }
 
-  [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_.flows.stats(); }
+  [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_->flows.stats(); }
   [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] dataplane::Books books() const noexcept;
 
@@ -90,9 +93,10 @@ class Rig {
 
  private:
   std::vector<Handled> handle(dataplane::Burst& b, const snapshot::Snapshot& now);
+  void judge(dataplane::Burst& b, const snapshot::Snapshot& now, std::vector<Handled>& outcomes);
 
   dataplane::HeapMemory memory_;
-  dataplane::WorkerState state_;
+  std::optional<dataplane::WorkerState> state_;
   std::vector<dataplane::Traffic> services_;
   std::vector<dataplane::Traffic> backends_;
   dataplane::Counters counters_;

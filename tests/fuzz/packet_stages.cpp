@@ -339,12 +339,31 @@ std::vector<Bytes> Stages::run(std::span<const Arrival> arrivals) {
   b.size = static_cast<std::uint16_t>(arrivals.size());
   b.port = 0;
   b.taken = false;
-  for (std::size_t i = 0; i < arrivals.size(); ++i) b.packet[i] = packet_of(pool_, arrivals[i]);
-  dataplane::process(b, *now_, *state_);
-  SLUICE_REQUIRE(b.size == arrivals.size());  // nobody to hand packets over to
+  b.overdue = false;
+  std::array<const rte_mbuf*, dataplane::kBurst> packet;
+  for (std::size_t i = 0; i < arrivals.size(); ++i)
+    packet[i] = b.packet[i] = packet_of(pool_, arrivals[i]);
   std::vector<Bytes> translated;
+  std::size_t judged = 0;
+  const auto handle = [&] {
+    dataplane::process(b, *now_, *state_);
+    judged += b.size;
+    settle(b, arrivals, packet, translated);
+  };
+  handle();
+  while (state_->take_held(b)) handle();
+  state_->cycles += 2 * kCyclesPerSecond;  // nothing is waited for behind the last packet
+  while (state_->take_held(b)) handle();
+  SLUICE_REQUIRE(judged == arrivals.size());  // nobody to hand packets over to, none lost
+  SLUICE_REQUIRE(rte_mempool_in_use_count(pool_) == 0);
+  return translated;
+}
+
+void Stages::settle(dataplane::Burst& b, std::span<const Arrival> arrivals,
+                    std::span<const rte_mbuf* const> packets, std::vector<Bytes>& translated) {
   for (std::uint16_t i = 0; i < b.size; ++i) {
-    judge(*now_, b, i, arrivals[i]);
+    const auto at = std::ranges::find(packets.first(arrivals.size()), b.packet[i]);
+    judge(*now_, b, i, arrivals[static_cast<std::size_t>(at - packets.begin())]);
     if (b.verdict[i] == Verdict::kForward &&
         now_->backends[b.backend[i]].forwarding == Forwarding::kNat)
       translated.push_back(bytes_of(b.packet[i]));
@@ -360,8 +379,6 @@ std::vector<Bytes> Stages::run(std::span<const Arrival> arrivals) {
   SLUICE_REQUIRE(books.in_flight() == 0);
 
   for (std::uint16_t i = 0; i < b.size; ++i) rte_pktmbuf_free(b.packet[i]);
-  SLUICE_REQUIRE(rte_mempool_in_use_count(pool_) == 0);
-  return translated;
 }
 
 }  // namespace sluice::fuzz

@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+struct rte_mbuf;
 struct rte_mempool;
 
 namespace sluice::fuzz {
@@ -36,6 +37,10 @@ class Stages {
   std::vector<test::Bytes> run(std::span<const Arrival> arrivals);
 
  private:
+  /// Judges, counts and frees the packets of a burst, which are among `packets`.
+  void settle(dataplane::Burst& b, std::span<const Arrival> arrivals,
+              std::span<const rte_mbuf* const> packets, std::vector<test::Bytes>& translated);
+
   rte_mempool* pool_;
   std::unique_ptr<const snapshot::Snapshot> now_;
   std::optional<dataplane::HeapMemory> memory_;
