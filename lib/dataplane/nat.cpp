@@ -34,6 +34,16 @@ bool is_tcp(const Parsed& p) noexcept {
   return p.kind == Kind::kFlow && p.key.protocol == wire::kIpProtoTcp;
 }
 
+/// A client's packet that acknowledges another handshake than the session's: its SYN went to two
+/// workers, and it has accepted the answer to the other's.
+bool belongs_elsewhere(const NatSession& s, const Parsed& p, const std::byte* tcp) noexcept {
+  if (!s.is_embryonic() || !is_tcp(p)) return false;
+  if ((p.tcp_flags & (wire::kTcpSyn | wire::kTcpAck | wire::kTcpRst)) != wire::kTcpAck)
+    return false;
+  const auto number = wire::load<Be32>(tcp + offsetof(wire::Tcp, acknowledgement)).to_host();
+  return !flow::NatTable::accepts(s, number);
+}
+
 std::size_t tcp_bytes(const Parsed& p, const std::byte* tcp) noexcept {
   if (p.fragmented) return sizeof(wire::Tcp);  // its options may be in the next one
   return (std::to_integer<std::size_t>(tcp[offsetof(wire::Tcp, data_offset)]) >> 4U) * 4;
@@ -195,6 +205,10 @@ Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   if (s == nullptr && (!begins || p.fragmented)) {
     owner = next_to_ask(job, /*there_and_back=*/begins);
     if (!begins || owner != own()) return Verdict::kNoNatSession;
+  }
+  if (s != nullptr && belongs_elsewhere(*s, p, job.frame() + p.l4_offset)) [[unlikely]] {
+    owner = next_to_ask(job, /*there_and_back=*/false);
+    if (owner != own()) return Verdict::kNoNatSession;
   }
   auto& number = job.b.backend[job.i];
   const bool again = s != nullptr && opens(p) && s->state == NatState::kClosing;

@@ -233,8 +233,7 @@ void NatTable::track(NatSession& s, NatSide side, std::uint8_t flags, std::uint3
     } else if (!client && syn && ack) {
       s.backend_isn = sequence;
       put(s.state, NatState::kAnswered);
-    } else if (client && ack && s.state == NatState::kAnswered &&
-               acknowledgement - (s.backend_isn + 1) < kHandshakeWindow) {
+    } else if (client && ack && accepts(s, acknowledgement)) {
       settle(s, NatState::kEstablished);
     }
     if (s.is_embryonic()) return;
@@ -248,6 +247,10 @@ void NatTable::track(NatSession& s, NatSide side, std::uint8_t flags, std::uint3
     else if (s.state != own)
       put(s.state, NatState::kClosing);
   }
+}
+
+bool NatTable::accepts(const NatSession& s, std::uint32_t acknowledgement) noexcept {
+  return s.state == NatState::kAnswered && acknowledgement - (s.backend_isn + 1) < kHandshakeWindow;
 }
 
 void NatTable::retire(NatSession& s, Tick now) noexcept {

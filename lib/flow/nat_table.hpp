@@ -118,6 +118,11 @@ class NatTable {
   void track(NatSession& session, NatSide side, std::uint8_t tcp_flags, std::uint32_t sequence,
              std::uint32_t acknowledgement, Tick now) noexcept;
 
+  /// Whether an acknowledgement of the client's can be that of the backend's SYN in this session,
+  /// which is not established. Else it is that of another session of the same client and port.
+  [[nodiscard]] static bool accepts(const NatSession& session,
+                                    std::uint32_t acknowledgement) noexcept;
+
   /// Cuts a session off from its client, whose next packet may open another. The local port stays
   /// out of use for 60 s towards the same endpoint, where packets on their way still arrive.
   void retire(NatSession& session, Tick now) noexcept;

@@ -333,6 +333,45 @@ TEST_P(BothFamilies, AClientsPacketAtAnotherWorkerGoesRoundUntilItsSessionIsFoun
   EXPECT_EQ(stray[0].verdict, Verdict::kNoNatSession);
 }
 
+// Linux gives a SYN that it sends again another queue of a virtual device.
+TEST_P(BothFamilies, OfTwoSessionsOfOneSynTheClientsAcknowledgementFindsTheOneThatItAccepts) {
+  const auto now = test::built(f.input());
+  for (const bool accepts_first : {true, false}) {
+    auto rings = HandOver::create(2);
+    ASSERT_TRUE(rings) << rings.error().text();
+    Rig first(1024, {2, 0}, rings->get());
+    Rig second(1024, {2, 1}, rings->get());
+    const auto answer = [&](Rig& at, std::uint16_t port, std::uint32_t isn) {
+      const auto got = at.one(
+          *now, f.from_backend().tcp(kListens, port, kSynAck).sequence(isn).acknowledgement(1001));
+      EXPECT_EQ(got.verdict, Verdict::kForward);
+    };
+    const std::uint16_t port = connect(first, *now, f);
+    const std::uint16_t again = connect(second, *now, f);
+    answer(first, port, 5000);
+    answer(second, again, 900000);
+    // Both the last packet of the handshake and what follows come to the other worker.
+    Rig& wrong = accepts_first ? second : first;
+    Rig& right = accepts_first ? first : second;
+    const std::uint32_t number = accepts_first ? 5001 : 900001;
+    for (const std::size_t bytes : {0U, 100U, 200U}) {
+      const auto packet = [&](Packet p, std::uint16_t from, std::uint16_t to) {
+        return p.tcp(from, to).sequence(1001).acknowledgement(number).payload(bytes);
+      };
+      const std::vector<Bytes> sent{packet(f.from_client(), 40000, 443)};
+      EXPECT_TRUE(wrong.burst(*now, sent).empty());
+      const auto got = right.taken(*now, accepts_first ? 1 : 0);
+      ASSERT_EQ(got.size(), 1U);
+      EXPECT_BYTES(got[0].bytes, packet(f.to_backend(), accepts_first ? port : again, kListens));
+    }
+    const auto direct =
+        right.one(*now, f.from_client().tcp(40000, 443).sequence(1001).acknowledgement(number));
+    EXPECT_EQ(direct.verdict, Verdict::kForward);
+    const auto refused = wrong.one(*now, f.from_client().tcp(40000, 443, kTcpRst));
+    EXPECT_EQ(refused.verdict, Verdict::kForward) << "a refusal is for the session that is here";
+  }
+}
+
 TEST_P(BothFamilies, AWorkerThatDoesNotTakeItsPacketsLosesThemCounted) {
   auto rings = HandOver::create(2);
   ASSERT_TRUE(rings) << rings.error().text();
