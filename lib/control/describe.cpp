@@ -203,6 +203,7 @@ snapshot::Input describe(const config::Configuration& configuration,
   input.icmp_errors_per_second = configuration.protection.icmp_answers_per_second;
   input.verify_checksums = configuration.protection.bad_checksum;
   input.quic_lb = quic_lb_of(configuration);
+  for (const auto& port : configuration.ports) input.port_mtus.push_back(port.mtu);
   PoolIndex index_of;
   for (const auto& pool : configuration.pools) {
     index_of.emplace(pool.name, input.pools.size());

@@ -18,7 +18,7 @@ bool same_content(const snapshot::Input& a, const snapshot::Input& b) {
          a.tcp_timeout == b.tcp_timeout && a.udp_timeout == b.udp_timeout &&
          a.icmp_errors_per_second == b.icmp_errors_per_second &&
          a.verify_checksums == b.verify_checksums && a.quic_lb == b.quic_lb &&
-         a.services == b.services && a.pools == b.pools;
+         a.port_mtus == b.port_mtus && a.services == b.services && a.pools == b.pools;
 }
 
 // The field table and the rules judge a change as they would judge the file it leads to.

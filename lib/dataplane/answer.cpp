@@ -55,6 +55,14 @@ bool write_error(rte_mbuf& packet, const Parsed& p, Problem problem, std::uint16
   return true;
 }
 
+/// The longest packet that would have passed: what comes back from a backend leaves by the client's
+/// port.
+std::uint16_t mtu_towards(const Burst& b, std::uint16_t i, const snapshot::Snapshot& now) noexcept {
+  if (now.nat.is_return(b.parsed[i].key)) return now.mtu_of_port(b.egress[i]);
+  const snapshot::Backend& to = now.backends[b.backend[i]];
+  return static_cast<std::uint16_t>(to.mtu - to.overhead);
+}
+
 }  // namespace
 
 void reply_to_echo(rte_mbuf& packet, const Parsed& parsed) noexcept {
@@ -70,8 +78,7 @@ Verdict tell_sender(Burst& b, std::uint16_t i, const snapshot::Snapshot& now,
   if (!may_answer(p) || now.icmp_errors_per_second == 0 ||
       !state.answers.allow(source_hash(p, now.hash_key), state.cycles, state.answer_rate))
     return b.verdict[i];
-  const snapshot::Backend& to = now.backends[b.backend[i]];
-  const auto mtu = static_cast<std::uint16_t>(too_big ? to.mtu - to.overhead : 0);
+  const auto mtu = too_big ? mtu_towards(b, i, now) : std::uint16_t{0};
   if (!write_error(*b.packet[i], p, too_big ? Problem::kTooBig : Problem::kTtlExpired, mtu))
     return b.verdict[i];
   return too_big ? Verdict::kAnsweredTooBig : Verdict::kAnsweredTtlExpired;

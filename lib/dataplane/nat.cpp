@@ -341,6 +341,8 @@ Verdict Nat::from_backend(const Job& job, unsigned& owner) noexcept {
   const bool decrement = job.now.backends[s->backend].decrement_ttl;
   job.b.new_flow[job.i] = false;
   if (decrement && p.ttl <= 1) return Verdict::kTtlExpired;
+  job.b.egress[job.i] = s->path.port;
+  if (p.l3_length > job.now.mtu_of_port(s->path.port)) return Verdict::kTooBig;
   job.b.service[job.i] = service;
   return send_to_client(job, *s, decrement);
 }
@@ -351,7 +353,6 @@ Verdict Nat::send_to_client(const Job& job, NatSession& s, bool decrement) noexc
   std::byte* ip = job.frame() + sizeof(wire::Ethernet) + s.path.tags * sizeof(wire::Vlan);
   rewrite_datagram(job, s, NatSide::kBackend, ip);
   if (decrement) decrement_ttl(ip, s.family);
-  job.b.egress[job.i] = s.path.port;
   return Verdict::kForward;
 }
 

@@ -170,6 +170,7 @@ Result<std::unique_ptr<const Snapshot>> build(Input input, const Snapshot* previ
   made->udp_timeout = input.udp_timeout;
   made->icmp_errors_per_second = input.icmp_errors_per_second;
   made->verify_checksums = input.verify_checksums;
+  made->port_mtus = input.port_mtus;
   made->input = std::move(input);
   auto nat = NatTables::build(made->input);
   if (!nat) return forward_error(nat);

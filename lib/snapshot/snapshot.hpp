@@ -155,8 +155,9 @@ struct Input {
   flow::Tick tcp_timeout = 0;
   flow::Tick udp_timeout = 0;
   std::uint32_t icmp_errors_per_second = kIcmpErrorsPerSecond;  ///< To one source; 0: none.
-  bool verify_checksums = false;      ///< Drop packets for services whose checksums are wrong.
-  std::vector<QuicLbConfig> quic_lb;  ///< How servers make connection ids.
+  bool verify_checksums = false;         ///< Drop packets for services whose checksums are wrong.
+  std::vector<QuicLbConfig> quic_lb;     ///< How servers make connection ids.
+  std::vector<std::uint16_t> port_mtus;  ///< By index of the port: largest IP packet, bytes.
   std::vector<ServiceInput> services;
   std::vector<PoolInput> pools;
 };
@@ -182,11 +183,16 @@ struct Snapshot {
   std::vector<std::shared_ptr<const PoolTable>> tables;  ///< Keeps what `pools` points into.
   bool verify_checksums = false;
   QuicLb quic_lb;
-  std::vector<Capacity> capacities;  ///< By backend number; parallel to `backends`.
+  std::vector<std::uint16_t> port_mtus;  ///< By index of the port.
+  std::vector<Capacity> capacities;      ///< By backend number; parallel to `backends`.
   std::vector<std::unique_ptr<const PoolPolicy>> policies;  ///< What `pools` points to.
   std::vector<std::unique_ptr<const ServiceRules>> rules;   ///< What `services` points to.
   Input input;  ///< Names and addresses, for the slow path.
 
+  /// Largest IP packet that leaves by a port; what is not told of is not limited.
+  [[nodiscard]] std::uint16_t mtu_of_port(std::uint16_t port) const noexcept {
+    return port < port_mtus.size() ? port_mtus[port] : std::uint16_t{65535};
+  }
   /// The service of a flow, or null.
   [[nodiscard]] const Service* find(const FlowKey& key) const noexcept {
     return at(service_table.find(key));

@@ -222,6 +222,46 @@ TEST_P(BothFamilies, WhatIsTooBigOrHasNoHopLeftIsNotTranslated) {
   EXPECT_BYTES(expired.bytes, last);
 }
 
+TEST_P(BothFamilies, AnAnswerThatDoesNotFitTheClientsPortIsAnsweredWithThatPortsMtu) {
+  auto in = f.input();
+  in.icmp_errors_per_second = 100;
+  in.port_mtus = {1500, 1500, 1500, 1400};
+  const auto now = test::built(std::move(in));
+  rig.port = 3;
+  const std::uint16_t port = connect(rig, *now, f);
+  rig.port = 0;
+  const std::size_t headers = f.v4() ? 40 : 60;
+  const auto answer = [&](std::size_t bytes) {
+    return f.from_backend().tcp(kListens, port).payload(bytes - headers);
+  };
+  const auto fits = rig.one(*now, answer(1400));
+  EXPECT_EQ(fits.verdict, Verdict::kForward);
+  EXPECT_EQ(fits.port, 3U);
+  const Packet longer = answer(1401);
+  const auto told = rig.one(*now, longer);
+  ASSERT_EQ(told.verdict, Verdict::kAnsweredTooBig);
+  EXPECT_EQ(told.port, 0U) << "to the backend";
+  Packet error = f.ip(f.hosts.local, f.hosts.backend, Packet().eth(kBackendMac, test::kOwnMac));
+  error = f.v4() ? error.icmp(3, 4, 1400) : error.icmp(2, 0, 1400);
+  const Bytes sent = error.quote(longer, (f.v4() ? 576U - 28 : 1280U - 48));
+  EXPECT_EQ(test::hex(test::ip_of(test::strip_ethernet(told.bytes)).payload),
+            test::hex(test::ip_of(test::strip_ethernet(sent)).payload));
+  EXPECT_TRUE(test::checksums_right(told.bytes));
+  EXPECT_EQ(test::text(test::ip_of(test::strip_ethernet(told.bytes)).source),
+            test::ip(f.hosts.local).text());
+}
+
+TEST_P(BothFamilies, AnAnswerThatDoesNotFitIsDroppedWhereNoErrorIsDue) {
+  auto in = f.input();
+  in.port_mtus = {1400};
+  const auto silent = test::built(in);
+  const std::uint16_t port = connect(rig, *silent, f);
+  const Bytes longer = f.from_backend().tcp(kListens, port).payload(1400);
+  const auto got = rig.one(*silent, longer);
+  EXPECT_EQ(got.verdict, Verdict::kTooBig);
+  EXPECT_BYTES(got.bytes, longer);
+}
+
 // ICMP errors.
 
 class Errors : public testing::TestWithParam<std::tuple<int, bool, std::size_t>> {
