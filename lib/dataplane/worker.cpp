@@ -201,7 +201,13 @@ std::uint16_t Worker::poll_held(Burst& b, const snapshot::Snapshot& now) noexcep
 
 void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
   state_->cycles = rte_rdtsc();
+  // Acquire: who sees the tap sees its slots. Pairs with the store in capture_to().
+  CaptureTap* const tap = tap_.load(std::memory_order_acquire);
+  if (tap != nullptr) [[unlikely]]
+    tap->before(b, state_->cycles);
   process(b, now, *state_);
+  if (tap != nullptr) [[unlikely]]
+    tap->after(b);
   // Packets that process() has handed to another worker are received there.
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.length[i];
@@ -209,6 +215,8 @@ void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
   counters_->rx_bytes.add(bytes);
   counters_->bursts.add(1);
   transmit(b);
+  if (tap != nullptr) [[unlikely]]
+    tap->settle(b);
   count(b, *counters_);
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worker: one poll loop on one lcore, owning its queues, flow cache and counters.
 //
-// Threads: everything but counters(), cache_stats() and stop() belongs to the worker's lcore.
+// Threads: everything but counters(), cache_stats(), capture_to() and stop() belongs to the
+// worker's lcore.
 #pragma once
 
 #include "base/result.hpp"
 #include "dataplane/burst.hpp"
+#include "dataplane/capture_tap.hpp"
 #include "dataplane/counters.hpp"
 #include "dataplane/worker_state.hpp"
 #include "snapshot/publisher.hpp"
@@ -68,6 +70,12 @@ class Worker {
   /// one of them. @return packets received.
   std::uint32_t poll(snapshot::Reader& reader) noexcept;
 
+  /// From the next burst on packets are copied there; null: no more. The tap before may be in use
+  /// until the worker's next quiescent state: Publisher::retire() it. Slow path only.
+  void capture_to(CaptureTap* tap) noexcept {
+    tap_.store(tap, std::memory_order_release);  // pairs with the load in handle()
+  }
+
   [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
   [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
   [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }
@@ -107,6 +115,7 @@ class Worker {
   std::size_t sweep_lines_ = 0;
   flow::Tick longest_timeout_ = 0;
   std::atomic<bool> stop_{false};
+  std::atomic<CaptureTap*> tap_{nullptr};  ///< Of the capture that runs.
 };
 
 }  // namespace sluice::dataplane

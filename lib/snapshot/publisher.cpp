@@ -52,7 +52,11 @@ void Publisher::publish(std::unique_ptr<const Snapshot> next) {
   auto old = std::exchange(owned_, std::move(next));
   // The token is drawn after the store: who has passed a quiescent state since sees the new
   // pointer.
-  retired_.push_back({std::move(old), rte_rcu_qsbr_start(readers_.get())});
+  retire(std::move(old));
+}
+
+void Publisher::retire(std::shared_ptr<const void> what) {
+  retired_.push_back({std::move(what), rte_rcu_qsbr_start(readers_.get())});
 }
 
 std::size_t Publisher::reclaim() {

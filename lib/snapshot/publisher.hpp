@@ -2,7 +2,7 @@
 // Publishing a snapshot by RCU: one pointer, one release store, and the old one freed once no
 // worker can hold it (rte_rcu_qsbr).
 //
-// Threads: publish() and reclaim() on the slow path only; a Reader belongs to one worker.
+// Threads: publish(), retire() and reclaim() on the slow path only; a Reader belongs to one worker.
 #pragma once
 
 #include "base/result.hpp"
@@ -57,7 +57,11 @@ class Publisher {
   /// Publishes `next` and retires the one before. Does not wait.
   void publish(std::unique_ptr<const Snapshot> next);
 
-  /// Frees the retired snapshots that no reader can hold any more. Does not wait.
+  /// Keeps something else that workers may hold a pointer to, and from now on no longer get, until
+  /// each of them has passed a quiescent state. Does not wait.
+  void retire(std::shared_ptr<const void> what);
+
+  /// Frees what was retired that no reader can hold any more. Does not wait.
   /// @return how many are still held.
   std::size_t reclaim();
 
@@ -69,8 +73,8 @@ class Publisher {
  private:
   friend class Reader;
   struct Retired {
-    std::unique_ptr<const Snapshot> snapshot;
-    std::uint64_t token;  ///< Held until every reader's count has reached it.
+    std::shared_ptr<const void> what;  ///< A snapshot, mostly.
+    std::uint64_t token;               ///< Held until every reader's count has reached it.
   };
   struct FreeReaders {
     void operator()(rte_rcu_qsbr* readers) const noexcept;

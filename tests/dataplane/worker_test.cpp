@@ -143,6 +143,33 @@ TEST_F(WorkerTest, PacketIsReceivedRewrittenAndSentByItsBackendsPort) {
   EXPECT_EQ(c.by_backend[1].new_flows.value(), 1U);
 }
 
+TEST_F(WorkerTest, PacketsAreCopiedWhileThereIsATapAndSentAllTheSame) {
+  start(tables(1));
+  const auto tap = std::make_shared<CaptureTap>(CaptureFilter{});
+  std::vector<Bytes> before;
+  std::vector<Bytes> after;
+  const auto drain_tap = [&] {
+    tap->drain([&](const Captured& c) {
+      before.emplace_back(c.before.begin(), c.before.end());
+      after.emplace_back(c.after.begin(), c.after.end());
+      return true;
+    });
+  };
+  worker_->capture_to(tap.get());
+  arrive({syn(0), stray()});
+  EXPECT_EQ(poll(), 2U);
+  worker_->capture_to(nullptr);
+  publisher_->retire(tap);
+  EXPECT_EQ(publisher_->reclaim(), 0U) << "no worker is at work";
+  arrive({syn(2)});
+  EXPECT_EQ(poll(), 1U);
+  drain_tap();
+  EXPECT_EQ(before, (std::vector<Bytes>{syn(0), stray()}));
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(after, (std::vector<Bytes>{sent[0], {}}));
+}
+
 TEST_F(WorkerTest, PollOfEmptyQueuesIsCountedAsSuch) {
   start(tables(1));
   EXPECT_EQ(poll(), 0U);

@@ -144,6 +144,23 @@ TEST(Publisher, NumberOfAReaderThatWentCanBeUsedAgain) {
   }
 }
 
+TEST(Publisher, AnythingElseIsHeldUntilEveryReaderHasMovedOnToo) {
+  Witness witness(1);
+  auto p = publisher(witness.snapshot(0), 2);
+  Reader one(*p, 0);
+  Reader other(*p, 1);
+  auto thing = std::make_shared<int>(7);
+  const std::weak_ptr<int> seen = thing;
+  p->retire(std::move(thing));
+  one.quiescent();
+  EXPECT_EQ(p->reclaim(), 1U);
+  EXPECT_FALSE(seen.expired());
+  other.quiescent();
+  EXPECT_EQ(p->reclaim(), 0U);
+  EXPECT_TRUE(seen.expired());
+  EXPECT_FALSE(witness.freed(0)) << "the published snapshot has nothing to do with it";
+}
+
 TEST(Publisher, EndFreesEverySnapshot) {
   Witness witness(3);
   {
