@@ -46,6 +46,7 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 Api::Api(Parts parts) : parts_(std::move(parts)) {
   add_reads();
   add_changes();
+  add_capture();
 }
 
 void Api::add_reads() {
@@ -117,6 +118,39 @@ void Api::add_changes() {
     if (parts_.standing.stopping) return refusal(published.error());  // it did not get to the file
     return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
   });
+}
+
+void Api::add_capture() {
+  routes_.push_back({"GET", "/api/v1/capture",
+                     [this](const Request& r, const Arguments&) { return captured(r); }});
+  routes_.push_back(
+      {"POST", "/api/v1/capture", [this](const Request& r, const Arguments&) -> Answer {
+         const auto order = parse_capture(r.body);
+         if (!order) return refusal(order.error());
+         auto started = parts_.capture.start(*order, r.peer.text);
+         return started ? json_answer(*started) : refusal(started.error());
+       }});
+  routes_.push_back(
+      {"POST", "/api/v1/capture/stop", [this](const Request& r, const Arguments&) -> Answer {
+         const auto id = parse_number(r, "id", 0);
+         if (!id) return refusal(id.error());
+         auto stopped = parts_.capture.stop(*id);
+         return stopped ? json_answer(*stopped) : refusal(stopped.error());
+       }});
+}
+
+Answer Api::captured(const Request& request) {
+  if (request.read_only)  // what users send is a secret, and asking takes it from who captures
+    return refusal(403, "not_permitted", request.path, "is answered on the Unix socket only");
+  const auto id = parse_number(request, "id", 0);
+  if (!id) return refusal(id.error());
+  const auto from = parse_number(request, "from", 0);
+  if (!from) return refusal(from.error());
+  const auto packets = parts_.capture.poll(*id, *from);
+  if (!packets) return refusal(packets.error());
+  return Response{.status = 200,
+                  .body = packets->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+                  .headers = {}};
 }
 
 Answer Api::answer(const Request& request) {

@@ -4,6 +4,7 @@
 // Threads: slow path.
 #pragma once
 
+#include "control/capture.hpp"
 #include "control/event_log.hpp"
 #include "control/http_message.hpp"
 #include "control/model.hpp"
@@ -24,6 +25,7 @@ class Api {
     const FastPath& fast_path;
     const Standing& standing;
     EventLog& events;
+    Capture& capture;
     /// Called after each change of the model that published: saves, admits, notes who it was.
     std::function<void(const Published&, std::string_view who, std::string_view what)> changed;
     /// Reads the configuration file again, as SIGHUP does; the faults are in Standing::last_reload.
@@ -45,10 +47,12 @@ class Api {
 
   void add_reads();
   void add_changes();
+  void add_capture();
   [[nodiscard]] Scene scene() const { return {parts_.model, parts_.fast_path, parts_.standing}; }
   [[nodiscard]] Answer events(const Request& request);
   [[nodiscard]] Answer flows(const Request& request);
   [[nodiscard]] Answer trace(const Request& request);
+  [[nodiscard]] Answer captured(const Request& request);
   [[nodiscard]] Answer probe(std::string_view trouble);
   [[nodiscard]] Answer add_backend(const Request& request, const std::string& pool);
   [[nodiscard]] Answer set_weight(const Request& request, const std::string& pool,

@@ -5,6 +5,7 @@
 #include "config/decode.hpp"
 #include "control/api.hpp"
 #include "control/api_parse.hpp"
+#include "control/capture.hpp"
 #include "control/event_log.hpp"
 #include "control/event_loop.hpp"
 #include "control/fast_path.hpp"
@@ -71,6 +72,7 @@ class Daemon {
   void follow_next_hops();
   void note_next_hops();
   void step_slow_start();
+  void step_capture();
   void repair();
   void begin_stop();
   void check_drained();
@@ -83,12 +85,14 @@ class Daemon {
   std::unique_ptr<Model> model_;
   std::unique_ptr<snapshot::Publisher> publisher_;
   std::unique_ptr<ReachFinder> reach_finder_;
+  std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> server_;
   std::optional<OperatorState> saved_;  ///< What the disk holds; absent: not known.
   std::string admit_problem_;           ///< Why the filter lacks services; empty: it has all.
   std::uint64_t forwarded_before_ = 0;
   EventLoop::Clock::time_point drain_until_{};
+  EventLoop::TimerId capture_step_ = EventLoop::TimerId::kNone;
 };
 
 Result<std::unique_ptr<Daemon>> Daemon::start(config::Configuration configuration,
@@ -167,11 +171,22 @@ Result<void> Daemon::make_model(config::Configuration configuration) {
 }
 
 void Daemon::make_api() {
+  capture_ = std::make_unique<Capture>(Capture::Parts{
+      .model = *model_,
+      .workers = [this] { return fast_path_->workers().size(); },
+      .attach = [this](
+                    std::size_t worker,
+                    dataplane::CaptureTap* tap) { fast_path_->workers()[worker]->capture_to(tap); },
+      .publisher = *publisher_,
+      .events = events_,
+      .now = EventLoop::Clock::now,
+      .started = [this] { step_capture(); }});
   api_ = std::make_unique<Api>(
       Api::Parts{.model = *model_,
                  .fast_path = *fast_path_,
                  .standing = standing_,
                  .events = events_,
+                 .capture = *capture_,
                  .changed = [this](const Published& p, std::string_view who,
                                    std::string_view what) { changed(p, who, what); },
                  .reload = [this](std::string_view who) { return reload(who); }});
@@ -180,6 +195,7 @@ void Daemon::make_api() {
 Daemon::~Daemon() {
   server_.reset();
   reach_finder_.reset();
+  capture_.reset();
   if (fast_path_) fast_path_->stop();  // no reader is left when the publisher goes
   publisher_.reset();
 }
@@ -329,6 +345,12 @@ void Daemon::step_slow_start() {
     events_.add(Level::kError, "config", "slow_start_failed", published.error().text());
   else if (published->changed)
     standing_.published = system_clock::now();
+}
+
+void Daemon::step_capture() {
+  loop_->cancel(capture_step_);  // of a capture before this one
+  if (!capture_->step()) return;
+  capture_step_ = loop_->after(Capture::kStep, [this] { step_capture(); });
 }
 
 void Daemon::repair() {

@@ -34,11 +34,20 @@ Node::Node(FastPath& fast_path, config::Configuration configuration) : fast_path
           .value();
   publisher = snapshot::Publisher::create(model->take_first(), 1).value();
   model->publish_to(*publisher);
+  capture = std::make_unique<Capture>(Capture::Parts{
+      .model = *model,
+      .workers = [this] { return taps.size(); },
+      .attach = [this](std::size_t worker, dataplane::CaptureTap* tap) { taps[worker] = tap; },
+      .publisher = *publisher,
+      .events = events,
+      .now = [this] { return now; },
+      .started = [] {}});
   api = std::make_unique<Api>(
       Api::Parts{.model = *model,
                  .fast_path = fast_path_,
                  .standing = standing,
                  .events = events,
+                 .capture = *capture,
                  .changed =
                      [this](const Published&, std::string_view who, std::string_view what) {
                        changes.push_back(fmt::format("{}: {}", who, what));

@@ -28,6 +28,9 @@ class Node {
   EventLog events;
   std::vector<std::string> changes;  ///< "WHO: WHAT" of each.
   Result<Published> reload_result = fail(Errc::kInvalid, "file", "is faulty");
+  std::chrono::steady_clock::time_point now{};  ///< The capture's clock.
+  std::vector<dataplane::CaptureTap*> taps{1};  ///< Of the workers; null: none.
+  std::unique_ptr<Capture> capture;
   std::unique_ptr<Api> api;
 };
 
