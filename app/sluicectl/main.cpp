@@ -18,7 +18,8 @@ std::string_view variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-// Only `events --follow` asks for it: every other command ends at once on Ctrl-C, as usual.
+// Only `events --follow` and `capture` ask for it: every other command ends at once on Ctrl-C, as
+// usual.
 int interrupt() {
   sigset_t ends;
   sigemptyset(&ends);

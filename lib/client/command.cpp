@@ -3,6 +3,7 @@
 
 #include "base/file.hpp"
 #include "client/answer.hpp"
+#include "client/capture.hpp"
 #include "client/command_line.hpp"
 #include "client/follow.hpp"
 #include "client/http.hpp"
@@ -75,6 +76,8 @@ class Session {
         return post(backend_path("/weight"), json{{"weight", *line_.weight}}.dump(), show_outcome);
       case Command::kTrace:
         return trace();
+      case Command::kCapture:
+        return capture();
       case Command::kReload:
         return post("/reload", "", show_change_and_outcome);
     }
@@ -164,6 +167,21 @@ class Session {
     return get(target, [&](const View& answer, const Look& look) {
       return show_trace(answer, look, flow);
     });
+  }
+
+  Result<void> capture() {
+    return capture_packets(http_, output_,
+                           {.service = line_.service,
+                            .backend = line_.of_backend,
+                            .verdicts = line_.verdicts,
+                            .sample = line_.sample,
+                            .snap = line_.snap,
+                            .count = line_.count,
+                            .seconds = line_.seconds,
+                            .file = line_.file,
+                            .application = "sluicectl " + environment_.version,
+                            .json = line_.json,
+                            .interrupt = environment_.interrupt()});
   }
 
   Result<void> events() {

@@ -21,7 +21,8 @@ struct Environment {
   int err = 2;
   bool colour = false;
   std::function<TimePoint()> now = [] { return std::chrono::system_clock::now(); };
-  /// Called once by `events --follow`: a descriptor that becomes readable when it is to end.
+  /// Called once by `events --follow` and `capture`: a descriptor that becomes readable when it is
+  /// to end.
   std::function<int()> interrupt = [] { return -1; };
   std::chrono::milliseconds limit{10'000};     ///< Longest time for an answer.
   std::chrono::milliseconds first_pause{250};  ///< See Following.

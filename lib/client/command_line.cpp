@@ -26,6 +26,10 @@ struct Typed {
   std::string weight;
   std::string since;
   std::string limit;
+  std::string sample;
+  std::string snap;
+  std::string count;
+  std::string seconds;
   std::vector<std::string> flow{3};
 };
 
@@ -79,6 +83,28 @@ void add_reading(CLI::App& app, Typed& typed) {
       ->required();
   trace->add_option("SOURCE", typed.flow[1], "ADDRESS:PORT, IPv6 as [ADDRESS]:PORT");
   trace->add_option("DESTINATION", typed.flow[2], "ADDRESS:PORT of the service");
+}
+
+void add_capture(CLI::App& app, Typed& typed) {
+  auto* capture = command(app, typed, Command::kCapture, "capture",
+                          "write packets before and after the rewrite to a pcapng file, each with "
+                          "its verdict as comment, until Ctrl-C");
+  capture->add_option("--service", typed.line.service, "of this service only");
+  capture->add_option("--backend", typed.line.of_backend,
+                      "of this backend only, as POOL/NAME: what went to it");
+  capture
+      ->add_option("--verdict", typed.line.verdicts,
+                   "with this verdict only: forward, host, an answer or the reason of a drop; may "
+                   "be repeated")
+      ->allow_extra_args(false);
+  capture->add_option("--sample", typed.sample,
+                      "look at one packet in so many, 1 when not given, at most 65535");
+  capture->add_option("--snap", typed.snap,
+                      "bytes of each packet, 256 when not given, at most 9216");
+  capture->add_option("--count", typed.count, "end after so many packets");
+  capture->add_option("--seconds", typed.seconds, "end after so many seconds");
+  capture->add_option("--out", typed.line.file, "the file; one that is there is replaced")
+      ->required();
 }
 
 void add_changing(CLI::App& app, Typed& typed) {
@@ -189,6 +215,10 @@ Result<void> finish(Typed& typed) {
   if (auto r = read_number(typed.weight, "weight", line.weight); !r) return r;
   if (auto r = read_number(typed.since, "--since", line.since); !r) return r;
   if (auto r = read_number(typed.limit, "--limit", line.limit); !r) return r;
+  if (auto r = read_number(typed.sample, "--sample", line.sample); !r) return r;
+  if (auto r = read_number(typed.snap, "--snap", line.snap); !r) return r;
+  if (auto r = read_number(typed.count, "--count", line.count); !r) return r;
+  if (auto r = read_number(typed.seconds, "--seconds", line.seconds); !r) return r;
   if (line.command == Command::kTrace) {
     std::erase(typed.flow, "");
     auto flow = parse_flow(typed.flow);
@@ -218,6 +248,7 @@ tl::expected<CommandLine, Ending> parse_command_line(std::span<const std::string
   app.add_flag("--json", typed.line.json, "print the daemon's answer as JSON");
   app.set_version_flag("--version", "sluicectl " + version);
   add_reading(app, typed);
+  add_capture(app, typed);
   add_changing(app, typed);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

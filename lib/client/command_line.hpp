@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace sluice::client {
 
@@ -33,6 +34,7 @@ enum class Command : std::uint8_t {
   kBackendUndrain,
   kBackendWeight,
   kTrace,
+  kCapture,
   kReload,
 };
 
@@ -44,12 +46,18 @@ struct CommandLine {
   std::string name;     ///< backend ...
   std::string address;  ///< backend add
   std::string backend_class;
-  std::string of_backend;  ///< flows; empty: all.
+  std::string of_backend;  ///< flows, capture (POOL/NAME); empty: all.
   std::optional<std::uint32_t> weight;
   std::optional<std::uint32_t> limit;  ///< flows
-  std::string file;                    ///< config diff, config apply
-  bool all = false;                    ///< drops
-  bool follow = false;                 ///< events
+  std::string file;                    ///< config diff, config apply, capture
+  std::string service;                 ///< capture; empty: all.
+  std::vector<std::string> verdicts;   ///< capture; empty: all.
+  std::optional<std::uint32_t> sample;
+  std::optional<std::uint32_t> snap;
+  std::optional<std::uint64_t> count;
+  std::optional<std::uint32_t> seconds;
+  bool all = false;     ///< drops
+  bool follow = false;  ///< events
   std::optional<std::uint64_t> since;
   std::optional<Flow> flow;  ///< trace; always there for it.
 };

@@ -90,7 +90,7 @@ TEST(Page, EveryCommandHasAnExample) {
   const auto examples = examples_of(page);
   for (const std::string_view command :
        {"status", "services", "pools", "backends", "workers", "flows", "drops", "events", "trace",
-        "config show", "config diff", "config apply", "backend add", "backend remove",
+        "capture", "config show", "config diff", "config apply", "backend add", "backend remove",
         "backend drain", "backend undrain", "backend weight", "reload"}) {
     const auto shows = [&](const Example& example) { return example.words.starts_with(command); };
     EXPECT_TRUE(std::ranges::any_of(examples, shows)) << command;

@@ -84,6 +84,13 @@ constexpr auto kTrace =
  "next_hop": {"resolved": true, "mac": "02:00:00:00:01:11", "port": "front", "source": "kernel", "problem": ""},
  "generation": 7, "why": "slot 35904 of pool llama belongs to gpu-1"})";
 
+constexpr auto kCaptured = R"({"id": 1, "running": false, "lost": 0, "packets": [
+ {"at_ns": 1795255200000000000, "worker": 0, "port": "front", "verdict": "forward", "service": "chat",
+  "backend": "llama/gpu-1", "before": {"length": 74, "bytes": "0200"}, "after": {"length": 94, "bytes": "0200"}},
+ {"at_ns": 1795255200000900000, "worker": 0, "port": "front", "verdict": "forward", "service": "chat",
+  "backend": "llama/gpu-1", "before": {"length": 66, "bytes": "0200"}, "after": {"length": 86, "bytes": "0200"}}],
+ "next": 2})";
+
 constexpr auto kDiff = R"({"changes": [
  {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true},
  {"path": "pools/llama/backends/gpu-5", "before": "", "after": "{\"name\":\"gpu-5\",\"address\":\"10.0.1.15\",\"weight\":100}", "reloadable": true}]})";
@@ -122,6 +129,10 @@ void play_recorded(ScriptedDaemon& daemon) {
           "/trace?protocol=tcp&source=198.51.100.7&source_port=40000&destination=203.0.113.10"
           "&destination_port=443",
       kTrace);
+  daemon.script("POST " + api + "/capture", R"({"id": 1, "workers": 1, "slots": 1024})");
+  daemon.script("GET " + api + "/capture?id=1&from=0", kCaptured);
+  daemon.script("GET " + api + "/capture?id=1&from=2",
+                R"({"id": 1, "running": false, "lost": 0, "packets": [], "next": 2})");
   daemon.script("POST " + api + "/config/diff", kDiff);
   daemon.script("POST " + api + "/config/apply", kApplied);
   daemon.script("POST " + api + "/reload", kApplied);
