@@ -90,6 +90,11 @@ class Capture(LabTest):
             self.assertEqual(sent[IP].dst, lab.backend_address(said.split("backend=")[1].split()[0].split("/")[1]))
             self.assertEqual(sent[IP].payload[IP].src, packet[IP].src)
             self.assertEqual(bytes(sent[IP].payload[TCP]), bytes(packet[TCP]))
+        # libpcap, which tcpdump and replay read with, takes both interfaces as one.
+        place = lab.HERE / "tmp"
+        replayed = lab.run("lb", lab.SLUICED, "replay", "--config", balancer.file, "--in", place / "capture.pcapng",
+                           "--out", place / "replayed.pcap", "--verdicts", place / "verdicts")
+        self.assertIn(f"rx {2 * summary['packets']} = ", replayed.stdout)
 
     def test_filters_choose_what_is_captured(self):
         balancer = self.balancer({"gpu-1": 100, "gpu-2": 100})
