@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 namespace sluice::dataplane {
@@ -165,9 +166,14 @@ void BM_Stage(benchmark::State& state, Stage wanted) {
       static_cast<double>(cycles) / static_cast<double>(state.iterations() * kBurst);
 }
 
+/// Bursts of every run, 0: as many as take the time. Under callgrind, what two numbers of bursts
+/// differ by is what the bursts between them cost, to the instruction.
+std::int64_t bursts = 0;
+
 void add(const std::string& name, void (*run)(benchmark::State&, Case), const Case& of,
          std::int64_t flows) {
-  benchmark::RegisterBenchmark(name.c_str(), run, of)->ArgName("flows")->Arg(flows);
+  auto* added = benchmark::RegisterBenchmark(name.c_str(), run, of)->ArgName("flows")->Arg(flows);
+  if (bursts != 0) added->Iterations(bursts);
 }
 
 /// The floor of a number of flows stands right before its pipelines: the same moment of a noisy
@@ -241,9 +247,17 @@ Result<Eal> start(bool may_use_huge_pages) {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  // Of our own: --no-huge, to compare, and for valgrind, which has no room for DPDK's huge pages.
-  char** const end = std::remove(argv + 1, argv + argc, std::string_view("--no-huge"));
-  const bool no_huge = end != argv + argc;
+  // Of our own: --no-huge, to compare, and for valgrind, which has no room for DPDK's huge pages;
+  // --bursts=N.
+  constexpr std::string_view kBursts = "--bursts=";
+  bool no_huge = false;
+  char** const end = std::remove_if(argv + 1, argv + argc, [&](const char* argument) {
+    const std::string_view text(argument);
+    no_huge = no_huge || text == "--no-huge";
+    if (text.starts_with(kBursts))
+      sluice::dataplane::bursts = std::atoll(argument + kBursts.size());
+    return text == "--no-huge" || text.starts_with(kBursts);
+  });
   argc = static_cast<int>(end - argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   const auto eal = sluice::dataplane::start(!no_huge);
