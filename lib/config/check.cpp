@@ -28,8 +28,8 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "Pools of forwarding `l2dsr` or `nat` serve services of the family of all their backends only, "
     "by `pool`, by shard and by overflow; `ipip` and `gue` carry either family to either.",
     "`pools[].table_size` is a prime number and not smaller than the number of backends.",
-    "`pools[].encapsulation.source` is given when forwarding `ipip` or `gue` has IPv4 backends, "
-    "`source6` when it has IPv6 ones.",
+    "`pools[].encapsulation.source` is given when forwarding is `ipip` or `gue`, of the family of "
+    "the backends; where they are of both, it is IPv4 and `source6` is given too.",
     "`pools[].nat` is given when forwarding is `nat`, with a source of the family of each backend. "
     "Sources are unique and none is the address of a service or backend. `nat.ports` runs upwards. "
     "Only `nat` changes the port: elsewhere `backends[].port` is 0.",

@@ -75,9 +75,7 @@ class PoolRules {
     const Encapsulation outer = pool_.encapsulation.value_or(Encapsulation{});
     rules_.reader().at("encapsulation", [&] {
       if (has_tunnel(pool_)) {
-        const bool v6 = has_backend_of(pool_, false);
-        if (has_backend_of(pool_, true) || !v6) source_given("source", outer.source, "");
-        if (v6) source_given("source6", outer.source6, " to IPv6 backends");
+        tunnel_sources(outer);
       } else if (pool_.encapsulation) {
         rules_.warning(fmt::format("forwarding '{}' has no tunnel", word(pool_.forwarding)),
                        "remove it, or let the pool forward by 'ipip' or 'gue'");
@@ -89,12 +87,24 @@ class PoolRules {
     });
   }
 
-  void source_given(std::string_view key, const IpAddress& source, std::string_view to) {
-    if (!source.is_unspecified()) return;
-    rules_.at(key, [&] {
-      rules_.fault(fmt::format("is required by forwarding '{}'{}", word(pool_.forwarding), to),
-                   "give the node's own address that tunnelled packets come from");
-    });
+  void tunnel_sources(const Encapsulation& outer) {
+    const auto missing = [&](std::string_view key, std::string_view to) {
+      rules_.at(key, [&] {
+        rules_.fault(fmt::format("is required by forwarding '{}'{}", word(pool_.forwarding), to),
+                     "give the node's own address that tunnelled packets come from");
+      });
+    };
+    const bool has_v6 = has_backend_of(pool_, false);
+    if (outer.source.is_unspecified() && outer.source6.is_unspecified() && !has_v6)
+      missing("source", "");
+    else if (has_backend_of(pool_, true) && outer.source_for(true).is_unspecified())
+      missing("source", " to IPv4 backends");
+    if (has_v6 && outer.source_for(false).is_unspecified()) missing("source6", " to IPv6 backends");
+    if (!outer.source.is_v4() && !outer.source6.is_unspecified())
+      rules_.at("source6", [&] {
+        rules_.fault("is there beside a source that is IPv6 itself",
+                     "let source be the node's IPv4 address, or leave source6 away");
+      });
   }
 
   void nat() {

@@ -50,6 +50,11 @@ std::size_t Configuration::receive_queues() const {
   return ports.front().queues * ports_beside(0).size();
 }
 
+IpAddress Encapsulation::source_for(bool v4) const {
+  if (!source.is_unspecified() && source.is_v4() == v4) return source;
+  return v4 ? IpAddress{} : source6;
+}
+
 bool Port::is_af_xdp() const { return device.starts_with("net_af_xdp"); }
 
 }  // namespace sluice::config

@@ -165,10 +165,13 @@ struct Autoscale {
 
 /// The tunnel's outer header.
 struct Encapsulation {
-  IpAddress source = {};      ///< Towards IPv4 backends; unspecified: none.
-  IpAddress source6 = {};     ///< Towards IPv6 backends; unspecified: none.
+  IpAddress source = {};      ///< Towards backends of its own family; unspecified: none.
+  IpAddress source6 = {};     ///< Towards IPv6 backends beside IPv4 ones; unspecified: none.
   unsigned variant = 1;       ///< Of GUE: 1 has no header of its own, 0 has four bytes.
   std::uint16_t port = 6080;  ///< Of GUE: UDP destination.
+
+  /// Where tunnelled packets to backends of a family come from; unspecified: no such source.
+  [[nodiscard]] IpAddress source_for(bool v4) const;
 
   friend bool operator==(const Encapsulation&, const Encapsulation&) = default;
 };

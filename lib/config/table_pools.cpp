@@ -101,12 +101,12 @@ auto autoscale() {
 auto encapsulation() {
   return object<Encapsulation>(
       "encapsulation", "",
-      {field("source", kOptional, kReload, &Encapsulation::source,
-             HostAddress{HostAddress::Family::kV4},
-             "Source address of the outer header towards IPv4 backends."),
+      {field("source", kOptional, kReload, &Encapsulation::source, HostAddress{},
+             "Source address of the outer header, towards backends of its own family."),
        field("source6", kOptional, kReload, &Encapsulation::source6,
              HostAddress{HostAddress::Family::kV6},
-             "Source address of the outer header towards IPv6 backends."),
+             "Likewise towards IPv6 backends, where `source` is IPv4: for pools with backends of "
+             "both."),
        field("variant", kOptional, kReload, &Encapsulation::variant, Whole{0, 1},
              "Of `gue`: 1 puts the packet right behind the UDP header, 0 puts GUE's own four bytes "
              "between."),

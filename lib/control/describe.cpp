@@ -91,8 +91,9 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
   out.table_size = pool.table_size;
   out.decrement_ttl = pool.decrement_ttl;
   if (const auto& outer = pool.encapsulation) {
-    out.outer_source = outer->source;
-    if (!outer->source6.is_unspecified()) out.outer_source6 = outer->source6;
+    out.outer_source = outer->source_for(/*v4=*/true);
+    if (const auto v6 = outer->source_for(/*v4=*/false); !v6.is_unspecified())
+      out.outer_source6 = v6;
     out.gue_variant = static_cast<std::uint8_t>(outer->variant);
     out.gue_port = outer->port;
   }

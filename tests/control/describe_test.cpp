@@ -87,6 +87,16 @@ TEST(Describe, L2dsrDoesNotGoThroughARouterAndIpipDoes) {
   EXPECT_EQ(problem_of(behind_router, config::Forwarding::kIpip), "");
 }
 
+TEST(Describe, TheSourceOfATunnelMayBeOfEitherFamily) {
+  auto c = sample(1);
+  c.pools[0].encapsulation = {.source = IpAddress::parse("2001:db8::1").value()};
+  c.pools[0].backends[0].address = IpAddress::parse("2001:db8:1::1").value();
+  const auto input = Described(c).input();
+  ASSERT_TRUE(input.pools[0].outer_source6);
+  EXPECT_EQ(input.pools[0].outer_source6->text(), "2001:db8::1");
+  EXPECT_TRUE(input.pools[0].outer_source.is_unspecified());
+}
+
 TEST(Describe, TunnelsOfBothFamiliesArriveAsConfigured) {
   auto c = sample(1);
   c.pools[0].forwarding = config::Forwarding::kGue;
