@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import lab
-from peers import BACKENDS, MODES, PEER, VIP6, PeersTest, configuration
+from peers import BACKENDS, MODES, OVERLOAD, PEER, VIP6, PeersTest, configuration
 
 CROWDS, SOURCES, EACH = 5, 2, 6000  # of processes, of addresses of each, of connections of each
 
@@ -45,4 +45,4 @@ class Crowd(PeersTest):
         self.assertEqual(len(packets), 2)
         self.assertGreater(min(packets), 10_000, packets)
         balancer.balanced()
-        self.assertEqual(self.drops(), {})
+        self.assertEqual(set(self.drops()) - OVERLOAD, set())
