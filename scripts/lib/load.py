@@ -80,7 +80,9 @@ class Load:
 
 
 def source(i):
-    """The i-th source: addresses take turns, and no port is used twice within 40,000 sources."""
+    """The i-th source: addresses take turns, and no port is used twice within 40,000 sources.
+
+    Below 61000: the rest are the kernel's own in the lab (topology.sh)."""
     return ADDRESSES[i % len(ADDRESSES)], 20000 + i % 40000
 
 

@@ -11,20 +11,22 @@ steps_logs= # directory of the logs; the script sets it
 steps_passed=0 steps_failed=0 steps_skipped=0
 steps_broken=() # names of the steps that failed
 
-# In a step. count PASSED FAILED SKIPPED; skip WHY.
+# In a step. count PASSED FAILED SKIPPED; skip WHY; blame: adds its input to what is printed of a step that failed.
 count() { echo "$@" >>"$STEP_COUNTS"; }
+blame() { cat >>"$STEP_FAILURES"; }
 skip() {
   say "skipped: $*"
   echo "$*" >>"$STEP_SKIPPED"
   count 0 0 1
 }
 
-# run_step NAME: runs it to its end, or until stop_step; prints its line, and the end of its log if it failed.
+# run_step NAME: runs it to its end, or until stop_step; prints its line, and if it failed what it put into
+# STEP_FAILURES, or where it blamed nothing the end of its log.
 run_step() {
   local name=$1 start=$SECONDS status=0 passed=0 failed=0 skipped=0 p f s word=ok
   local log=$steps_logs/$name.log
-  export STEP_COUNTS=$steps_logs/$name.counts STEP_SKIPPED=$steps_logs/$name.skipped
-  rm -f "$STEP_COUNTS" "$STEP_SKIPPED"
+  export STEP_COUNTS=$steps_logs/$name.counts STEP_SKIPPED=$steps_logs/$name.skipped STEP_FAILURES=$steps_logs/$name.failures
+  rm -f "$STEP_COUNTS" "$STEP_SKIPPED" "$STEP_FAILURES"
   printf '%-14s ' "$name"
   run_stoppable "$log" "$0" --step "$name" || status=$?
   if [[ -f $STEP_COUNTS ]]; then
@@ -43,7 +45,7 @@ run_step() {
   if [[ -f $STEP_SKIPPED ]]; then sort "$STEP_SKIPPED" | uniq -c | sed 's/^ *\([0-9]*\) /  skipped \1: /'; fi
   rm -f "$STEP_SKIPPED"
   if ((failed)); then
-    tail -n 25 "$log" | sed 's/^/  | /'
+    if [[ -s $STEP_FAILURES ]]; then head -n 100 "$STEP_FAILURES"; else tail -n 25 "$log"; fi | sed 's/^/  | /'
     say "  the whole log: ${log#"$PWD"/}"
   fi
 }

@@ -98,6 +98,8 @@ make_network() {
   ip -n sw link set br0 up
 
   add_namespace client
+  # The tests' clients bind ports below 61000 themselves: the kernel's own choice must never take one.
+  in_namespace client sysctl -qw net.ipv4.ip_local_port_range="61000 65535"
   plug client eth0 02:00:00:00:09:02 "$lab_client/16" "$lab_client6/64"
   more_addresses client 10.0.9. 2 16 2001:db8:a::9: 64
   ip -n client route add "$lab_vip/32" via "$lab_balancer" src "$lab_client"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests of one file inside a lab: run.py FILE [COUNTS [-k PATTERN]]
 
-Appends "PASSED FAILED SKIPPED" to COUNTS. Exit status 0 when nothing failed and something ran.
+Appends "PASSED FAILED SKIPPED" to COUNTS, and what failed to the file that STEP_FAILURES names. Exit status 0
+when nothing failed and something ran.
 """
 import importlib.util
+import os
 import pathlib
 import sys
 import unittest
@@ -28,6 +30,10 @@ def main():
     if len(sys.argv) > 2 and sys.argv[2] != "-k":
         with open(sys.argv[2], "a") as counts:
             counts.write(f"{passed} {failed} {skipped}\n")
+    if failed and "STEP_FAILURES" in os.environ:
+        with open(os.environ["STEP_FAILURES"], "a") as failures:
+            for test, trace in result.failures + result.errors:
+                failures.write(f"failed: {test}\n" + "".join(f"  {line}\n" for line in trace.splitlines()[-20:]))
     return 0 if failed == 0 and passed + skipped > 0 else 1
 
 

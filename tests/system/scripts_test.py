@@ -19,6 +19,7 @@ source {SCRIPTS}/lib/steps.sh
 step_good() {{ count 3 0 0; }}
 step_cut() {{ false; count 1 0 0; }}
 step_bad() {{ count 1 2 0; }}
+step_blamed() {{ echo "failed: A.b" | blame; echo "much else"; count 1 1 0; }}
 step_left_out() {{ skip "no such thing here"; }}
 step_long() {{ sleep infinity & echo $! >"$HERE/child"; wait; }}
 if [[ ${{1:-}} == --step ]]; then
@@ -66,6 +67,11 @@ class Steps(unittest.TestCase):
     def test_counted_failures_are_failures(self):
         status, lines = self.run_steps("bad")
         self.assertEqual((status, lines[-1]), (1, "1 passed, 2 failed, 0 skipped"))
+
+    def test_what_failed_is_printed_and_not_the_log_s_end(self):
+        status, lines = self.run_steps("blamed")
+        self.assertEqual((status, lines[1]), (1, "  | failed: A.b"))
+        self.assertNotIn("  | much else", lines)
 
     def test_nothing_tested_is_no_success(self):
         self.assertEqual(self.run_steps("left_out")[0], 1)
