@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kLongestWait{30};
 constexpr std::size_t kMostFlows = 10'000;
 constexpr std::size_t kMostEvents = 1000;  // in one answer; the next asks from "next"
 
-Response json_answer(const Json& body) {
+http::Response json_answer(const Json& body) {
   return {.status = 200,
           .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
           .headers = {}};
@@ -51,9 +51,10 @@ Api::Api(Parts parts) : parts_(std::move(parts)) {
 
 void Api::add_reads() {
   const auto read = [&](const char* path, auto view) {
-    routes_.push_back({"GET", path, [this, view](const Request&, const Arguments&) -> Answer {
-                         return json_answer(view(scene()));
-                       }});
+    routes_.push_back(
+        {"GET", path, [this, view](const http::Request&, const Arguments&) -> http::Answer {
+           return json_answer(view(scene()));
+         }});
   };
   read("/api/v1/status", view_status);
   read("/api/v1/services", view_services);
@@ -61,30 +62,31 @@ void Api::add_reads() {
   read("/api/v1/workers", view_workers);
   read("/api/v1/drops", view_drops);
   routes_.push_back(
-      {"GET", "/api/v1/backends", [this](const Request& r, const Arguments&) -> Answer {
+      {"GET", "/api/v1/backends", [this](const http::Request& r, const Arguments&) -> http::Answer {
          auto view = view_backends(scene(), std::string(r.parameter("pool").value_or("")));
-         return view ? json_answer(*view) : refusal(view.error());
+         return view ? json_answer(*view) : http::refusal(view.error());
        }});
-  routes_.push_back({"GET", "/api/v1/config", [this](const Request& r, const Arguments&) -> Answer {
-                       return Response{.status = 200,
-                                       .body = encode_running(parts_.model, r.read_only),
-                                       .headers = {}};
-                     }});
   routes_.push_back(
-      {"GET", "/api/v1/events", [this](const Request& r, const Arguments&) { return events(r); }});
+      {"GET", "/api/v1/config", [this](const http::Request& r, const Arguments&) -> http::Answer {
+         return http::Response{
+             .status = 200, .body = encode_running(parts_.model, r.read_only), .headers = {}};
+       }});
+  routes_.push_back({"GET", "/api/v1/events",
+                     [this](const http::Request& r, const Arguments&) { return events(r); }});
+  routes_.push_back({"GET", "/api/v1/flows",
+                     [this](const http::Request& r, const Arguments&) { return flows(r); }});
+  routes_.push_back({"GET", "/api/v1/trace",
+                     [this](const http::Request& r, const Arguments&) { return trace(r); }});
   routes_.push_back(
-      {"GET", "/api/v1/flows", [this](const Request& r, const Arguments&) { return flows(r); }});
+      {"GET", "/metrics", [this](const http::Request&, const Arguments&) -> http::Answer {
+         return http::Response{.status = 200,
+                               .body = metrics(scene()),
+                               .content_type = std::string(telemetry::kOpenMetricsType),
+                               .headers = {}};
+       }});
   routes_.push_back(
-      {"GET", "/api/v1/trace", [this](const Request& r, const Arguments&) { return trace(r); }});
-  routes_.push_back({"GET", "/metrics", [this](const Request&, const Arguments&) -> Answer {
-                       return Response{.status = 200,
-                                       .body = metrics(scene()),
-                                       .content_type = std::string(telemetry::kOpenMetricsType),
-                                       .headers = {}};
-                     }});
-  routes_.push_back(
-      {"GET", "/healthz", [this](const Request&, const Arguments&) { return probe(""); }});
-  routes_.push_back({"GET", "/readyz", [this](const Request&, const Arguments&) {
+      {"GET", "/healthz", [this](const http::Request&, const Arguments&) { return probe(""); }});
+  routes_.push_back({"GET", "/readyz", [this](const http::Request&, const Arguments&) {
                        return probe(not_ready_because(scene()));
                      }});
 }
@@ -94,66 +96,69 @@ void Api::add_changes() {
     routes_.push_back({"POST", path, std::move(call)});
   };
   post("/api/v1/backends/*",
-       [this](const Request& r, const Arguments& a) { return add_backend(r, a[0]); });
+       [this](const http::Request& r, const Arguments& a) { return add_backend(r, a[0]); });
   post("/api/v1/backends/*/*/weight",
-       [this](const Request& r, const Arguments& a) { return set_weight(r, a[0], a[1]); });
-  post("/api/v1/backends/*/*/remove", [this](const Request& r, const Arguments& a) {
+       [this](const http::Request& r, const Arguments& a) { return set_weight(r, a[0], a[1]); });
+  post("/api/v1/backends/*/*/remove", [this](const http::Request& r, const Arguments& a) {
     return change(r, fmt::format("remove backend {} of pool {}", a[1], a[0]),
                   [&] { return parts_.model.remove_backend(a[0], a[1]); });
   });
-  post("/api/v1/backends/*/*/drain", [this](const Request& r, const Arguments& a) {
+  post("/api/v1/backends/*/*/drain", [this](const http::Request& r, const Arguments& a) {
     return change(r, fmt::format("drain backend {} of pool {}", a[1], a[0]),
                   [&] { return parts_.model.set_drained(a[0], a[1], true); });
   });
-  post("/api/v1/backends/*/*/undrain", [this](const Request& r, const Arguments& a) {
+  post("/api/v1/backends/*/*/undrain", [this](const http::Request& r, const Arguments& a) {
     return change(r, fmt::format("undrain backend {} of pool {}", a[1], a[0]),
                   [&] { return parts_.model.set_drained(a[0], a[1], false); });
   });
-  post("/api/v1/config/diff", [this](const Request& r, const Arguments&) { return diff(r); });
-  post("/api/v1/config/apply", [this](const Request& r, const Arguments&) { return apply(r); });
-  post("/api/v1/reload", [this](const Request& r, const Arguments&) -> Answer {
+  post("/api/v1/config/diff", [this](const http::Request& r, const Arguments&) { return diff(r); });
+  post("/api/v1/config/apply",
+       [this](const http::Request& r, const Arguments&) { return apply(r); });
+  post("/api/v1/reload", [this](const http::Request& r, const Arguments&) -> http::Answer {
     const auto before = parts_.model.running();
     auto published = parts_.reload(r.peer.text);
     if (published) return json_answer(change_report(*published, before, parts_.model));
-    if (parts_.standing.stopping) return refusal(published.error());  // it did not get to the file
+    if (parts_.standing.stopping)
+      return http::refusal(published.error());  // it did not get to the file
     return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
   });
 }
 
 void Api::add_capture() {
   routes_.push_back({"GET", "/api/v1/capture",
-                     [this](const Request& r, const Arguments&) { return captured(r); }});
+                     [this](const http::Request& r, const Arguments&) { return captured(r); }});
   routes_.push_back(
-      {"POST", "/api/v1/capture", [this](const Request& r, const Arguments&) -> Answer {
+      {"POST", "/api/v1/capture", [this](const http::Request& r, const Arguments&) -> http::Answer {
          const auto order = parse_capture(r.body);
-         if (!order) return refusal(order.error());
+         if (!order) return http::refusal(order.error());
          auto started = parts_.capture.start(*order, r.peer.text);
-         return started ? json_answer(*started) : refusal(started.error());
+         return started ? json_answer(*started) : http::refusal(started.error());
        }});
-  routes_.push_back(
-      {"POST", "/api/v1/capture/stop", [this](const Request& r, const Arguments&) -> Answer {
-         const auto id = parse_number(r, "id", 0);
-         if (!id) return refusal(id.error());
-         auto stopped = parts_.capture.stop(*id);
-         return stopped ? json_answer(*stopped) : refusal(stopped.error());
-       }});
+  routes_.push_back({"POST", "/api/v1/capture/stop",
+                     [this](const http::Request& r, const Arguments&) -> http::Answer {
+                       const auto id = parse_number(r, "id", 0);
+                       if (!id) return http::refusal(id.error());
+                       auto stopped = parts_.capture.stop(*id);
+                       return stopped ? json_answer(*stopped) : http::refusal(stopped.error());
+                     }});
 }
 
-Answer Api::captured(const Request& request) {
+http::Answer Api::captured(const http::Request& request) {
   if (request.read_only)  // what users send is a secret, and asking takes it from who captures
-    return refusal(403, "not_permitted", request.path, "is answered on the Unix socket only");
+    return http::refusal(403, "not_permitted", request.path, "is answered on the Unix socket only");
   const auto id = parse_number(request, "id", 0);
-  if (!id) return refusal(id.error());
+  if (!id) return http::refusal(id.error());
   const auto from = parse_number(request, "from", 0);
-  if (!from) return refusal(from.error());
+  if (!from) return http::refusal(from.error());
   const auto packets = parts_.capture.poll(*id, *from);
-  if (!packets) return refusal(packets.error());
-  return Response{.status = 200,
-                  .body = packets->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
-                  .headers = {}};
+  if (!packets) return http::refusal(packets.error());
+  return http::Response{
+      .status = 200,
+      .body = packets->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+      .headers = {}};
 }
 
-Answer Api::answer(const Request& request) {
+http::Answer Api::answer(const http::Request& request) {
   std::string allowed;
   for (const auto& route : routes_) {
     const auto arguments = match(route.path, request.path);
@@ -162,62 +167,64 @@ Answer Api::answer(const Request& request) {
     allowed = route.method;
   }
   if (allowed.empty())
-    return refusal(404, "not_found", request.path,
-                   "is no path of this API; see docs/reference/api.md");
-  Response response = refusal(405, "method_not_allowed", request.path,
-                              fmt::format("takes {}, not {}", allowed, request.method));
+    return http::refusal(404, "not_found", request.path,
+                         "is no path of this API; see docs/reference/api.md");
+  http::Response response = http::refusal(405, "method_not_allowed", request.path,
+                                          fmt::format("takes {}, not {}", allowed, request.method));
   response.headers.emplace_back("Allow", allowed);
   return response;
 }
 
-Answer Api::change(const Request& request, const std::string& what,
-                   const std::function<Result<Published>()>& make) {
+http::Answer Api::change(const http::Request& request, const std::string& what,
+                         const std::function<Result<Published>()>& make) {
   const auto before = parts_.model.running();
   const auto drained_before = drained_names(parts_.model);
   auto published = make();
-  if (!published) return refusal(published.error());
+  if (!published) return http::refusal(published.error());
   Json report = change_report(*published, before, parts_.model);
   add_drain_changes(report, drained_before, drained_names(parts_.model));
   parts_.changed(*published, request.peer.text, what);
   return json_answer(report);
 }
 
-Answer Api::add_backend(const Request& request, const std::string& pool) {
+http::Answer Api::add_backend(const http::Request& request, const std::string& pool) {
   auto backend = parse_backend(request.body);
-  if (!backend) return refusal(backend.error());
+  if (!backend) return http::refusal(backend.error());
   return change(
       request,
       fmt::format("add backend {} at {} to pool {}", backend->name, backend->address.text(), pool),
       [&] { return parts_.model.add_backend(pool, *backend); });
 }
 
-Answer Api::set_weight(const Request& request, const std::string& pool, const std::string& name) {
+http::Answer Api::set_weight(const http::Request& request, const std::string& pool,
+                             const std::string& name) {
   const auto weight = parse_weight(request.body);
-  if (!weight) return refusal(weight.error());
+  if (!weight) return http::refusal(weight.error());
   return change(request, fmt::format("weight of backend {} of pool {} to {}", name, pool, *weight),
                 [&] { return parts_.model.set_weight(pool, name, *weight); });
 }
 
-Answer Api::diff(const Request& request) {
+http::Answer Api::diff(const http::Request& request) {
   auto wanted = parse_configuration(request.body);
   if (!wanted.faults.empty()) return wanted.refusal;
   return json_answer({{"changes", changes_json(config::difference(parts_.model.running(),
                                                                   wanted.configuration))}});
 }
 
-Answer Api::apply(const Request& request) {
+http::Answer Api::apply(const http::Request& request) {
   auto wanted = parse_configuration(request.body);
   if (!wanted.faults.empty()) return wanted.refusal;
-  if (auto error = needs_restart(parts_.model.file(), wanted.configuration)) return refusal(*error);
+  if (auto error = needs_restart(parts_.model.file(), wanted.configuration))
+    return http::refusal(*error);
   return change(request, "apply a configuration",
                 [&] { return parts_.model.apply_only(std::move(wanted.configuration)); });
 }
 
-Answer Api::flows(const Request& request) {
+http::Answer Api::flows(const http::Request& request) {
   const auto limit = parse_number(request, "limit", 100);
-  if (!limit) return refusal(limit.error());
+  if (!limit) return http::refusal(limit.error());
   if (*limit > kMostFlows)
-    return refusal(
+    return http::refusal(
         {Errc::kInvalid, "limit",
          fmt::format("{} is more than the {} that one answer holds", *limit, kMostFlows)});
   return json_answer(
@@ -226,28 +233,28 @@ Answer Api::flows(const Request& request) {
                            .limit = *limit}));
 }
 
-Answer Api::trace(const Request& request) {
+http::Answer Api::trace(const http::Request& request) {
   const auto flow = parse_flow(request);
-  if (!flow) return refusal(flow.error());
+  if (!flow) return http::refusal(flow.error());
   return json_answer(view_trace(scene(), *flow));
 }
 
-Answer Api::probe(std::string_view trouble) {
-  return Response{.status = trouble.empty() ? 200 : 503,
-                  .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
-                  .content_type = "text/plain",
-                  .headers = {}};
+http::Answer Api::probe(std::string_view trouble) {
+  return http::Response{.status = trouble.empty() ? 200 : 503,
+                        .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
+                        .content_type = "text/plain",
+                        .headers = {}};
 }
 
-Answer Api::events(const Request& request) {
+http::Answer Api::events(const http::Request& request) {
   const auto since = parse_number(request, "since", 0);
-  if (!since) return refusal(since.error());
+  if (!since) return http::refusal(since.error());
   const auto wait = parse_number(request, "wait", 0);
-  if (!wait) return refusal(wait.error());
+  if (!wait) return http::refusal(wait.error());
   auto view = view_events(parts_.events, *since, kMostEvents);
   const bool nothing = view["events"].empty() && view["lost"] == 0;
   if (nothing && *wait > 0 && !request.expired && !parts_.standing.stopping)
-    return Defer{std::min<std::chrono::milliseconds>(
+    return http::Defer{std::min<std::chrono::milliseconds>(
         kLongestWait, std::chrono::seconds(std::min<std::uint64_t>(*wait, 30)))};
   return json_answer(view);
 }

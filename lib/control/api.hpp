@@ -6,9 +6,9 @@
 
 #include "control/capture.hpp"
 #include "control/event_log.hpp"
-#include "control/http_message.hpp"
 #include "control/model.hpp"
 #include "control/views.hpp"
+#include "http/message.hpp"
 
 #include <functional>
 #include <map>
@@ -34,11 +34,11 @@ class Api {
 
   explicit Api(Parts parts);
 
-  [[nodiscard]] Answer answer(const Request& request);
+  [[nodiscard]] http::Answer answer(const http::Request& request);
 
  private:
   using Arguments = std::vector<std::string>;  ///< What stands for the "*" of a route's path.
-  using Call = std::function<Answer(const Request&, const Arguments&)>;
+  using Call = std::function<http::Answer(const http::Request&, const Arguments&)>;
   struct Route {
     std::string method;
     std::string path;  ///< "/api/v1/backends/*/*/drain"
@@ -49,19 +49,19 @@ class Api {
   void add_changes();
   void add_capture();
   [[nodiscard]] Scene scene() const { return {parts_.model, parts_.fast_path, parts_.standing}; }
-  [[nodiscard]] Answer events(const Request& request);
-  [[nodiscard]] Answer flows(const Request& request);
-  [[nodiscard]] Answer trace(const Request& request);
-  [[nodiscard]] Answer captured(const Request& request);
-  [[nodiscard]] Answer probe(std::string_view trouble);
-  [[nodiscard]] Answer add_backend(const Request& request, const std::string& pool);
-  [[nodiscard]] Answer set_weight(const Request& request, const std::string& pool,
-                                  const std::string& name);
-  [[nodiscard]] Answer diff(const Request& request);
-  [[nodiscard]] Answer apply(const Request& request);
+  [[nodiscard]] http::Answer events(const http::Request& request);
+  [[nodiscard]] http::Answer flows(const http::Request& request);
+  [[nodiscard]] http::Answer trace(const http::Request& request);
+  [[nodiscard]] http::Answer captured(const http::Request& request);
+  [[nodiscard]] http::Answer probe(std::string_view trouble);
+  [[nodiscard]] http::Answer add_backend(const http::Request& request, const std::string& pool);
+  [[nodiscard]] http::Answer set_weight(const http::Request& request, const std::string& pool,
+                                        const std::string& name);
+  [[nodiscard]] http::Answer diff(const http::Request& request);
+  [[nodiscard]] http::Answer apply(const http::Request& request);
   /// Runs a change and answers with what it led to.
-  [[nodiscard]] Answer change(const Request& request, const std::string& what,
-                              const std::function<Result<Published>()>& make);
+  [[nodiscard]] http::Answer change(const http::Request& request, const std::string& what,
+                                    const std::function<Result<Published>()>& make);
 
   Parts parts_;
   std::vector<Route> routes_;

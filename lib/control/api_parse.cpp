@@ -54,14 +54,14 @@ Result<std::uint32_t> weight_of(const Plain& value) {
   return value.get<std::uint32_t>();
 }
 
-Result<IpAddress> parse_address(const Request& request, std::string_view key) {
+Result<IpAddress> parse_address(const http::Request& request, std::string_view key) {
   const auto given = request.parameter(key).value_or("");
   const auto address = IpAddress::parse(given);
   if (!address) return fail(Errc::kInvalid, std::string(key), "'{}' is not an IP address", given);
   return *address;
 }
 
-Result<std::uint16_t> parse_port(const Request& request, std::string_view key) {
+Result<std::uint16_t> parse_port(const http::Request& request, std::string_view key) {
   const auto number = parse_number(request, key, 0);
   if (!number) return forward_error(number);
   if (*number > 65535)
@@ -103,7 +103,7 @@ Result<std::uint32_t> parse_weight(std::string_view body) {
   return weight_of((*object)["weight"]);
 }
 
-Result<std::uint64_t> parse_number(const Request& request, std::string_view key,
+Result<std::uint64_t> parse_number(const http::Request& request, std::string_view key,
                                    std::uint64_t absent) {
   const auto given = request.parameter(key);
   if (!given) return absent;
@@ -114,7 +114,7 @@ Result<std::uint64_t> parse_number(const Request& request, std::string_view key,
   return number;
 }
 
-Result<FlowKey> parse_flow(const Request& request) {
+Result<FlowKey> parse_flow(const http::Request& request) {
   const auto protocol = request.parameter("protocol").value_or("");
   if (protocol != "tcp" && protocol != "udp")
     return fail(Errc::kInvalid, "protocol", "'{}' is neither tcp nor udp", protocol);
@@ -172,7 +172,7 @@ std::optional<Error> needs_restart(const config::Configuration& file,
   return refused;
 }
 
-Response refusal_with_faults(const Error& error, const std::vector<std::string>& faults) {
+http::Response refusal_with_faults(const Error& error, const std::vector<std::string>& faults) {
   Json body = {
       {"error", {{"code", name(error.code)}, {"where", error.where}, {"message", error.message}}},
       {"faults", faults}};

@@ -8,9 +8,9 @@
 #include "config/difference.hpp"
 #include "config/fault.hpp"
 #include "control/event_log.hpp"
-#include "control/http_message.hpp"
 #include "control/model.hpp"
 #include "control/views.hpp"
+#include "http/message.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,15 +26,15 @@ namespace sluice::control {
 /// {"weight": N}. @return kInvalid.
 [[nodiscard]] Result<std::uint32_t> parse_weight(std::string_view body);
 /// A number of the query, or `absent`. @return kInvalid.
-[[nodiscard]] Result<std::uint64_t> parse_number(const Request& request, std::string_view key,
+[[nodiscard]] Result<std::uint64_t> parse_number(const http::Request& request, std::string_view key,
                                                  std::uint64_t absent);
 /// protocol, source, source_port, destination, destination_port of the query. @return kInvalid.
-[[nodiscard]] Result<FlowKey> parse_flow(const Request& request);
+[[nodiscard]] Result<FlowKey> parse_flow(const http::Request& request);
 
 struct ParsedConfiguration {
   config::Configuration configuration;
   std::vector<config::Fault> faults;
-  Response refusal;  ///< When there are faults.
+  http::Response refusal;  ///< When there are faults.
 };
 [[nodiscard]] ParsedConfiguration parse_configuration(std::string_view body);
 
@@ -42,8 +42,8 @@ struct ParsedConfiguration {
 [[nodiscard]] std::optional<Error> needs_restart(const config::Configuration& file,
                                                  const config::Configuration& wanted);
 
-[[nodiscard]] Response refusal_with_faults(const Error& error,
-                                           const std::vector<std::string>& faults);
+[[nodiscard]] http::Response refusal_with_faults(const Error& error,
+                                                 const std::vector<std::string>& faults);
 /// The running configuration; without its secrets for who may only read.
 [[nodiscard]] std::string encode_running(const Model& model, bool read_only);
 [[nodiscard]] Json changes_json(const std::vector<config::Change>& changes);

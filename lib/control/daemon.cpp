@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/daemon.hpp"
 
+#include "base/event_loop.hpp"
 #include "base/log.hpp"
 #include "config/decode.hpp"
 #include "control/api.hpp"
 #include "control/api_parse.hpp"
 #include "control/capture.hpp"
 #include "control/event_log.hpp"
-#include "control/event_loop.hpp"
 #include "control/fast_path.hpp"
-#include "control/http_server.hpp"
 #include "control/model.hpp"
 #include "control/nat_watch.hpp"
 #include "control/notify.hpp"
 #include "control/operator_state.hpp"
 #include "control/reach_finder.hpp"
 #include "control/standing.hpp"
+#include "http/server.hpp"
 #include "snapshot/publisher.hpp"
 
 #include <array>
@@ -87,7 +87,7 @@ class Daemon {
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<http::Server> server_;
   std::optional<OperatorState> saved_;  ///< What the disk holds; absent: not known.
   std::string admit_problem_;           ///< Why the filter lacks services; empty: it has all.
   std::uint64_t forwarded_before_ = 0;
@@ -145,8 +145,9 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
 }
 
 Result<void> Daemon::listen(const config::Admin& admin) {
-  auto server = HttpServer::open(*loop_, {.socket = admin.socket, .http = admin.http},
-                                 [this](const Request& request) { return api_->answer(request); });
+  auto server =
+      http::Server::open(*loop_, {.socket = admin.socket, .http = admin.http},
+                         [this](const http::Request& request) { return api_->answer(request); });
   if (!server) return tl::unexpected(with_remedy(server.error(), admin));
   server_ = std::move(*server);
   events_.on_new([this] { server_->wake_deferred(); });

@@ -10,7 +10,7 @@ constexpr std::chrono::milliseconds kFirstAnswer{50};  // many times what a live
 
 }  // namespace
 
-Reach reach_of(const NextHop& hop, const std::vector<EgressPort>& ports) {
+Reach reach_of(const netlink::NextHop& hop, const std::vector<EgressPort>& ports) {
   Reach reach{
       .hop = std::nullopt, .configured = false, .on_link = hop.on_link, .problem = hop.problem};
   const auto port = std::ranges::find_if(ports, [&](const EgressPort& p) {
@@ -32,7 +32,7 @@ Reach reach_of(const NextHop& hop, const std::vector<EgressPort>& ports) {
 
 Result<std::unique_ptr<ReachFinder>> ReachFinder::open(EventLoop& loop,
                                                        std::function<void()> changed) {
-  auto hops = NextHops::open(loop);
+  auto hops = netlink::NextHops::open(loop);
   if (!hops) return forward_error(hops);
   (*hops)->set_on_change(std::move(changed));
   return std::unique_ptr<ReachFinder>(new ReachFinder(std::move(*hops)));

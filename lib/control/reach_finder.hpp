@@ -5,7 +5,7 @@
 #pragma once
 
 #include "control/describe.hpp"
-#include "control/next_hops.hpp"
+#include "netlink/next_hops.hpp"
 
 #include <functional>
 #include <memory>
@@ -31,13 +31,13 @@ class ReachFinder {
   [[nodiscard]] std::vector<std::string> take_news() { return std::exchange(news_, {}); }
 
  private:
-  explicit ReachFinder(std::unique_ptr<NextHops> hops) noexcept : hops_(std::move(hops)) {}
-  std::unique_ptr<NextHops> hops_;
+  explicit ReachFinder(std::unique_ptr<netlink::NextHops> hops) noexcept : hops_(std::move(hops)) {}
+  std::unique_ptr<netlink::NextHops> hops_;
   Reaches last_;
   std::vector<std::string> news_;
 };
 
 /// What a next hop is to a node with these ports. Pure, for tests.
-[[nodiscard]] Reach reach_of(const NextHop& hop, const std::vector<EgressPort>& ports);
+[[nodiscard]] Reach reach_of(const netlink::NextHop& hop, const std::vector<EgressPort>& ports);
 
 }  // namespace sluice::control

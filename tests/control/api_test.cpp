@@ -290,10 +290,10 @@ TEST_F(ApiTest, TheSecretOfTheHashIsNotShownToWhoMayOnlyRead) {
   auto secret = sample(2);
   secret.hash_key = "00112233445566778899aabbccddeeff";
   node = std::make_unique<Node>(node->fast_path_, secret);
-  Request request;
+  http::Request request;
   request.method = "GET";
   request.path = "/api/v1/config";
-  const auto body = [&] { return std::get<Response>(node->api->answer(request)).body; };
+  const auto body = [&] { return std::get<http::Response>(node->api->answer(request)).body; };
   EXPECT_NE(body().find(secret.hash_key), std::string::npos);
   request.read_only = true;
   EXPECT_EQ(body().find(secret.hash_key), std::string::npos);

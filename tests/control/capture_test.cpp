@@ -197,12 +197,12 @@ TEST_F(CaptureTest, BadRequestsAreRefusedWithPlaceAndNothingStarts) {
 
 TEST_F(CaptureTest, WhoMayOnlyReadGetsNoPackets) {
   const std::uint64_t id = start("{}")["id"];
-  Request request;
+  http::Request request;
   request.method = "GET";
   request.path = "/api/v1/capture";
   request.query = {{"id", std::to_string(id)}};
   request.read_only = true;
-  EXPECT_EQ(std::get<Response>(node->api->answer(request)).status, 403);
+  EXPECT_EQ(std::get<http::Response>(node->api->answer(request)).status, 403);
 }
 
 }  // namespace

@@ -55,8 +55,9 @@ Node::Node(FastPath& fast_path, config::Configuration configuration) : fast_path
                  .reload = [this](std::string_view) { return reload_result; }});
 }
 
-Response Node::ask(const std::string& method, const std::string& path, const std::string& body) {
-  Request request;
+http::Response Node::ask(const std::string& method, const std::string& path,
+                         const std::string& body) {
+  http::Request request;
   request.method = method;
   request.path = path.substr(0, path.find('?'));
   request.body = body;
@@ -68,7 +69,7 @@ Response Node::ask(const std::string& method, const std::string& path, const std
     at = end;
   }
   auto answer = api->answer(request);
-  if (auto* response = std::get_if<Response>(&answer)) return std::move(*response);
+  if (auto* response = std::get_if<http::Response>(&answer)) return std::move(*response);
   return {.status = 0, .body = "deferred", .headers = {}};
 }
 

@@ -19,7 +19,8 @@ class Node {
 
   explicit Node(FastPath& fast_path, config::Configuration configuration);
   /// Asks the API; `path` may have a query of plain key=value pairs.
-  Response ask(const std::string& method, const std::string& path, const std::string& body = {});
+  http::Response ask(const std::string& method, const std::string& path,
+                     const std::string& body = {});
 
   FastPath& fast_path_;
   std::unique_ptr<Model> model;

@@ -17,9 +17,9 @@ std::vector<EgressPort> two_ports() {
            .mtu = 9000}};
 }
 
-NextHop ready_by(const std::string& interface) {
-  NextHop hop;
-  hop.state = HopState::kReady;
+netlink::NextHop ready_by(const std::string& interface) {
+  netlink::NextHop hop;
+  hop.state = netlink::HopState::kReady;
   hop.mac = MacAddress::parse("02:00:00:00:00:77").value();
   hop.interface = interface;
   hop.on_link = true;
@@ -52,8 +52,8 @@ TEST(ReachOf, ARouteByAnotherInterfaceIsNoHopAndSaysWhy) {
 }
 
 TEST(ReachOf, AnUnreadyHopKeepsTheKernelsReason) {
-  NextHop hop;
-  hop.state = HopState::kNoRoute;
+  netlink::NextHop hop;
+  hop.state = netlink::HopState::kNoRoute;
   hop.problem = "no route leads there";
   const auto reach = reach_of(hop, two_ports());
   EXPECT_FALSE(reach.hop);

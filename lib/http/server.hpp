@@ -5,9 +5,9 @@
 // Threads: all on the event loop's thread; the handler too.
 #pragma once
 
+#include "base/event_loop.hpp"
 #include "base/result.hpp"
-#include "control/event_loop.hpp"
-#include "control/http_message.hpp"
+#include "http/message.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -15,9 +15,9 @@
 #include <memory>
 #include <string>
 
-namespace sluice::control {
+namespace sluice::http {
 
-class HttpServer {
+class Server {
  public:
   /// What clients may cost. Each limit is by listener unless it says otherwise.
   struct Limits {
@@ -43,12 +43,12 @@ class HttpServer {
   /// Listens, and answers from within `loop` until destroyed; `loop` must live longer. On the
   /// read-only listener all but GET and HEAD is refused (405) before the handler sees it.
   /// @return kConflict when another daemon answers or a port is taken, kInvalid, kIo.
-  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> open(EventLoop& loop, Options options,
-                                                                Handler handler);
-  HttpServer(const HttpServer&) = delete;
-  HttpServer& operator=(const HttpServer&) = delete;
+  [[nodiscard]] static Result<std::unique_ptr<Server>> open(EventLoop& loop, Options options,
+                                                            Handler handler);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
   /// Closes all connections and removes the socket file if it is still ours.
-  ~HttpServer();
+  ~Server();
 
   /// Asks the handler again for every deferred request, at the end of this turn of the loop. Cheap
   /// to call often, and from within the handler.
@@ -60,8 +60,8 @@ class HttpServer {
   class Engine;  ///< The part that speaks with libmicrohttpd.
 
  private:
-  explicit HttpServer(std::unique_ptr<Engine> engine) noexcept;
+  explicit Server(std::unique_ptr<Engine> engine) noexcept;
   std::unique_ptr<Engine> engine_;
 };
 
-}  // namespace sluice::control
+}  // namespace sluice::http

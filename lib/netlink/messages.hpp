@@ -18,7 +18,7 @@
 #include <string>
 #include <variant>
 
-namespace sluice::control::netlink {
+namespace sluice::netlink {
 
 struct Link {
   int index = 0;
@@ -88,4 +88,4 @@ class Request {
   alignas(nlmsghdr) std::array<std::byte, 128> room_{};
 };
 
-}  // namespace sluice::control::netlink
+}  // namespace sluice::netlink

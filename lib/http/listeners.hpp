@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::control {
+namespace sluice::http {
 
 /// A listening Unix socket of mode 0660. Its file goes with it, unless another has taken the name.
 class UnixListener {
@@ -48,4 +48,4 @@ struct TcpListener {
 /// @return kInvalid for other text, kConflict when the port is taken, kIo.
 [[nodiscard]] Result<TcpListener> listen_tcp(std::string_view address_and_port);
 
-}  // namespace sluice::control
+}  // namespace sluice::http

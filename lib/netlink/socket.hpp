@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "control/netlink_messages.hpp"
+#include "netlink/messages.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -14,7 +14,7 @@
 
 struct mnl_socket;
 
-namespace sluice::control::netlink {
+namespace sluice::netlink {
 
 using Take = std::function<void(const Message&)>;
 
@@ -53,4 +53,4 @@ class Socket {
   std::uint32_t sequence_ = 0;
 };
 
-}  // namespace sluice::control::netlink
+}  // namespace sluice::netlink

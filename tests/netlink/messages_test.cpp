@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/netlink_messages.hpp"
+#include "netlink/messages.hpp"
 
 #include <gtest/gtest.h>
 #include <libmnl/libmnl.h>
@@ -17,7 +17,7 @@
 #include <random>
 #include <vector>
 
-namespace sluice::control::netlink {
+namespace sluice::netlink {
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -314,4 +314,4 @@ TEST(NetlinkMessages, RequestsAreWellFormed) {
 }
 
 }  // namespace
-}  // namespace sluice::control::netlink
+}  // namespace sluice::netlink

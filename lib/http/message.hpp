@@ -17,7 +17,7 @@
 #include <variant>
 #include <vector>
 
-namespace sluice::control {
+namespace sluice::http {
 
 /// Who asks. Of a Unix socket the kernel vouches for process and user; of TCP both are absent.
 struct Peer {
@@ -47,7 +47,7 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  ///< Besides type and length.
 };
 
-/// "Nothing yet": the handler is asked again at each HttpServer::wake_deferred(), and a last time,
+/// "Nothing yet": the handler is asked again at each Server::wake_deferred(), and a last time,
 /// with Request::expired set, when `at_most` has passed since it was first asked.
 struct Defer {
   std::chrono::milliseconds at_most;
@@ -63,4 +63,4 @@ using Handler = std::function<Answer(const Request&)>;
 /// The same from an Error: its code's name and its HTTP status.
 [[nodiscard]] Response refusal(const Error& error);
 
-}  // namespace sluice::control
+}  // namespace sluice::http

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/event_loop.hpp"
+#include "base/event_loop.hpp"
 
 #include "base/log.hpp"
 
@@ -14,7 +14,7 @@
 #include <cstring>
 #include <exception>
 
-namespace sluice::control {
+namespace sluice {
 namespace {
 
 constexpr std::size_t kEventsPerTurn = 64;  // epoll hands out the rest in the next turns, in order
@@ -194,4 +194,4 @@ void EventLoop::call(const Task& task) noexcept {
     log("control")->error("callback_threw count={} what={}", thrown_, what);
 }
 
-}  // namespace sluice::control
+}  // namespace sluice

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/http_server.hpp"
+#include "http/server.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-namespace sluice::control {
+namespace sluice::http {
 namespace {
 
 using namespace std::chrono_literals;
@@ -81,7 +81,7 @@ struct HttpServerTest : testing::Test {
   }
 
   void start() {
-    auto opened = HttpServer::open(*loop, options, [this](const Request& request) -> Answer {
+    auto opened = Server::open(*loop, options, [this](const Request& request) -> Answer {
       asked.push_back(request);
       return handler(request);
     });
@@ -123,13 +123,13 @@ struct HttpServerTest : testing::Test {
   }
 
   std::filesystem::path folder;
-  HttpServer::Options options;
+  Server::Options options;
   EventLoop::Clock::duration ahead{0};  ///< Moves the loop's clock on.
   std::unique_ptr<EventLoop> loop =
       EventLoop::open([this] { return EventLoop::Clock::now() + ahead; }).value();
   Handler handler = [](const Request&) { return Response{200, "{}\n", "application/json", {}}; };
   std::deque<Request> asked;
-  std::unique_ptr<HttpServer> server;
+  std::unique_ptr<Server> server;
 };
 
 TEST_F(HttpServerTest, RequestArrivesDecodedAndWithItsPeer) {
@@ -460,4 +460,4 @@ TEST(Refusal, NamesCodePlaceAndReasonAndSurvivesBytesThatAreNotUtf8) {
 }
 
 }  // namespace
-}  // namespace sluice::control
+}  // namespace sluice::http

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <thread>
 
-namespace sluice::control {
+namespace sluice::netlink {
 namespace {
 
 // Children of this thread start in the namespace that the thread is in.
@@ -96,4 +96,4 @@ std::string in_namespaces(const std::function<void(const Lab&)>& body) {
   return problem;
 }
 
-}  // namespace sluice::control
+}  // namespace sluice::netlink

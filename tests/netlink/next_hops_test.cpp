@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/next_hops.hpp"
+#include "netlink/next_hops.hpp"
 
 #include "next_hops_scene.hpp"
 
@@ -8,7 +8,7 @@
 
 #include <array>
 
-namespace sluice::control {
+namespace sluice::netlink {
 namespace {
 
 using namespace std::chrono_literals;
@@ -307,4 +307,4 @@ TEST(NextHops, FollowerMayGoWhileNewsIsWaiting) {
 }
 
 }  // namespace
-}  // namespace sluice::control
+}  // namespace sluice::netlink

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/http_message.hpp"
+#include "http/message.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 
-namespace sluice::control {
+namespace sluice::http {
 
 std::optional<std::string_view> Request::parameter(std::string_view key) const noexcept {
   const auto found = std::ranges::find(query, key, &std::pair<std::string, std::string>::first);
@@ -27,4 +27,4 @@ Response refusal(const Error& error) {
   return refusal(http_status(error.code), name(error.code), error.where, error.message);
 }
 
-}  // namespace sluice::control
+}  // namespace sluice::http

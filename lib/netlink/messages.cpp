@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/netlink_messages.hpp"
+#include "netlink/messages.hpp"
 
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace sluice::control::netlink {
+namespace sluice::netlink {
 namespace {
 
 std::optional<IpAddress> address_from(int family, const void* bytes, std::size_t size) {
@@ -275,4 +275,4 @@ std::span<const std::byte> Request::bytes() const noexcept {
   return {room_.data(), reinterpret_cast<const nlmsghdr*>(room_.data())->nlmsg_len};
 }
 
-}  // namespace sluice::control::netlink
+}  // namespace sluice::netlink

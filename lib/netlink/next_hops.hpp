@@ -6,9 +6,9 @@
 #pragma once
 
 #include "base/address.hpp"
+#include "base/event_loop.hpp"
 #include "base/result.hpp"
-#include "control/event_loop.hpp"
-#include "control/netlink.hpp"
+#include "netlink/socket.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -19,7 +19,7 @@
 #include <string>
 #include <utility>
 
-namespace sluice::control {
+namespace sluice::netlink {
 
 /// Whether a frame can be addressed, or else why not.
 enum class HopState : std::uint8_t {
@@ -89,7 +89,7 @@ class NextHops {
  private:
   using Key = std::pair<int, IpAddress>;  ///< Interface index and address: one neighbour.
   struct Wanted {
-    netlink::Route route;
+    Route route;
     int refusal = 0;      ///< errno of the kernel's "no", 0 with a route.
     std::string failure;  ///< Why the kernel could not be asked.
     NextHop answer;
@@ -102,11 +102,11 @@ class NextHops {
     bool no_room = false;                   ///< The kernel refused to make an entry.
   };
 
-  NextHops(EventLoop& loop, netlink::Socket news, netlink::Socket questions) noexcept;
+  NextHops(EventLoop& loop, Socket news, Socket questions) noexcept;
   void hear();
-  void take(const netlink::Message& message);
-  void take_link(const netlink::Link& link);
-  void take_neighbour(const netlink::Neighbour& neighbour);
+  void take(const Message& message);
+  void take_link(const Link& link);
+  void take_neighbour(const Neighbour& neighbour);
   void refresh_soon();
   void refresh();
   void ask_again();
@@ -118,15 +118,15 @@ class NextHops {
   void tick();
   bool evaluate_all();  ///< Whether an answer differs from the one given before.
   [[nodiscard]] NextHop evaluate(const IpAddress& address, const Wanted& wanted) const;
-  [[nodiscard]] NextHop reach_neighbour(NextHop hop, const netlink::Link& link) const;
-  [[nodiscard]] static Key key_of(const IpAddress& address, const netlink::Route& route);
+  [[nodiscard]] NextHop reach_neighbour(NextHop hop, const Link& link) const;
+  [[nodiscard]] static Key key_of(const IpAddress& address, const Route& route);
 
   EventLoop& loop_;
-  netlink::Socket news_;
-  netlink::Socket questions_;
+  Socket news_;
+  Socket questions_;
   std::map<IpAddress, Wanted> wanted_;
-  std::map<int, netlink::Link> links_;
-  std::map<Key, netlink::Neighbour> neighbours_;
+  std::map<int, Link> links_;
+  std::map<Key, Neighbour> neighbours_;
   std::map<Key, Target> targets_;
   std::function<void()> changed_;
   Counts counts_;
@@ -142,4 +142,4 @@ class NextHops {
   std::shared_ptr<NextHops*> self_ = std::make_shared<NextHops*>(this);  ///< For deferred tasks.
 };
 
-}  // namespace sluice::control
+}  // namespace sluice::netlink

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/event_loop.hpp"
+#include "base/event_loop.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
@@ -10,7 +10,7 @@
 #include <csignal>
 #include <stdexcept>
 
-namespace sluice::control {
+namespace sluice {
 namespace {
 
 using namespace std::chrono_literals;
@@ -196,4 +196,4 @@ TEST_F(EventLoopTest, SignalsComeAsEventsEachInItsTurn) {
 }
 
 }  // namespace
-}  // namespace sluice::control
+}  // namespace sluice

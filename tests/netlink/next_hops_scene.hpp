@@ -4,7 +4,7 @@
 // Threads: as in_namespaces().
 #pragma once
 
-#include "control/next_hops.hpp"
+#include "netlink/next_hops.hpp"
 #include "network_namespace.hpp"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sluice::control {
+namespace sluice::netlink {
 
 inline IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 inline MacAddress mac(std::string_view text) { return MacAddress::parse(text).value(); }
@@ -77,4 +77,4 @@ inline void in_scene(const std::function<void(Scene&)>& body) {
   if (!problem.empty()) GTEST_SKIP() << problem;
 }
 
-}  // namespace sluice::control
+}  // namespace sluice::netlink

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/next_hops.hpp"
+#include "netlink/next_hops.hpp"
 
 #include "base/log.hpp"
 
@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace sluice::control {
+namespace sluice::netlink {
 namespace {
 
 using namespace std::chrono_literals;
@@ -64,7 +64,7 @@ std::uint32_t least_mtu(std::uint32_t a, std::uint32_t b) {
 }
 
 /// A MAC that a frame can be sent to. Interfaces without ARP give their own address for all.
-bool usable(const netlink::Neighbour& neighbour, const netlink::Link& link) {
+bool usable(const Neighbour& neighbour, const Link& link) {
   return (neighbour.state & kUsable) != 0 && neighbour.mac && !neighbour.mac->is_zero() &&
          !neighbour.mac->is_multicast() &&
          !((neighbour.state & NUD_NOARP) != 0 && *neighbour.mac == link.mac);
@@ -72,7 +72,7 @@ bool usable(const netlink::Neighbour& neighbour, const netlink::Link& link) {
 
 }  // namespace
 
-NextHops::NextHops(EventLoop& loop, netlink::Socket news, netlink::Socket questions) noexcept
+NextHops::NextHops(EventLoop& loop, Socket news, Socket questions) noexcept
     : loop_(loop), news_(std::move(news)), questions_(std::move(questions)) {}
 
 Result<std::unique_ptr<NextHops>> NextHops::open(EventLoop& loop) {
@@ -80,9 +80,9 @@ Result<std::unique_ptr<NextHops>> NextHops::open(EventLoop& loop) {
       RTNLGRP_LINK,       RTNLGRP_NEIGH,       RTNLGRP_NEXTHOP,
       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE,
       RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_RULE};
-  auto news = netlink::Socket::open(kGroups);  // before the first question, or a change is missed
+  auto news = Socket::open(kGroups);  // before the first question, or a change is missed
   if (!news) return forward_error(news);
-  auto questions = netlink::Socket::open({});
+  auto questions = Socket::open({});
   if (!questions) return forward_error(questions);
   std::unique_ptr<NextHops> made(new NextHops(loop, std::move(*news), std::move(*questions)));
   made->resync();
@@ -144,30 +144,30 @@ void NextHops::settle(std::span<const IpAddress> addresses, std::chrono::millise
 }
 
 void NextHops::hear() {
-  const auto take_one = [this](const netlink::Message& message) { take(message); };
+  const auto take_one = [this](const Message& message) { take(message); };
   for (int i = 0; i < kDatagramsPerTurn; ++i) {
     const auto news = news_.hear(take_one);
-    if (news == netlink::Socket::News::kNone) return;
-    if (news == netlink::Socket::News::kLost) {
+    if (news == Socket::News::kNone) return;
+    if (news == Socket::News::kLost) {
       lost_ = true;
       refresh_soon();
     }
   }
 }
 
-void NextHops::take(const netlink::Message& message) {
-  if (const auto* const link = std::get_if<netlink::Link>(&message.content)) {
+void NextHops::take(const Message& message) {
+  if (const auto* const link = std::get_if<Link>(&message.content)) {
     take_link(*link);
-  } else if (const auto* const neighbour = std::get_if<netlink::Neighbour>(&message.content)) {
+  } else if (const auto* const neighbour = std::get_if<Neighbour>(&message.content)) {
     take_neighbour(*neighbour);
-  } else if (std::holds_alternative<netlink::Route>(message.content) ||
-             std::holds_alternative<netlink::RoutesChanged>(message.content)) {
+  } else if (std::holds_alternative<Route>(message.content) ||
+             std::holds_alternative<RoutesChanged>(message.content)) {
     routes_changed_ = true;
     refresh_soon();
   }
 }
 
-void NextHops::take_link(const netlink::Link& link) {
+void NextHops::take_link(const Link& link) {
   const auto before = links_.find(link.index);
   const bool worked = before != links_.end() && before->second.up && before->second.carrier;
   if (link.gone)
@@ -182,7 +182,7 @@ void NextHops::take_link(const netlink::Link& link) {
   refresh_soon();
 }
 
-void NextHops::take_neighbour(const netlink::Neighbour& neighbour) {
+void NextHops::take_neighbour(const Neighbour& neighbour) {
   const Key key{neighbour.interface_index, neighbour.address};
   if (neighbour.gone)
     neighbours_.erase(key);
@@ -231,22 +231,21 @@ void NextHops::ask_again() {
 void NextHops::resync() {
   ++counts_.resyncs;
   lost_ = false;
-  std::map<int, netlink::Link> links;
-  std::map<Key, netlink::Neighbour> neighbours;
-  const auto ask = [&](const netlink::Request& request) {
+  std::map<int, Link> links;
+  std::map<Key, Neighbour> neighbours;
+  const auto ask = [&](const Request& request) {
     bool whole = true;
-    const auto asked = questions_.ask(request, [&](const netlink::Message& message) {
+    const auto asked = questions_.ask(request, [&](const Message& message) {
       whole = whole && !message.interrupted;
-      if (const auto* const link = std::get_if<netlink::Link>(&message.content))
-        links[link->index] = *link;
-      if (const auto* const neighbour = std::get_if<netlink::Neighbour>(&message.content))
+      if (const auto* const link = std::get_if<Link>(&message.content)) links[link->index] = *link;
+      if (const auto* const neighbour = std::get_if<Neighbour>(&message.content))
         neighbours[{neighbour->interface_index, neighbour->address}] = *neighbour;
     });
     if (!asked) log("control")->warn("next_hops_resync_failed {}", asked.error().text());
     lost_ = lost_ || !asked || !whole;  // tried again at the next tick
   };
-  ask(netlink::Request::dump_links());
-  ask(netlink::Request::dump_neighbours());
+  ask(Request::dump_links());
+  ask(Request::dump_neighbours());
   std::erase_if(links_, [&](const auto& known) { return !links.contains(known.first); });
   for (const auto& [index, link] : links) take_link(link);
   neighbours_ = std::move(neighbours);
@@ -265,10 +264,9 @@ void NextHops::ask_route(const IpAddress& address, Wanted& wanted) {
   wanted.refusal = 0;
   wanted.failure.clear();
   const auto asked = questions_.ask(
-      netlink::Request::route_to(address),
-      [&](const netlink::Message& message) {
-        if (const auto* const route = std::get_if<netlink::Route>(&message.content))
-          wanted.route = *route;
+      Request::route_to(address),
+      [&](const Message& message) {
+        if (const auto* const route = std::get_if<Route>(&message.content)) wanted.route = *route;
       },
       &wanted.refusal);
   if (!asked) {
@@ -277,7 +275,7 @@ void NextHops::ask_route(const IpAddress& address, Wanted& wanted) {
   }
 }
 
-NextHops::Key NextHops::key_of(const IpAddress& address, const netlink::Route& route) {
+NextHops::Key NextHops::key_of(const IpAddress& address, const Route& route) {
   return {route.interface_index, route.gateway.value_or(address)};
 }
 
@@ -318,8 +316,7 @@ void NextHops::probe(const Key& key, Target& target) {
   ++counts_.probes;
   int refusal = 0;
   const auto asked = questions_.ask(
-      netlink::Request::use_neighbour(key.first, key.second), [](const netlink::Message&) {},
-      &refusal);
+      Request::use_neighbour(key.first, key.second), [](const Message&) {}, &refusal);
   target.no_room = asked && refusal == ENOBUFS;
 }
 
@@ -367,7 +364,7 @@ NextHop NextHops::evaluate(const IpAddress& address, const Wanted& wanted) const
   return reach_neighbour(std::move(hop), link->second);
 }
 
-NextHop NextHops::reach_neighbour(NextHop hop, const netlink::Link& link) const {
+NextHop NextHops::reach_neighbour(NextHop hop, const Link& link) const {
   const auto give_up = [&](HopState state, std::string why) {
     hop.state = state;
     hop.problem = std::move(why);
@@ -402,4 +399,4 @@ NextHop NextHops::reach_neighbour(NextHop hop, const netlink::Link& link) const 
                  fmt::format("{} is being resolved on {}", hop.gateway.text(), link.name));
 }
 
-}  // namespace sluice::control
+}  // namespace sluice::netlink

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/http_server.hpp"
+#include "http/server.hpp"
 
 #include "base/log.hpp"
-#include "control/listeners.hpp"
+#include "http/listeners.hpp"
 
 #include <microhttpd.h>
 #include <netdb.h>
@@ -18,7 +18,7 @@
 #include <exception>
 #include <unordered_set>
 
-namespace sluice::control {
+namespace sluice::http {
 namespace {
 
 using TimerId = EventLoop::TimerId;
@@ -103,7 +103,7 @@ MHD_Result send(MHD_Connection* connection, const Response& response) {
 
 }  // namespace
 
-class HttpServer::Engine {
+class Server::Engine {
  public:
   Engine(EventLoop& loop, const Limits& limits, Handler handler)
       : loop_(loop), limits_(limits), handler_(std::move(handler)) {}
@@ -164,7 +164,7 @@ class HttpServer::Engine {
   std::shared_ptr<Engine*> self_ = std::make_shared<Engine*>(this);
 };
 
-Result<void> HttpServer::Engine::listen(const Options& options) {
+Result<void> Server::Engine::listen(const Options& options) {
   auto local = UnixListener::open(options.socket);
   if (!local) return forward_error(local);
   unix_.emplace(std::move(*local));
@@ -181,8 +181,8 @@ Result<void> HttpServer::Engine::listen(const Options& options) {
   return {};
 }
 
-Result<void> HttpServer::Engine::start(Listener& listener, int fd, bool read_only,
-                                       const std::string& where) {
+Result<void> Server::Engine::start(Listener& listener, int fd, bool read_only,
+                                   const std::string& where) {
   listener.engine = this;
   listener.read_only = read_only;
   listener.daemon = MHD_start_daemon(
@@ -203,7 +203,7 @@ Result<void> HttpServer::Engine::start(Listener& listener, int fd, bool read_onl
   return loop_.add(listener.epoll, EPOLLIN, [this, &listener](std::uint32_t) { run(listener); });
 }
 
-HttpServer::Engine::~Engine() {
+Server::Engine::~Engine() {
   *self_ = nullptr;
   loop_.cancel(sweep_);
   for (auto& listener : listeners_) {
@@ -220,7 +220,7 @@ HttpServer::Engine::~Engine() {
   }
 }
 
-void HttpServer::Engine::run(Listener& listener) {
+void Server::Engine::run(Listener& listener) {
   // A connection that ends makes room for one that waits, which is seen only in a run of its own.
   do {
     listener.one_ended = false;
@@ -234,12 +234,12 @@ void HttpServer::Engine::run(Listener& listener) {
   listener.next = loop_.after(delay, [this, &listener] { run(listener); });
 }
 
-void HttpServer::Engine::run_all() {
+void Server::Engine::run_all() {
   for (auto& listener : listeners_)
     if (listener.daemon != nullptr) run(listener);
 }
 
-void HttpServer::Engine::wake_deferred() {
+void Server::Engine::wake_deferred() {
   if (wake_asked_ || waiting_.empty()) return;
   wake_asked_ = true;
   // Not now: the caller may be the handler, and libmicrohttpd must not be entered twice.
@@ -252,18 +252,18 @@ void HttpServer::Engine::wake_deferred() {
   });
 }
 
-void HttpServer::Engine::cut_slow_clients() {
+void Server::Engine::cut_slow_clients() {
   const auto oldest = loop_.now() - limits_.request;
   for (const Connection* const c : connections_)
     if (!c->waits && c->since < oldest) ::shutdown(c->fd, SHUT_RDWR);
 }
 
-Connection* HttpServer::Engine::connection_of(MHD_Connection* connection) const {
+Connection* Server::Engine::connection_of(MHD_Connection* connection) const {
   const auto* const about = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   return about == nullptr ? nullptr : static_cast<Connection*>(about->socket_context);
 }
 
-void HttpServer::Engine::resume(Exchange& exchange) {
+void Server::Engine::resume(Exchange& exchange) {
   exchange.suspended = false;
   if (Connection* const c = connection_of(exchange.connection); c != nullptr) {
     c->waits = false;
@@ -272,7 +272,7 @@ void HttpServer::Engine::resume(Exchange& exchange) {
   MHD_resume_connection(exchange.connection);
 }
 
-MHD_Result HttpServer::Engine::suspend(Exchange& exchange, std::chrono::milliseconds at_most) {
+MHD_Result Server::Engine::suspend(Exchange& exchange, std::chrono::milliseconds at_most) {
   if (exchange.request.expired)
     return send(exchange.connection,
                 refusal(503, "exhausted", exchange.request.path, "has nothing to answer yet"));
@@ -297,8 +297,8 @@ MHD_Result HttpServer::Engine::suspend(Exchange& exchange, std::chrono::millisec
   return MHD_YES;
 }
 
-MHD_Result HttpServer::Engine::begin(const Listener& listener, Exchange& exchange, const char* url,
-                                     const char* method) {
+MHD_Result Server::Engine::begin(const Listener& listener, Exchange& exchange, const char* url,
+                                 const char* method) {
   MHD_Connection* const connection = exchange.connection;
   Request& request = exchange.request;
   exchange.begun = true;
@@ -329,7 +329,7 @@ MHD_Result HttpServer::Engine::begin(const Listener& listener, Exchange& exchang
   return MHD_YES;
 }
 
-void HttpServer::Engine::take_body(Exchange& exchange, std::string_view bytes) {
+void Server::Engine::take_body(Exchange& exchange, std::string_view bytes) {
   if (exchange.too_large || exchange.no_room) return;  // read on and forget, up to the time limit
   exchange.too_large = exchange.request.body.size() + bytes.size() > limits_.body_bytes;
   exchange.no_room = body_bytes_ + bytes.size() > limits_.all_body_bytes;
@@ -343,7 +343,7 @@ void HttpServer::Engine::take_body(Exchange& exchange, std::string_view bytes) {
   exchange.request.body.append(bytes);
 }
 
-MHD_Result HttpServer::Engine::answer(Exchange& exchange) {
+MHD_Result Server::Engine::answer(Exchange& exchange) {
   const Request& request = exchange.request;
   MHD_Connection* const connection = exchange.connection;
   if (exchange.too_large)
@@ -365,8 +365,7 @@ MHD_Result HttpServer::Engine::answer(Exchange& exchange) {
   return send(connection, std::get<Response>(given));
 }
 
-void* HttpServer::Engine::on_target(void*, const char* target,
-                                    MHD_Connection* connection) noexcept {
+void* Server::Engine::on_target(void*, const char* target, MHD_Connection* connection) noexcept {
   auto* const exchange = new Exchange;
   const std::string_view text(target);
   exchange->connection = connection;
@@ -376,9 +375,9 @@ void* HttpServer::Engine::on_target(void*, const char* target,
   return exchange;
 }
 
-MHD_Result HttpServer::Engine::on_request(void* of, MHD_Connection*, const char* url,
-                                          const char* method, const char*, const char* body,
-                                          size_t* body_size, void** context) noexcept {
+MHD_Result Server::Engine::on_request(void* of, MHD_Connection*, const char* url,
+                                      const char* method, const char*, const char* body,
+                                      size_t* body_size, void** context) noexcept {
   const auto& listener = *static_cast<const Listener*>(of);
   auto& exchange = *static_cast<Exchange*>(*context);
   try {
@@ -395,8 +394,8 @@ MHD_Result HttpServer::Engine::on_request(void* of, MHD_Connection*, const char*
   }
 }
 
-void HttpServer::Engine::on_completed(void* of, MHD_Connection* connection, void** context,
-                                      MHD_RequestTerminationCode) noexcept {
+void Server::Engine::on_completed(void* of, MHD_Connection* connection, void** context,
+                                  MHD_RequestTerminationCode) noexcept {
   Engine& engine = *static_cast<const Listener*>(of)->engine;
   const std::unique_ptr<Exchange> exchange(static_cast<Exchange*>(*context));
   *context = nullptr;
@@ -410,8 +409,8 @@ void HttpServer::Engine::on_completed(void* of, MHD_Connection* connection, void
   }
 }
 
-void HttpServer::Engine::on_connection(void* of, MHD_Connection* connection, void** context,
-                                       MHD_ConnectionNotificationCode what) noexcept {
+void Server::Engine::on_connection(void* of, MHD_Connection* connection, void** context,
+                                   MHD_ConnectionNotificationCode what) noexcept {
   auto& listener = *static_cast<Listener*>(of);
   Engine& engine = *listener.engine;
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -429,18 +428,17 @@ void HttpServer::Engine::on_connection(void* of, MHD_Connection* connection, voi
   }
 }
 
-HttpServer::HttpServer(std::unique_ptr<Engine> engine) noexcept : engine_(std::move(engine)) {}
-HttpServer::~HttpServer() = default;
+Server::Server(std::unique_ptr<Engine> engine) noexcept : engine_(std::move(engine)) {}
+Server::~Server() = default;
 
-Result<std::unique_ptr<HttpServer>> HttpServer::open(EventLoop& loop, Options options,
-                                                     Handler handler) {
+Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, Options options, Handler handler) {
   auto engine = std::make_unique<Engine>(loop, options.limits, std::move(handler));
   if (auto ok = engine->listen(options); !ok) return forward_error(ok);
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(engine)));
+  return std::unique_ptr<Server>(new Server(std::move(engine)));
 }
 
-void HttpServer::wake_deferred() { engine_->wake_deferred(); }
-std::size_t HttpServer::deferred() const noexcept { return engine_->deferred(); }
-std::uint16_t HttpServer::tcp_port() const noexcept { return engine_->tcp_port(); }
+void Server::wake_deferred() { engine_->wake_deferred(); }
+std::size_t Server::deferred() const noexcept { return engine_->deferred(); }
+std::uint16_t Server::tcp_port() const noexcept { return engine_->tcp_port(); }
 
-}  // namespace sluice::control
+}  // namespace sluice::http

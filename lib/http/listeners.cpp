@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/listeners.hpp"
+#include "http/listeners.hpp"
 
 #include "base/address.hpp"
 
@@ -17,7 +17,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace sluice::control {
+namespace sluice::http {
 namespace {
 
 constexpr int kBacklog = 64;
@@ -152,4 +152,4 @@ Result<TcpListener> listen_tcp(std::string_view address_and_port) {
   return TcpListener{std::move(fd), ntohs(bound)};
 }
 
-}  // namespace sluice::control
+}  // namespace sluice::http

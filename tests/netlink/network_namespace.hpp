@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-namespace sluice::control {
+namespace sluice::netlink {
 
 /// The body's hands: commands and settings in either namespace. The body itself runs in "ours", on
 /// whose side the interface "near" (10.0.0.1/24,
@@ -31,4 +31,4 @@ class Lab {
 /// @return why it could not run (skip the test then), or nothing.
 [[nodiscard]] std::string in_namespaces(const std::function<void(const Lab&)>& body);
 
-}  // namespace sluice::control
+}  // namespace sluice::netlink

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/netlink.hpp"
+#include "netlink/socket.hpp"
 
 #include <libmnl/libmnl.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace sluice::control::netlink {
+namespace sluice::netlink {
 namespace {
 
 constexpr int kReceiveBuffer =
@@ -112,4 +112,4 @@ Socket::News Socket::hear(const Take& take) {
   return news;
 }
 
-}  // namespace sluice::control::netlink
+}  // namespace sluice::netlink

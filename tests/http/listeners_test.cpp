@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/listeners.hpp"
+#include "http/listeners.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sluice::control {
+namespace sluice::http {
 namespace {
 
 struct UnixListenerTest : testing::Test {
@@ -164,4 +164,4 @@ INSTANTIATE_TEST_SUITE_P(Texts, TcpListenerText,
                                          "[::1]", "[::1]80"));
 
 }  // namespace
-}  // namespace sluice::control
+}  // namespace sluice::http

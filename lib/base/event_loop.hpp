@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::control {
+namespace sluice {
 
 /// Level-triggered epoll with an ordered set of timers. A callback may add, change, remove or
 /// cancel anything, itself included: what is removed is not called again, not even in the same
@@ -107,4 +107,4 @@ class EventLoop {
   bool stopped_ = false;
 };
 
-}  // namespace sluice::control
+}  // namespace sluice

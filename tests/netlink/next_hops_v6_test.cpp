@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/next_hops.hpp"
+#include "netlink/next_hops.hpp"
 
 #include "next_hops_scene.hpp"
 
@@ -8,7 +8,7 @@
 
 #include <array>
 
-namespace sluice::control {
+namespace sluice::netlink {
 namespace {
 
 using namespace std::chrono_literals;
@@ -122,4 +122,4 @@ TEST(NextHops, MtuIsTheNarrowestOfInterfaceAndRoute) {
 }
 
 }  // namespace
-}  // namespace sluice::control
+}  // namespace sluice::netlink
