@@ -41,7 +41,9 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "`quic_lb[].rotation` is unique; `server_id_bytes` and `nonce_bytes` are at most 19 together.",
     "No backend has the address of a service; `backends[].class` is the name of one of the pool's "
     "classes; all pools together have at most 65535 backends.",
-    "`health.timeout_ms` is less than `health.interval_ms`; `autoscale.min` is not more than "
+    "`health.timeout_ms` is less than `health.interval_ms`, `fast_interval_ms` not more. Keys of "
+    "`health` are for the types that they name; `command` begins with an absolute path.",
+    "`outlier.max_ejection_s` is not less than `base_ejection_s`. `autoscale.min` is not more than "
     "`autoscale.max`.",
 });
 

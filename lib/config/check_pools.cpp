@@ -45,7 +45,7 @@ class PoolRules {
     policy();
     rules_.reader().at("classes", [&] { rules_.distinct_names(pool_.classes); });
     rules_.reader().at("backends", [&] { backends(); });
-    rules_.at("health", [&] { health(); });
+    check_health(rules_, pool_);
     rules_.at("autoscale", [&] { autoscale(); });
     if (!pool_.classes.empty())
       rules_.at("classes", [&] {
@@ -276,19 +276,6 @@ class PoolRules {
               "remove it, or let the pool forward by 'nat'");
         });
     });
-  }
-
-  void health() {
-    if (!pool_.health) return;
-    if (!rules_.damaged("interval_ms"))
-      rules_.at("timeout_ms", [&] {
-        if (pool_.health->timeout >= pool_.health->interval)
-          rules_.fault(fmt::format("{} ms is not shorter than the interval of {} ms",
-                                   pool_.health->timeout.count(), pool_.health->interval.count()),
-                       "give a shorter timeout or a longer interval");
-      });
-    rules_.warning("accepted, but this version does not act on it; backends count as up",
-                   "watch the backends by other means");
   }
 
   void autoscale() {

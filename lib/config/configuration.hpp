@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/address.hpp"
+#include "config/health.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -141,18 +142,6 @@ struct Backend {
   friend bool operator==(const Backend&, const Backend&) = default;
 };
 
-struct Health {
-  std::string type;        ///< "tcp", "http", "https", "grpc", "icmp", "udp" or "command"
-  std::uint16_t port = 0;  ///< 0: the service's.
-  std::string path = "/";
-  std::chrono::milliseconds interval{1000};
-  std::chrono::milliseconds timeout{500};
-  unsigned rise = 2;
-  unsigned fall = 3;
-
-  friend bool operator==(const Health&, const Health&) = default;
-};
-
 struct Autoscale {
   std::string policy;  ///< "threshold", "target", "predictive", "scheduled" or "cost_aware"
   unsigned min = 1;
@@ -198,7 +187,11 @@ struct Pool {
   std::optional<Nat> nat = {};                      ///< Required by nat.
   std::vector<BackendClass> classes;
   std::vector<Backend> backends;
-  std::optional<Health> health;  ///< Absent: backends count as up.
+  std::optional<Health> health;    ///< Absent: backends count as up.
+  std::optional<Outlier> outlier;  ///< Absent: traffic takes no backend out.
+  unsigned panic_threshold = 0;    ///< Percent of usable backends below which all are used.
+  unsigned min_healthy = 1;        ///< Passive checks leave at least so many backends.
+  NoBackend no_backend = NoBackend::kRefuse;
   std::optional<Autoscale> autoscale;
 
   friend bool operator==(const Pool&, const Pool&) = default;
@@ -225,6 +218,11 @@ struct QuicLb {
 struct Protection {
   bool bad_checksum = false;  ///< Whether packets for services are dropped for a wrong checksum.
   std::uint32_t icmp_answers_per_second = 100;  ///< To one source; 0: none at all.
+  std::vector<IpPrefix> deny = {};              ///< Sources that reach no service.
+  std::uint32_t syn_per_second = 0;  ///< Of one source prefix to all services; 0: any number.
+  std::uint32_t syn_burst = 0;       ///< That come at once; 0: a second's worth.
+  unsigned syn_prefix = 32;          ///< Bits of an IPv4 source that count as one.
+  unsigned syn_prefix6 = 64;         ///< Likewise of IPv6.
 
   friend bool operator==(const Protection&, const Protection&) = default;
 };
@@ -240,6 +238,8 @@ struct Configuration {
   std::vector<Pool> pools;
   std::vector<QuicLb> quic_lb;
   Protection protection;
+  std::optional<Answer> answer;      ///< Absent: Linux answers, or nobody.
+  std::optional<Announce> announce;  ///< Absent: nothing is announced.
   Admin admin;
   std::chrono::seconds drain_timeout{10};  ///< After SIGTERM, unless traffic ceases earlier.
   std::string state_dir = "/var/lib/sluice";

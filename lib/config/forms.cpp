@@ -44,6 +44,25 @@ bool is_lcore_list(std::string_view text) {
   return digits != 0;
 }
 
+bool is_host_character(char c) { return is_name_character(c) || c == ':' || c == '[' || c == ']'; }
+
+bool is_status_list(std::string_view text) {
+  bool range = false;
+  std::size_t digits = 0;
+  for (const char c : text) {
+    if (is_digit(c)) {
+      if (digits == 0 && (c < '1' || c > '5')) return false;
+      if (++digits > 3) return false;
+    } else if (digits != 3 || (c != ',' && (c != '-' || range))) {
+      return false;
+    } else {
+      range = c == '-';
+      digits = 0;
+    }
+  }
+  return digits == 3;
+}
+
 bool is_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return false;
@@ -116,6 +135,33 @@ Text device() {
 Text argument() {
   return {"an argument",    "1 to 512 printable ASCII characters", "^[ -~]+$", 1, 512,
           is_printable_text};
+}
+
+Text host_name() {
+  return {"a host name",
+          "1 to 255 of the characters A-Z a-z 0-9 _ . - : [ ]",
+          R"(^[A-Za-z0-9_.:\[\]-]{1,255}$)",
+          1,
+          255,
+          [](std::string_view text) { return std::ranges::all_of(text, is_host_character); }};
+}
+
+Text statuses() {
+  return {"a list of statuses",
+          "numbers from 100 to 599 and ranges with ',' between, as in 200-299,304",
+          "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
+          3,
+          256,
+          is_status_list};
+}
+
+Text interface() {
+  return {"an interface name",
+          "1 to 15 of the characters A-Z a-z 0-9 _ . -",
+          "^[A-Za-z0-9_.-]{1,15}$",
+          1,
+          15,
+          [](std::string_view text) { return std::ranges::all_of(text, is_name_character); }};
 }
 
 Text lcores() {

@@ -110,6 +110,8 @@ class Rules {
 void check_node(Rules& rules);
 /// Services, their shards, and whether their pools can serve them.
 void check_services(Rules& rules);
+/// Active and passive checks of one pool, at its place.
+void check_health(Rules& rules, const Pool& pool);
 /// Each pool by itself, overflow among pools, and QUIC's connection ids.
 void check_pools(Rules& rules);
 

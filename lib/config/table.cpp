@@ -116,7 +116,20 @@ auto protection() {
            "Whether packets for services whose checksum is wrong are dropped here. `false` leaves "
            "that to the backends and saves reading the whole packet."),
        field("icmp_answers_per_second", kOptional, kReload, &Protection::icmp_answers_per_second,
-             Whole{0, 1'000'000}, "ICMP answers that one source gets in a second; 0: none.")});
+             Whole{0, 1'000'000}, "ICMP answers that one source gets in a second; 0: none."),
+       field("deny", kOptional, kReload, &Protection::deny, ListOf<Prefix>{{}, 0, kMostDenied},
+             "Source prefixes that reach no service; dropped by the XDP filter where there is "
+             "one."),
+       field("syn_per_second", kOptional, kReload, &Protection::syn_per_second,
+             Whole{0, 1'000'000'000, "1/s"},
+             "TCP SYNs that one source prefix may send to services, by XDP filter; 0: any "
+             "number."),
+       field("syn_burst", kOptional, kReload, &Protection::syn_burst, Whole{0, 1'000'000'000},
+             "Likewise at once; 0: as many as in a second."),
+       field("syn_prefix", kOptional, kReload, &Protection::syn_prefix, Whole{8, 32, "bits"},
+             "Bits of an IPv4 source that count as one source."),
+       field("syn_prefix6", kOptional, kReload, &Protection::syn_prefix6, Whole{16, 128, "bits"},
+             "Likewise of an IPv6 source.")});
 }
 
 std::shared_ptr<const Object> configuration() {
@@ -149,6 +162,10 @@ std::shared_ptr<const Object> configuration() {
              "one entry for each configuration rotation in use."),
        field("protection", kOptional, kReload, &Configuration::protection, Nested{protection()},
              "What the node does for its own protection."),
+       field("answer", kOptional, kReload, &Configuration::answer, Nested{answer_object()},
+             "Probes of upstream routers that the XDP filter answers while every worker runs."),
+       field("announce", kOptional, kRestart, &Configuration::announce, Nested{announce_object()},
+             "Where the services' addresses are while the node is ready."),
        field("admin", kOptional, kRestart, &Configuration::admin, Nested{admin()},
              "Where the daemon can be watched and changed."),
        field(

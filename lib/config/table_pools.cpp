@@ -52,32 +52,6 @@ auto backend() {
              "`quic_cid`.")});
 }
 
-auto health() {
-  return object<Health>(
-      "health", "",
-      {field("type", kRequired, kReload, &Health::type,
-             Choice<std::string>{{{"tcp", "tcp"},
-                                  {"http", "http"},
-                                  {"https", "https"},
-                                  {"grpc", "grpc"},
-                                  {"icmp", "icmp"},
-                                  {"udp", "udp"},
-                                  {"command", "command"}}},
-             "How a backend is probed."),
-       field("port", kOptional, kReload, &Health::port, Whole{0, 65535},
-             "Port of the probe; 0 is the service's."),
-       field("path", kOptional, kReload, &Health::path, form::url_path(),
-             "Path that an HTTP probe asks for."),
-       field("interval_ms", kOptional, kReload, &Health::interval, Whole{10, 3'600'000, "ms"},
-             "Time between two probes of a backend."),
-       field("timeout_ms", kOptional, kReload, &Health::timeout, Whole{1, 600'000, "ms"},
-             "Time after which a probe without an answer has failed; shorter than the interval."),
-       field("rise", kOptional, kReload, &Health::rise, Whole{1, 1000},
-             "Good answers in a row that bring a backend up."),
-       field("fall", kOptional, kReload, &Health::fall, Whole{1, 1000},
-             "Failures in a row that take a backend down.")});
-}
-
 auto autoscale() {
   return object<Autoscale>(
       "autoscale", "",
@@ -184,9 +158,19 @@ std::shared_ptr<const Object> pool_object() {
              "Kinds of backends, for capacity and cost. Accepted; nothing acts on it yet."),
        field("backends", kOptional, kReload, &Pool::backends,
              ListOf<Nested>{{backend()}, 0, kMostBackends}, "The servers. Order does not matter."),
-       field(
-           "health", kOptional, kReload, &Pool::health, Nested{health()},
-           "Active health checks; absent: backends count as up. Accepted; nothing acts on it yet."),
+       field("health", kOptional, kReload, &Pool::health, Nested{health_object()},
+             "Active health checks; absent: backends count as up."),
+       field("outlier", kOptional, kReload, &Pool::outlier, Nested{outlier_object()},
+             "Passive health checks; absent: traffic takes no backend out."),
+       field("panic_threshold", kOptional, kReload, &Pool::panic_threshold, Whole{0, 100, "%"},
+             "Share of usable backends below which new flows go to all backends that are not "
+             "drained, as if all were up; 0: never."),
+       field("min_healthy", kOptional, kReload, &Pool::min_healthy, Whole{0, kMostBackends},
+             "Backends that passive checks leave in the pool at least."),
+       field("no_backend", kOptional, kReload, &Pool::no_backend,
+             Choice<NoBackend>{{{"refuse", NoBackend::kRefuse}, {"drop", NoBackend::kDrop}}},
+             "What clients get while no backend takes new flows: a TCP reset or an ICMP error at "
+             "once, or silence."),
        field("autoscale", kOptional, kReload, &Pool::autoscale, Nested{autoscale()},
              "The autoscaling controller. Accepted; nothing acts on it yet.")});
 }

@@ -13,9 +13,14 @@ namespace sluice::config {
 
 inline constexpr std::int64_t kMostBackends = 65535;   ///< Backend numbers have 16 bits.
 inline constexpr std::size_t kMostPrefixes = 200'000;  ///< Of one service's shards or deny list.
+inline constexpr std::size_t kMostDenied = 100'000;    ///< Of the node's own deny list.
 
 [[nodiscard]] std::shared_ptr<const Object> service_object();
 [[nodiscard]] std::shared_ptr<const Object> pool_object();
 [[nodiscard]] std::shared_ptr<const Object> quic_lb_object();
+[[nodiscard]] std::shared_ptr<const Object> health_object();
+[[nodiscard]] std::shared_ptr<const Object> outlier_object();
+[[nodiscard]] std::shared_ptr<const Object> answer_object();
+[[nodiscard]] std::shared_ptr<const Object> announce_object();
 
 }  // namespace sluice::config

@@ -87,20 +87,22 @@ TEST(Difference, WhatNeedsARestartSaysSo) {
 }
 
 TEST(Difference, OptionalObjectsComeAndGoWhole) {
-  EXPECT_EQ(after([](auto& c) {
-              c.pools[0].health.reset();
-              c.pools[0].autoscale->max = 17;
-              c.pools[0].forwarding = Forwarding::kL2dsr;
-              c.pools[0].encapsulation.reset();
-            }),
-            (Changes{{"pools/llama/forwarding", R"("ipip")", R"("l2dsr")", true},
-                     {"pools/llama/encapsulation",
-                      R"({"source":"10.0.0.1","variant":1,"port":6080})", "", true},
-                     {"pools/llama/health",
-                      R"({"type":"http","port":8000,"path":"/health","interval_ms":1000,)"
-                      R"("timeout_ms":500,"rise":2,"fall":3})",
-                      "", true},
-                     {"pools/llama/autoscale/max", "16", "17", true}}));
+  EXPECT_EQ(
+      after([](auto& c) {
+        c.pools[0].health.reset();
+        c.pools[0].autoscale->max = 17;
+        c.pools[0].forwarding = Forwarding::kL2dsr;
+        c.pools[0].encapsulation.reset();
+      }),
+      (Changes{{"pools/llama/forwarding", R"("ipip")", R"("l2dsr")", true},
+               {"pools/llama/encapsulation", R"({"source":"10.0.0.1","variant":1,"port":6080})", "",
+                true},
+               {"pools/llama/health",
+                R"({"type":"http","via":"backend","port":8000,"path":"/health","tls_verify":true,)"
+                R"("command":[],"interval_ms":1000,"fast_interval_ms":0,"jitter":0.1,)"
+                R"("timeout_ms":500,"rise":2,"fall":3})",
+                "", true},
+               {"pools/llama/autoscale/max", "16", "17", true}}));
 }
 
 TEST(Difference, NeighboursGoByAddress) {

@@ -53,7 +53,20 @@ class Generator {
            .server_id_bytes = 8,
            .nonce_bytes = number(4, 11),
            .key = coin() ? fmt::format("{:016x}{:016X}", random_(), random_()) : ""});
-    c.protection = {.bad_checksum = coin(), .icmp_answers_per_second = number(0, 1'000'000)};
+    c.protection = {.bad_checksum = coin(),
+                    .icmp_answers_per_second = number(0, 1'000'000),
+                    .deny = {IpPrefix::parse("192.0.2.0/24").value()},
+                    .syn_per_second = number(0, 1'000'000),
+                    .syn_burst = number(0, 1'000'000),
+                    .syn_prefix = number(8, 32),
+                    .syn_prefix6 = number(16, 128)};
+    if (coin())
+      c.answer = Answer{.addresses = {address(10, 9)},
+                        .icmp_echo = coin(),
+                        .udp_port = static_cast<std::uint16_t>(number(0, 65535)),
+                        .tcp_port = static_cast<std::uint16_t>(number(0, 65535)),
+                        .max_age = std::chrono::milliseconds(number(5, 60'000))};
+    if (coin()) c.announce = Announce{.link = "sluice0", .create = coin()};
     c.admin.socket = "/" + name();
     if (coin()) c.admin.http = fmt::format("0.0.0.0:{}", number(1, 65535));
     c.drain_timeout = std::chrono::seconds(number(0, 3600));
@@ -125,14 +138,21 @@ class Generator {
                static_cast<std::uint16_t>(p.forwarding == Forwarding::kNat ? number(0, 65535) : 0),
            .max_connections = number(0, 1'000'000'000),
            .server_id = coin() ? fmt::format("{:016x}", random_()) : ""});
+    if (coin()) p.health = health();
     if (coin())
-      p.health = Health{.type = "grpc",
-                        .port = static_cast<std::uint16_t>(number(0, 65535)),
-                        .path = "/a?b=\"c\\d\"",
-                        .interval = std::chrono::milliseconds(number(501, 3'600'000)),
-                        .timeout = std::chrono::milliseconds(number(1, 500)),
-                        .rise = number(1, 1000),
-                        .fall = number(1, 1000)};
+      p.outlier = Outlier{.consecutive_failures = number(0, 1000),
+                          .silent_flows = number(0, 1000),
+                          .window = std::chrono::milliseconds(number(100, 60'000)),
+                          .success_rate_factor = real(0, 10),
+                          .min_backends = number(1, 65535),
+                          .min_flows = number(1, 1'000'000),
+                          .interval = std::chrono::seconds(number(1, 3600)),
+                          .base_ejection = std::chrono::seconds(number(1, 3600)),
+                          .max_ejection = std::chrono::seconds(number(3600, 86400)),
+                          .max_ejection_percent = number(0, 100)};
+    p.panic_threshold = number(0, 100);
+    p.min_healthy = number(0, 65535);
+    p.no_backend = coin() ? NoBackend::kRefuse : NoBackend::kDrop;
     if (coin())
       p.autoscale = Autoscale{.policy = "cost_aware",
                               .min = number(0, 100),
@@ -140,6 +160,32 @@ class Generator {
                               .target_utilisation = real(0.01, 1),
                               .tick_s = real(0.1, 3600)};
     return p;
+  }
+
+  Health health() {
+    Health h{.port = static_cast<std::uint16_t>(number(0, 65535)),
+             .interval = std::chrono::milliseconds(number(501, 3'600'000)),
+             .fast_interval = std::chrono::milliseconds(number(0, 501)),
+             .jitter = real(0, 0.5),
+             .timeout = std::chrono::milliseconds(number(1, 500)),
+             .rise = number(1, 1000),
+             .fall = number(1, 1000)};
+    h.type = static_cast<CheckType>(number(0, static_cast<unsigned>(CheckType::kLlamaCpp)));
+    if (h.is_http()) {
+      h.path = "/a?b=\"c\\d\"";
+      h.host = "a.example:80";
+      h.expect_status = "200-299,304";
+      h.expect_body = "\"ok\"";
+    }
+    if (h.type == CheckType::kTcp && coin()) h.via = Via::kService;
+    if (h.type == CheckType::kGrpc) h.grpc_service = "a.B";
+    if (h.type == CheckType::kCommand) h.command = {"/bin/true", "a b"};
+    if (h.type == CheckType::kHttps) {
+      h.tls_name = "a.example";
+      h.tls_ca = "/etc/ca.pem";
+      h.tls_verify = coin();
+    }
+    return h;
   }
 
   bool coin() { return number(0, 1) == 1; }
