@@ -13,6 +13,9 @@
 namespace sluice::netlink {
 namespace {
 
+// IFA_PROTO of Linux 5.18, which the headers of Debian 12 may lack. Older kernels pass it by.
+constexpr std::uint16_t kAddressProtocol = 11;
+
 std::optional<IpAddress> address_from(int family, const void* bytes, std::size_t size) {
   if (family == AF_INET && size == 4) {
     std::array<std::uint8_t, 4> v4{};
@@ -172,6 +175,32 @@ Content decode_route(const nlmsghdr* message) {
   return route;
 }
 
+Content decode_assigned(const nlmsghdr* message) {
+  const auto* const about = fixed_part<ifaddrmsg>(message);
+  if (about == nullptr) return Broken{};
+  if (about->ifa_family != AF_INET && about->ifa_family != AF_INET6) return Ignored{};
+  Assigned assigned;
+  assigned.interface_index = static_cast<int>(about->ifa_index);
+  assigned.prefix_length = about->ifa_prefixlen;
+  assigned.gone = message->nlmsg_type == RTM_DELADDR;
+  std::optional<IpAddress> local;
+  std::optional<IpAddress> address;  // of a point-to-point link that of the other end
+  const bool whole = each_attribute<ifaddrmsg>(message, [&](int type, const nlattr* attribute) {
+    if (type == IFA_LOCAL || type == IFA_ADDRESS) {
+      auto& to = type == IFA_LOCAL ? local : address;
+      to = address_from(about->ifa_family, mnl_attr_get_payload(attribute),
+                        mnl_attr_get_payload_len(attribute));
+      return to.has_value();
+    }
+    if (type == kAddressProtocol && mnl_attr_get_payload_len(attribute) == 1)
+      assigned.protocol = mnl_attr_get_u8(attribute);
+    return true;
+  });
+  if (!whole || (!local && !address)) return Broken{};
+  assigned.address = local ? *local : *address;
+  return assigned;
+}
+
 Content decode_content(const nlmsghdr* message) {
   switch (message->nlmsg_type) {
     case NLMSG_DONE: {
@@ -194,9 +223,10 @@ Content decode_content(const nlmsghdr* message) {
       return decode_neighbour(message);
     case RTM_NEWROUTE:
       return decode_route(message);
-    case RTM_DELROUTE:
     case RTM_NEWADDR:
     case RTM_DELADDR:
+      return decode_assigned(message);
+    case RTM_DELROUTE:
     case RTM_NEWRULE:
     case RTM_DELRULE:
     case RTM_NEWNEXTHOP:
@@ -268,6 +298,45 @@ Request Request::use_neighbour(int interface_index, const IpAddress& address) no
   about->ndm_ifindex = interface_index;
   about->ndm_flags = NTF_USE;
   mnl_attr_put(made.header(), NDA_DST, address.bits() / 8, address.bytes().data());
+  return made;
+}
+
+Request Request::dump_addresses() noexcept {
+  Request made;
+  start<ifaddrmsg>(made.header(), RTM_GETADDR, NLM_F_DUMP);
+  return made;
+}
+
+Request Request::add_address(int interface_index, const IpAddress& address,
+                             std::uint8_t protocol) noexcept {
+  Request made;
+  auto* const about =
+      start<ifaddrmsg>(made.header(), RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+  about->ifa_family = family_of(address);
+  about->ifa_index = static_cast<unsigned>(interface_index);
+  about->ifa_prefixlen = static_cast<std::uint8_t>(address.bits());
+  if (!address.is_v4()) about->ifa_flags = IFA_F_NODAD;
+  mnl_attr_put(made.header(), IFA_LOCAL, address.bits() / 8, address.bytes().data());
+  mnl_attr_put(made.header(), IFA_ADDRESS, address.bits() / 8, address.bytes().data());
+  mnl_attr_put_u8(made.header(), kAddressProtocol, protocol);
+  return made;
+}
+
+Request Request::remove_address(int interface_index, const IpAddress& address) noexcept {
+  Request made;
+  auto* const about = start<ifaddrmsg>(made.header(), RTM_DELADDR, NLM_F_ACK);
+  about->ifa_family = family_of(address);
+  about->ifa_index = static_cast<unsigned>(interface_index);
+  about->ifa_prefixlen = static_cast<std::uint8_t>(address.bits());
+  mnl_attr_put(made.header(), IFA_LOCAL, address.bits() / 8, address.bytes().data());
+  return made;
+}
+
+Request Request::set_up(int interface_index) noexcept {
+  Request made;
+  auto* const about = start<ifinfomsg>(made.header(), RTM_NEWLINK, NLM_F_ACK);
+  about->ifi_index = interface_index;
+  about->ifi_flags = about->ifi_change = IFF_UP;
   return made;
 }
 

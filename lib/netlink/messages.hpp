@@ -49,7 +49,16 @@ struct Route {
   std::uint32_t mtu = 0;             ///< Of the route or of the path behind it; 0: the interface's.
 };
 
-struct RoutesChanged {};  ///< A route, an address, a rule or a next-hop object: ask again.
+/// An address of an interface. That it comes or goes changes routes as well.
+struct Assigned {
+  int interface_index = 0;
+  IpAddress address;
+  unsigned prefix_length = 0;
+  std::uint8_t protocol = 0;  ///< Who put it there (IFA_PROTO); 0: not said.
+  bool gone = false;
+};
+
+struct RoutesChanged {};  ///< A route, a rule or a next-hop object: ask again.
 struct Done {};           ///< End of a dump that went well.
 struct Outcome {
   int error;  ///< A positive errno, 0 for an acknowledgement.
@@ -61,7 +70,9 @@ struct Broken {};   ///< Not well-formed.
 struct Message {
   std::uint32_t sequence = 0;
   bool interrupted = false;  ///< The table changed under a dump, which is to be asked for again.
-  std::variant<Ignored, Broken, Link, Neighbour, Route, RoutesChanged, Done, Outcome, Lost> content;
+  std::variant<Ignored, Broken, Link, Neighbour, Route, Assigned, RoutesChanged, Done, Outcome,
+               Lost>
+      content;
 };
 
 /// Calls `take` for each message of a datagram, in order; `datagram` starts at a multiple of four.
@@ -78,6 +89,16 @@ class Request {
   /// also ends an entry's being permanent or managed: not for such.
   [[nodiscard]] static Request use_neighbour(int interface_index,
                                              const IpAddress& address) noexcept;
+
+  [[nodiscard]] static Request dump_addresses() noexcept;  ///< Of all interfaces and families.
+  /// Gives an interface the address alone (/32, /128), usable at once, marked with `protocol`.
+  /// Refused with EEXIST when it has it.
+  [[nodiscard]] static Request add_address(int interface_index, const IpAddress& address,
+                                           std::uint8_t protocol) noexcept;
+  /// Refused with EADDRNOTAVAIL when the interface does not have it.
+  [[nodiscard]] static Request remove_address(int interface_index,
+                                              const IpAddress& address) noexcept;
+  [[nodiscard]] static Request set_up(int interface_index) noexcept;
 
   void set_sequence(std::uint32_t sequence) noexcept { header()->nlmsg_seq = sequence; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept;

@@ -161,6 +161,7 @@ void NextHops::take(const Message& message) {
   } else if (const auto* const neighbour = std::get_if<Neighbour>(&message.content)) {
     take_neighbour(*neighbour);
   } else if (std::holds_alternative<Route>(message.content) ||
+             std::holds_alternative<Assigned>(message.content) ||
              std::holds_alternative<RoutesChanged>(message.content)) {
     routes_changed_ = true;
     refresh_soon();

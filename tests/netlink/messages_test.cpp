@@ -182,6 +182,21 @@ TEST(NetlinkMessages, RouteIsRead) {
   EXPECT_EQ(via.gateway, IpAddress::parse("fe80::2"));
 }
 
+TEST(NetlinkMessages, AddressOfAPointToPointLinkIsTheNearEnds) {
+  ifaddrmsg about{};
+  about.ifa_family = AF_INET;
+  about.ifa_index = 3;
+  about.ifa_prefixlen = 32;
+  const auto at = only<Assigned>(Built(RTM_NEWADDR, about)
+                                     .put(IFA_ADDRESS, {10, 0, 0, 2})
+                                     .put(IFA_LOCAL, {10, 0, 0, 1})
+                                     .bytes());
+  EXPECT_EQ(at.address, IpAddress::parse("10.0.0.1"));
+  EXPECT_EQ(at.protocol, 0);
+  only<Broken>(Built(RTM_NEWADDR, about).bytes());  // without an address
+  only<Broken>(Built(RTM_NEWADDR, about).put(IFA_LOCAL, {10, 0, 0}).bytes());
+}
+
 TEST(NetlinkMessages, AttributesOfTheWrongSizeAreBroken) {
   ifinfomsg link{};
   link.ifi_index = 3;
@@ -297,7 +312,9 @@ TEST(NetlinkMessages, RandomDamageIsSurvivedAndNothingIsInvented) {
 TEST(NetlinkMessages, RequestsAreWellFormed) {
   const auto address = IpAddress::parse("10.0.0.2").value();
   for (Request request : {Request::dump_links(), Request::dump_neighbours(),
-                          Request::route_to(address), Request::use_neighbour(3, address)}) {
+                          Request::dump_addresses(), Request::route_to(address),
+                          Request::use_neighbour(3, address), Request::add_address(3, address, 83),
+                          Request::remove_address(3, address), Request::set_up(3)}) {
     request.set_sequence(9);
     const auto bytes = request.bytes();
     const auto* const header = reinterpret_cast<const nlmsghdr*>(bytes.data());
@@ -311,6 +328,15 @@ TEST(NetlinkMessages, RequestsAreWellFormed) {
   const auto read = only<Neighbour>({request.bytes().begin(), request.bytes().end()});
   EXPECT_EQ(read.interface_index, 3);
   EXPECT_EQ(read.address, address);
+  const auto put = Request::add_address(3, IpAddress::parse("2001:db8::1").value(), 83);
+  const auto assigned = only<Assigned>({put.bytes().begin(), put.bytes().end()});
+  EXPECT_EQ(assigned.interface_index, 3);
+  EXPECT_EQ(assigned.address, IpAddress::parse("2001:db8::1"));
+  EXPECT_EQ(assigned.prefix_length, 128U);
+  EXPECT_EQ(assigned.protocol, 83);
+  EXPECT_FALSE(assigned.gone);
+  const auto away = Request::remove_address(3, address);
+  EXPECT_TRUE(only<Assigned>({away.bytes().begin(), away.bytes().end()}).gone);
 }
 
 }  // namespace
