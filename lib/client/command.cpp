@@ -153,6 +153,9 @@ class Session {
     json body{{"name", line_.name}, {"address", line_.address}};
     if (line_.weight) body["weight"] = *line_.weight;
     if (!line_.backend_class.empty()) body["class"] = line_.backend_class;
+    if (line_.port) body["port"] = *line_.port;
+    if (line_.max_connections) body["max_connections"] = *line_.max_connections;
+    if (!line_.server_id.empty()) body["server_id"] = line_.server_id;
     // Words of a command line need not be UTF-8; JSON must.
     return post("/backends/" + escaped(line_.pool),
                 body.dump(-1, ' ', false, json::error_handler_t::replace), show_outcome);

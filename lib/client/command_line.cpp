@@ -24,6 +24,8 @@ constexpr int kUsage = 2;
 struct Typed {
   CommandLine line;
   std::string weight;
+  std::string port;
+  std::string max_connections;
   std::string since;
   std::string limit;
   std::string sample;
@@ -125,6 +127,12 @@ void add_changing(CLI::App& app, Typed& typed) {
   add->add_option("ADDRESS", typed.line.address, "its IP address")->required();
   add->add_option("--weight", typed.weight, "its relative share, 100 when not given");
   add->add_option("--class", typed.line.backend_class, "its class, one of the pool's");
+  add->add_option("--port", typed.port,
+                  "where its server listens, the service's port when not given; of pools with nat");
+  add->add_option("--max-connections", typed.max_connections,
+                  "flows beyond which it gets no new ones, any number when not given");
+  add->add_option("--server-id", typed.line.server_id,
+                  "its id in QUIC connection ids, hexadecimal; of pools with affinity quic_cid");
   backend_command(*backend, typed, Command::kBackendRemove, "remove",
                   "remove a backend; its flows move");
   backend_command(*backend, typed, Command::kBackendDrain, "drain",
@@ -213,6 +221,9 @@ Result<void> read_number(const std::string& text, std::string where, std::option
 Result<void> finish(Typed& typed) {
   auto& line = typed.line;
   if (auto r = read_number(typed.weight, "weight", line.weight); !r) return r;
+  if (auto r = read_number(typed.port, "--port", line.port); !r) return r;
+  if (auto r = read_number(typed.max_connections, "--max-connections", line.max_connections); !r)
+    return r;
   if (auto r = read_number(typed.since, "--since", line.since); !r) return r;
   if (auto r = read_number(typed.limit, "--limit", line.limit); !r) return r;
   if (auto r = read_number(typed.sample, "--sample", line.sample); !r) return r;

@@ -46,6 +46,9 @@ struct CommandLine {
   std::string name;     ///< backend ...
   std::string address;  ///< backend add
   std::string backend_class;
+  std::string server_id;
+  std::optional<std::uint16_t> port;
+  std::optional<std::uint32_t> max_connections;
   std::string of_backend;  ///< flows, capture (POOL/NAME); empty: all.
   std::optional<std::uint32_t> weight;
   std::optional<std::uint32_t> limit;  ///< flows

@@ -47,11 +47,24 @@ Result<std::string> text_of(const Plain& object, const char* key, bool required)
   return found->get<std::string>();
 }
 
-Result<std::uint32_t> weight_of(const Plain& value) {
-  if (!value.is_number_unsigned() ||
-      value.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
-    return fail(Errc::kInvalid, "/weight", "is not a whole number from 0 on that fits 32 bits");
-  return value.get<std::uint32_t>();
+template <class T>
+Result<T> whole_of(const Plain& value, std::string where) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<T>::max())
+    return fail(Errc::kInvalid, std::move(where),
+                "is not a whole number from 0 on that fits {} bits",
+                std::numeric_limits<T>::digits);
+  return value.get<T>();
+}
+
+// Leaves `into` as it is where there is no such key.
+template <class T>
+Result<void> read_whole(const Plain& object, const char* key, T& into) {
+  const auto found = object.find(key);
+  if (found == object.end()) return {};
+  const auto value = whole_of<T>(*found, std::string("/") + key);
+  if (!value) return forward_error(value);
+  into = *value;
+  return {};
 }
 
 Result<IpAddress> parse_address(const http::Request& request, std::string_view key) {
@@ -72,7 +85,8 @@ Result<std::uint16_t> parse_port(const http::Request& request, std::string_view 
 }  // namespace
 
 Result<config::Backend> parse_backend(std::string_view body) {
-  static constexpr std::string_view kKeys[] = {"name", "address", "weight", "class"};
+  static constexpr std::string_view kKeys[] = {"name", "address",         "weight",   "class",
+                                               "port", "max_connections", "server_id"};
   auto object = parse_object(body, kKeys);
   if (!object) return forward_error(object);
   config::Backend backend;
@@ -87,11 +101,13 @@ Result<config::Backend> parse_backend(std::string_view body) {
   auto of_class = text_of(*object, "class", false);
   if (!of_class) return forward_error(of_class);
   backend.backend_class = std::move(*of_class);
-  if (object->contains("weight")) {
-    auto weight = weight_of((*object)["weight"]);
-    if (!weight) return forward_error(weight);
-    backend.weight = *weight;
-  }
+  auto server_id = text_of(*object, "server_id", false);
+  if (!server_id) return forward_error(server_id);
+  backend.server_id = std::move(*server_id);
+  if (auto r = read_whole(*object, "weight", backend.weight); !r) return forward_error(r);
+  if (auto r = read_whole(*object, "port", backend.port); !r) return forward_error(r);
+  if (auto r = read_whole(*object, "max_connections", backend.max_connections); !r)
+    return forward_error(r);
   return backend;
 }
 
@@ -100,7 +116,7 @@ Result<std::uint32_t> parse_weight(std::string_view body) {
   const auto object = parse_object(body, kKeys);
   if (!object) return forward_error(object);
   if (!object->contains("weight")) return fail(Errc::kInvalid, "/weight", "is missing");
-  return weight_of((*object)["weight"]);
+  return whole_of<std::uint32_t>((*object)["weight"], "/weight");
 }
 
 Result<std::uint64_t> parse_number(const http::Request& request, std::string_view key,

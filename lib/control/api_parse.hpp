@@ -21,7 +21,9 @@
 
 namespace sluice::control {
 
-/// {"name", "address", "weight", "class"}; weight defaults to 100. @return kInvalid.
+/// {"name", "address", "weight", "class", "port", "max_connections", "server_id"}; all but the
+/// first two have the configuration's defaults. Whether the pool can have it, Model says. @return
+/// kInvalid.
 [[nodiscard]] Result<config::Backend> parse_backend(std::string_view body);
 /// {"weight": N}. @return kInvalid.
 [[nodiscard]] Result<std::uint32_t> parse_weight(std::string_view body);

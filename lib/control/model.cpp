@@ -187,8 +187,11 @@ Result<Published> Model::change_pool(
 
 Result<Published> Model::add_backend(const std::string& pool, config::Backend backend) {
   return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
+    // Servers of one address are two backends where each has a port of its own; whether they may
+    // have, the rules say.
     for (const auto& other : running.backends)
-      if (other.name == backend.name || other.address == backend.address)
+      if (other.name == backend.name ||
+          (other.address == backend.address && other.port == backend.port))
         return fail(Errc::kConflict, "pool " + pool, "has backend '{}' at {} already", other.name,
                     other.address.text());
     changes.added.push_back(std::move(backend));

@@ -2,6 +2,7 @@
 #include "control/operator_state.hpp"
 
 #include "base/file.hpp"
+#include "packet/quic_lb.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,9 @@ constexpr unsigned kVersion = 1;
 constexpr std::size_t kLongestFile = std::size_t{16} << 20U;
 constexpr int kDeepest = 8;
 constexpr std::size_t kLongestName = 64;
-constexpr std::uint64_t kMostWeight = 65535;                        // as in the configuration
+constexpr std::uint64_t kMostWeight = 65535;  // as in the configuration, like the two below
+constexpr std::uint64_t kMostPort = 65535;
+constexpr std::uint64_t kMostConnections = 1'000'000'000;
 constexpr std::uint64_t kMostGeneration = std::uint64_t{1} << 62U;  // it goes on being counted up
 
 std::filesystem::path path_in(const std::string& directory) {
@@ -48,7 +51,10 @@ Json encode(const OperatorState& state) {
       added.push_back({{"name", b.name},
                        {"address", b.address.text()},
                        {"weight", b.weight},
-                       {"class", b.backend_class}});
+                       {"class", b.backend_class},
+                       {"port", b.port},
+                       {"max_connections", b.max_connections},
+                       {"server_id", b.server_id}});
     pools[name] = {{"added", std::move(added)},
                    {"removed", changes.removed},
                    {"weights", changes.weights},
@@ -89,6 +95,11 @@ std::set<std::string> names_in(const Json& array) {
   return names;
 }
 
+std::string server_id_in(std::string id) {
+  if (!id.empty() && !ServerId::parse(id)) throw std::invalid_argument("a server id was expected");
+  return id;
+}
+
 config::Backend decode_backend(const Json& object) {
   const auto address = IpAddress::parse(object.at("address").get<std::string>());
   if (!address) throw std::invalid_argument("an address was expected");
@@ -98,6 +109,13 @@ config::Backend decode_backend(const Json& object) {
   backend.weight = weight_in(object.at("weight"));
   if (const auto name = object.at("class").get<std::string>(); !name.empty())
     backend.backend_class = name_in(name);
+  // Files of before these were kept do not have them.
+  if (const auto port = object.find("port"); port != object.end())
+    backend.port = static_cast<std::uint16_t>(whole_in(*port, kMostPort));
+  if (const auto most = object.find("max_connections"); most != object.end())
+    backend.max_connections = static_cast<std::uint32_t>(whole_in(*most, kMostConnections));
+  if (const auto id = object.find("server_id"); id != object.end())
+    backend.server_id = server_id_in(id->get<std::string>());
   return backend;
 }
 

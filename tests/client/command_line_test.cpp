@@ -65,6 +65,11 @@ TEST(CommandLineOf, ArgumentsReachTheirPlace) {
   EXPECT_EQ(add.weight, 50U);
   EXPECT_EQ(add.backend_class, "h100");
   EXPECT_EQ(parsed("backend add llama gpu-1 10.0.1.11").weight, std::nullopt);
+  const auto served =
+      parsed("backend add llama gpu-1 10.0.1.11 --port 8080 --max-connections 9 --server-id 0a1f");
+  EXPECT_EQ(served.port, 8080);
+  EXPECT_EQ(served.max_connections, 9U);
+  EXPECT_EQ(served.server_id, "0a1f");
   EXPECT_EQ(parsed("backend weight llama gpu-1 0").weight, 0U);
   EXPECT_EQ(parsed("backends --pool llama").pool, "llama");
   EXPECT_TRUE(parsed("drops --all").all);

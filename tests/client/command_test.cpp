@@ -136,6 +136,15 @@ TEST_F(CommandTest, AddSendsOnlyWhatWasGiven) {
   EXPECT_EQ(run("backend add llama gpu-5 10.0.1.15 --weight 0 --class h100").status, 0);
   EXPECT_EQ(json::parse(daemon_.received().back().body),
             (json{{"name", "gpu-5"}, {"address", "10.0.1.15"}, {"weight", 0}, {"class", "h100"}}));
+  EXPECT_EQ(run("backend add llama gpu-5 10.0.1.15 --port 8080 --max-connections 512 "
+                "--server-id 0a1f")
+                .status,
+            0);
+  EXPECT_EQ(json::parse(daemon_.received().back().body), (json{{"name", "gpu-5"},
+                                                               {"address", "10.0.1.15"},
+                                                               {"port", 8080},
+                                                               {"max_connections", 512},
+                                                               {"server_id", "0a1f"}}));
 }
 
 TEST_F(CommandTest, AddSendsJsonAlsoForNamesThatAreNotText) {

@@ -105,6 +105,19 @@ TEST_F(ApiTest, AddDrainWeightAndRemoveAnswerWithGenerationChangesAndMovement) {
   EXPECT_EQ(node->changes.size(), 5U);
 }
 
+TEST_F(ApiTest, AddedBackendHasAllThatTheFileCouldGiveIt) {
+  post("/api/v1/backends/llama",
+       R"({"name": "gpu-5", "address": "10.0.1.5", "weight": 7, "max_connections": 512,
+           "server_id": "0a1f"})");
+  const auto& added = node->model->operator_state().pools.at("llama").added.at(0);
+  EXPECT_EQ(added.weight, 7U);
+  EXPECT_EQ(added.max_connections, 512U);
+  EXPECT_EQ(added.server_id, "0a1f");
+  const auto running = get("/api/v1/config")["pools"][0]["backends"][4];
+  EXPECT_EQ(running["max_connections"], 512);
+  EXPECT_EQ(running["server_id"], "0a1f");
+}
+
 TEST_F(ApiTest, BadBodiesAreRefusedWithPlaceAndNothingChanges) {
   const std::string backends = "/api/v1/backends/llama";
   refuses(400, "POST", backends, "", "is not a JSON object");
@@ -117,6 +130,15 @@ TEST_F(ApiTest, BadBodiesAreRefusedWithPlaceAndNothingChanges) {
           "/weight");
   refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "weight": 4294967296})",
           "/weight");
+  refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "port": 65536})", "/port");
+  refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "port": 80})",
+          "keeps the service's port");
+  refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "max_connections": "9"})",
+          "/max_connections");
+  refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "server_id": 10})",
+          "/server_id");
+  refuses(400, "POST", backends, R"({"name": "x", "address": "10.0.1.9", "server_id": "0a1"})",
+          "is not a server id");
   refuses(400, "POST", backends, R"({"name": 5, "address": "10.0.1.9"})", "/name");
   refuses(400, "POST", backends, R"({"name": {"a": [[[[]]]]}, "address": "10.0.1.9"})", "/name");
   refuses(400, "POST", backends, R"({"name": "a b", "address": "10.0.1.9"})", "name");

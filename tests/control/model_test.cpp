@@ -104,6 +104,44 @@ TEST(Model, AddedBackendsAreJudgedAsTheFileWouldBe) {
   EXPECT_TRUE(model->operator_state().pools.empty()) << "a refused change leaves no trace";
 }
 
+TEST(Model, ServersOfOneAddressAreTwoBackendsWhereNatTellsThemByTheirPorts) {
+  auto c = sample(2);
+  c.pools[0].forwarding = config::Forwarding::kNat;
+  c.pools[0].encapsulation.reset();
+  c.pools[0].nat = config::Nat{.sources = {v4("10.0.0.2")}};
+  const auto model = model_of(c);
+  auto second = backend("gpu-3", "10.0.1.1");
+  EXPECT_EQ(model->add_backend("llama", second).error().code, Errc::kConflict);
+  second.port = 8081;
+  second.max_connections = 7;
+  ASSERT_TRUE(model->add_backend("llama", second));
+  const auto& in_force = model->snapshot().input.pools[0].backends[2];
+  EXPECT_EQ(in_force.port, 8081);
+  EXPECT_EQ(in_force.max_connections, 7U);
+
+  const auto tunnelled = model_of(sample(2));
+  const auto refused = tunnelled->add_backend("llama", second);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kInvalid);
+}
+
+TEST(Model, AddedBackendOfAQuicPoolNeedsItsServerId) {
+  auto c = sample(1);
+  c.services[0].protocol = config::Protocol::kQuic;
+  c.pools[0].affinity = config::Affinity::kQuicCid;
+  c.pools[0].backends[0].server_id = "0a01";
+  c.quic_lb = {{.rotation = 0, .server_id_bytes = 2, .nonce_bytes = 6}};
+  const auto model = model_of(c);
+  auto second = backend("gpu-2", "10.0.1.2");
+  EXPECT_NE(model->add_backend("llama", second).error().message.find("required"),
+            std::string::npos);
+  second.server_id = "0a01";
+  EXPECT_EQ(model->add_backend("llama", second).error().code, Errc::kInvalid) << "it is gpu-1's";
+  second.server_id = "0a02";
+  ASSERT_TRUE(model->add_backend("llama", second));
+  EXPECT_EQ(model->snapshot().input.pools[0].backends[1].server_id, ServerId::parse("0a02"));
+}
+
 TEST(Model, OperatorsChangesStayOverAReloadAndGoWithApplyOnly) {
   const auto model = model_of(sample(4));
   ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));

@@ -49,6 +49,9 @@ OperatorState some_changes() {
   auto& llama = state.pools["llama"];
   llama.added = {backend("gpu-7", "10.0.1.17", 0), backend("gpu-8", "2001:db8::8", 65535)};
   llama.added[0].backend_class = "h100";
+  llama.added[0].port = 8080;
+  llama.added[0].max_connections = 512;
+  llama.added[0].server_id = "0a1f";
   llama.removed = {"gpu-9"};
   llama.weights = {{"gpu-1", 50}, {"gpu-2", 0}};
   llama.drained = {"gpu-2", "gpu-7"};
@@ -229,6 +232,12 @@ TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
       with("/pools/llama/added/0/weight", -1),
       with("/pools/llama/added/0/weight", 1e300),
       with("/pools/llama/added/0/class", "a b"),
+      with("/pools/llama/added/0/port", 65536),
+      with("/pools/llama/added/0/port", "8080"),
+      with("/pools/llama/added/0/max_connections", 1'000'000'001),
+      with("/pools/llama/added/0/max_connections", -1),
+      with("/pools/llama/added/0/server_id", "0a1"),
+      with("/pools/llama/added/0/server_id", 10),
       with("/pools/llama/weights/gpu-1", "50"),
       with("/pools/llama/weights/gpu-1", std::uint64_t{1} << 32U),
       with("/pools/llama/weights/bad name", 50),
@@ -250,6 +259,22 @@ TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
     write_body(body);
     EXPECT_NE(load().problem, "") << key;
   }
+}
+
+TEST_F(OperatorStateFile, BackendsOfAFileThatKnewNoPortsHaveTheDefaults) {
+  save(some_changes());
+  Json body = Json::parse(read_file(path, 1U << 20U).value()).at("body");
+  for (auto& added : body["pools"]["llama"]["added"])
+    for (const char* const key : {"port", "max_connections", "server_id"}) added.erase(key);
+  write_body(body);
+  const auto loaded = load();
+  EXPECT_EQ(loaded.problem, "");
+  auto expected = some_changes();
+  auto& gpu_7 = expected.pools["llama"].added[0];
+  gpu_7.port = 0;
+  gpu_7.max_connections = 0;
+  gpu_7.server_id.clear();
+  EXPECT_EQ(loaded.state, expected);
 }
 
 TEST_F(OperatorStateFile, DirectoryInItsPlaceIsAProblemAndNotACrash) {
