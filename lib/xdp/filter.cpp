@@ -2,11 +2,10 @@
 #include "xdp/filter.hpp"
 
 #include "base/log.hpp"
-#include "xdp/filter.skel.h"
 #include "xdp/interface.hpp"
-#include "xdp/layout.h"
 #include "xdp/pins.hpp"
 #include "xdp/services.hpp"
+#include "xdp/state.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,23 +16,22 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <map>
 #include <utility>
 
 namespace sluice::xdp {
 namespace {
 
 constexpr std::array<std::string_view, SLUICE_XDP_STATS> kStatNames = {
-    "pass", "redirect", "fragment", "malformed", "no_socket"};
+    "pass", "redirect", "fragment", "malformed", "no_socket", "refused", "unserved"};
 
 constexpr const char* kLinkPin = "link";
 
-static_assert(sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16);
+// As Linux bounds its own ICMP errors (icmp_msgs_per_sec, icmp_msgs_burst).
+constexpr std::uint64_t kErrorCost = 1'000'000;  // ns: 1000 a second
+constexpr std::uint64_t kErrorsAtOnce = 50;
 
-struct Unload {
-  void operator()(filter_bpf* object) const noexcept { filter_bpf__destroy(object); }
-};
-using Object = std::unique_ptr<filter_bpf, Unload>;
+static_assert(sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16 &&
+              sizeof(sluice_xdp_shared) == 64);
 
 // The verifier's report and all else that libbpf has to say: for whoever asks for debug lines.
 int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
@@ -89,48 +87,26 @@ std::string_view name(Mode mode) noexcept {
   return "auto";
 }
 
-struct Filter::State {
-  struct Attached {
-    Object object;
-    UniqueFd link;
-  };
-
-  std::string node;
-  std::string root;
-  std::string directory;
-  UniqueFd lock;
-  Object maps;  // the node's maps; no program of it is ever loaded
-  bool took_over = false;
-  std::map<std::string, Attached> attached;  // by interface
-
-  [[nodiscard]] std::string directory_of(const std::string& interface) const {
-    return directory + "/" + pin_name(interface);
-  }
-  [[nodiscard]] int settings() const { return bpf_map__fd(maps->maps.sluice_settings); }
-  [[nodiscard]] int services() const { return bpf_map__fd(maps->maps.sluice_services); }
-
-  [[nodiscard]] Result<void> load_maps();
-  [[nodiscard]] Result<void> drop_other_layout();
-  [[nodiscard]] Result<Object> load_programs(const std::string& interface) const;
-  [[nodiscard]] Result<void> remove_interface(const std::string& path) const;
-  [[nodiscard]] std::vector<std::string> interface_directories() const;
-};
+std::string Filter::State::directory_of(const std::string& interface) const {
+  return directory + "/" + pin_name(interface);
+}
 
 // A map of another layout may have the sizes of this one: the settings say which layout all have.
 Result<void> Filter::State::drop_other_layout() {
   const std::string path = map_pin(directory, maps->maps.sluice_settings);
   const Pin pin = open_pin(path);
   if (pin.kind == Pinned::kNothing) return {};
-  sluice_xdp_settings settings{};
+  sluice_xdp_settings found{};
   const std::uint32_t first = 0;
   const auto fits = keep_fitting_map(path, maps->maps.sluice_settings);
   if (!fits) return forward_error(fits);
-  if (*fits && bpf_map_lookup_elem(pin.fd.get(), &first, &settings) == 0 &&
-      settings.layout == SLUICE_XDP_LAYOUT)
+  if (*fits && bpf_map_lookup_elem(pin.fd.get(), &first, &found) == 0 &&
+      found.layout == SLUICE_XDP_LAYOUT)
     return {};
   log("xdp")->warn("replace path={} reason=\"maps of layout {}, this program has layout {}\"",
-                   directory, settings.layout, SLUICE_XDP_LAYOUT);
-  std::vector<std::string> stale = {path, map_pin(directory, maps->maps.sluice_services)};
+                   directory, found.layout, SLUICE_XDP_LAYOUT);
+  std::vector<std::string> stale;
+  for (const bpf_map* map : maps_of_node(maps.get())) stale.push_back(map_pin(directory, map));
   for (const auto& sub : interface_directories())
     stale.push_back(map_pin(sub, maps->maps.sluice_stats));
   for (const auto& each : stale)
@@ -144,20 +120,32 @@ Result<void> Filter::State::load_maps() {
   maps = std::move(*object);
   bpf_program__set_autoload(maps->progs.xsk_def_prog, false);
   bpf_program__set_autoload(maps->progs.sluice_filter, false);
-  bpf_map__set_autocreate(maps->maps.xsks_map, false);
-  bpf_map__set_autocreate(maps->maps.sluice_stats, false);
+  for (bpf_map* map : maps_of_interface(maps.get())) bpf_map__set_autocreate(map, false);
   if (auto dropped = drop_other_layout(); !dropped) return dropped;
-  const auto settings_kept = use_pin(directory, maps->maps.sluice_settings);
-  if (!settings_kept) return forward_error(settings_kept);
-  const auto services_kept = use_pin(directory, maps->maps.sluice_services);
-  if (!services_kept) return forward_error(services_kept);
+  took_over = true;
+  bool settings_kept = false;
+  for (bpf_map* map : maps_of_node(maps.get())) {
+    const auto kept = use_pin(directory, map);
+    if (!kept) return forward_error(kept);
+    took_over = took_over && *kept;
+    if (map == maps->maps.sluice_settings) settings_kept = *kept;
+  }
   if (auto loaded = load_object(directory, maps.get()); !loaded) return loaded;
-  took_over = *settings_kept && *services_kept;
 
+  // A predecessor's settings hold until somebody gives others: no gap in what it denied.
   const std::uint32_t first = 0;
-  sluice_xdp_settings written{};
-  written.layout = SLUICE_XDP_LAYOUT;
-  if (bpf_map_update_elem(settings(), &first, &written, BPF_ANY) != 0)
+  if (settings_kept &&
+      bpf_map_lookup_elem(bpf_map__fd(maps->maps.sluice_settings), &first, &settings) != 0)
+    return system_failure(directory, "cannot read the settings", errno);
+  settings.layout = SLUICE_XDP_LAYOUT;
+  settings.icmp_cost = kErrorCost;
+  settings.icmp_room = kErrorsAtOnce * kErrorCost;
+  return write_settings();
+}
+
+Result<void> Filter::State::write_settings() const {
+  const std::uint32_t first = 0;
+  if (bpf_map_update_elem(bpf_map__fd(maps->maps.sluice_settings), &first, &settings, BPF_ANY) != 0)
     return system_failure(directory, "cannot write the settings", errno);
   return {};
 }
@@ -165,12 +153,12 @@ Result<void> Filter::State::load_maps() {
 Result<Object> Filter::State::load_programs(const std::string& interface) const {
   auto object = open_object("interface " + interface);
   if (!object) return object;
-  auto& map = (*object)->maps;
-  for (const auto& [mine, nodes] :
-       {std::pair{map.sluice_settings, settings()}, std::pair{map.sluice_services, services()}})
-    if (const int error = bpf_map__reuse_fd(mine, nodes); error != 0)
+  const auto mine = maps_of_node(object->get());
+  const auto nodes = maps_of_node(maps.get());
+  for (std::size_t i = 0; i < mine.size(); ++i)
+    if (const int error = bpf_map__reuse_fd(mine[i], bpf_map__fd(nodes[i])); error != 0)
       return system_failure(directory, "cannot share the node's maps", -error);
-  for (bpf_map* own : {map.xsks_map, map.sluice_stats})
+  for (bpf_map* own : maps_of_interface(object->get()))
     if (auto pinned = use_pin(directory_of(interface), own); !pinned) return forward_error(pinned);
   if (auto loaded = load_object("interface " + interface, object->get()); !loaded)
     return forward_error(loaded);
@@ -190,7 +178,7 @@ std::vector<std::string> Filter::State::interface_directories() const {
 
 Result<void> Filter::State::remove_interface(const std::string& path) const {
   if (auto detached = detach_pinned(path + "/" + kLinkPin); !detached) return detached;
-  for (const bpf_map* map : {maps->maps.xsks_map, maps->maps.sluice_stats})
+  for (const bpf_map* map : maps_of_interface(maps.get()))
     if (auto removed = remove_pin(map_pin(path, map)); !removed) return removed;
   remove_directory(path);
   return {};
@@ -271,7 +259,7 @@ Result<void> Filter::detach_others() {
 
 Result<void> Filter::set_services(std::span<const ServiceEntry> services,
                                   std::span<const NatEntry> nat) {
-  return make_service_map_equal(state_->services(), services, nat);
+  return make_service_map_equal(bpf_map__fd(state_->maps->maps.sluice_services), services, nat);
 }
 
 Result<std::vector<Stat>> Filter::statistics(const std::string& interface) const {
@@ -299,8 +287,7 @@ Result<void> Filter::close() {
   state_->attached.clear();
   for (const auto& path : state_->interface_directories())
     if (auto removed = state_->remove_interface(path); !removed) return removed;
-  for (const bpf_map* map :
-       {state_->maps->maps.sluice_settings, state_->maps->maps.sluice_services})
+  for (const bpf_map* map : maps_of_node(state_->maps.get()))
     if (auto removed = remove_pin(map_pin(state_->directory, map)); !removed) return removed;
   remove_directory(state_->directory);
   if (entries(state_->root).empty()) remove_directory(state_->root);

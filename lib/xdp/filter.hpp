@@ -18,12 +18,23 @@ namespace sluice::xdp {
 
 inline constexpr std::string_view kDefaultPinRoot = "/sys/fs/bpf/sluice";
 
+/// What a service takes of the packets that are for it. What it does not take, the filter refuses
+/// at once: a TCP segment with a valid RST, a UDP datagram with ICMP port unreachable (at most 1000
+/// a second), unless `silent`. Fragments, echo and ICMP errors are never refused.
+enum class Takes : std::uint8_t {
+  kAll,
+  kOldFlows,  ///< A TCP segment that begins a connection is refused; UDP, which has none, is not.
+  kNothing,
+};
+
 /// What one service owns of the traffic.
 struct ServiceEntry {
   IpAddress address;
   std::uint16_t port = 0;     ///< Host order; 0: every port.
   std::uint8_t protocol = 0;  ///< 6 (TCP) or 17 (UDP).
   std::uint32_t number = 0;   ///< The snapshot's number of the service; for readers of the map.
+  Takes takes = Takes::kAll;
+  bool silent = false;  ///< What it does not take is dropped without an answer.
 };
 
 /// An address whose ports NAT lends to the flows of services: all that comes to it is the workers',
@@ -48,7 +59,7 @@ struct AttachReport {
 
 /// One counter of one interface since its maps were made, all CPUs added up.
 struct Stat {
-  std::string_view name;  ///< "pass", "redirect", "fragment", "malformed", "no_socket"
+  std::string_view name;  ///< "pass", "redirect", ...: docs/design/xdp-filter.md has all.
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;  ///< From the Ethernet header on, without checksum.
 };

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #endif
 
-#define SLUICE_XDP_LAYOUT 2
+#define SLUICE_XDP_LAYOUT 3
 
 /* Entries of each map. Services count once each, and once more for each address. */
 #define SLUICE_XDP_SERVICES 65536
@@ -37,17 +37,37 @@ enum sluice_xdp_address {
   SLUICE_XDP_UDP_NAT = 1 << 5,
 };
 
+/* Flags of a service. Of one that has every port, they stand in the address entry, shifted. */
+enum sluice_xdp_service_flag {
+  SLUICE_XDP_REFUSE_NEW = 1 << 0,      /* TCP: a SYN is refused, all else is the worker's */
+  SLUICE_XDP_REFUSE_ALL = 1 << 1,      /* every packet is refused */
+  SLUICE_XDP_REFUSE_SILENTLY = 1 << 2, /* by dropping it: no RST, no ICMP unreachable */
+};
+#define SLUICE_XDP_SERVICE_MASK 0xff
+#define SLUICE_XDP_TCP_SHIFT 8
+#define SLUICE_XDP_UDP_SHIFT 16
+
 struct sluice_xdp_service {
   __u32 number;      /* the snapshot's number of the service; 0 for an address entry */
-  __u32 flags;       /* of an address entry; 0 for a service */
-  __u64 reserved[3]; /* 0; room for refusal at once, probe answers and limits */
+  __u32 flags;       /* enum sluice_xdp_address of an address entry, else ..._service_flag */
+  __u64 reserved[3]; /* 0; room for standing in: which table the service has, its size, its mode */
 };
 
-/* sluice_settings: one entry, written by the loader before any other map is used. */
+/* sluice_settings: one entry, written by the loader alone, before any other map is used. Rates are
+ * pairs: what one packet costs and how much a rested bucket has room for, both in nanoseconds; a
+ * cost of 0 is no limit. */
 struct sluice_xdp_settings {
   __u32 layout;       /* SLUICE_XDP_LAYOUT */
   __u32 flags;        /* none yet */
-  __u64 reserved[15]; /* 0; room for heartbeat limits, rates and switches */
+  __u64 icmp_cost;    /* ICMP errors of all refusals together */
+  __u64 icmp_room;
+  __u64 reserved[13]; /* 0; room for standing in */
+};
+
+/* sluice_shared: one entry, written by the programs of all interfaces and CPUs. */
+struct sluice_xdp_shared {
+  __u64 icmp_full_at; /* when the bucket of ICMP errors is full again, CLOCK_MONOTONIC */
+  __u64 reserved[7];
 };
 
 /* sluice_stats: per interface and CPU; every packet is counted under exactly one of these. */
@@ -57,6 +77,8 @@ enum sluice_xdp_stat {
   SLUICE_XDP_FRAGMENT,  /* a fragment, for an address and protocol of such: to the worker */
   SLUICE_XDP_MALFORMED, /* a lying or cut header, for an address of such: likewise */
   SLUICE_XDP_NO_SOCKET, /* for the worker, but no socket serves its queue: to Linux */
+  SLUICE_XDP_REFUSED,   /* its service has no backend: answered with RST or ICMP unreachable */
+  SLUICE_XDP_UNSERVED,  /* likewise, but dropped: so configured, or nothing that one may answer */
   SLUICE_XDP_STATS,
 };
 

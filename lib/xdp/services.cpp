@@ -42,6 +42,13 @@ std::uint32_t either(std::uint8_t protocol, std::uint32_t tcp, std::uint32_t udp
   return protocol == IPPROTO_UDP ? udp : 0;
 }
 
+std::uint32_t flags_of(const ServiceEntry& entry) {
+  std::uint32_t flags = entry.silent ? SLUICE_XDP_REFUSE_SILENTLY : 0;
+  if (entry.takes == Takes::kOldFlows) flags |= SLUICE_XDP_REFUSE_NEW;
+  if (entry.takes == Takes::kNothing) flags |= SLUICE_XDP_REFUSE_ALL;
+  return entry.takes == Takes::kAll ? 0 : flags;
+}
+
 Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services,
                                   std::span<const NatEntry> nat) {
   ServiceMap wanted;
@@ -58,13 +65,14 @@ Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services,
     const auto some = either(entry.protocol, SLUICE_XDP_TCP_SERVICE, SLUICE_XDP_UDP_SERVICE);
     if (some == 0) return no_protocol(where, entry.protocol);
     const auto key = key_of(entry.address, entry.port, entry.protocol);
-    if (!wanted.try_emplace(key, sluice_xdp_service{entry.number, 0, {}}).second)
+    if (!wanted.try_emplace(key, sluice_xdp_service{entry.number, flags_of(entry), {}}).second)
       return fail(Errc::kInvalid, where, "{} port {} protocol {} is there twice",
                   entry.address.text(), entry.port, entry.protocol);
     of_address(entry.address) |= some;
     if (entry.port == 0)
-      of_address(entry.address) |=
-          either(entry.protocol, SLUICE_XDP_TCP_EVERY_PORT, SLUICE_XDP_UDP_EVERY_PORT);
+      of_address(entry.address) |= either(
+          entry.protocol, SLUICE_XDP_TCP_EVERY_PORT | flags_of(entry) << SLUICE_XDP_TCP_SHIFT,
+          SLUICE_XDP_UDP_EVERY_PORT | flags_of(entry) << SLUICE_XDP_UDP_SHIFT);
   }
   for (const NatEntry& entry : nat) {
     const auto lent = either(entry.protocol, SLUICE_XDP_TCP_NAT, SLUICE_XDP_UDP_NAT);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Filter holds: the node's maps and settings, and the programs on its interfaces.
+//
+// Threads: slow path only.
+#pragma once
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "xdp/filter.hpp"
+#include "xdp/filter.skel.h"
+#include "xdp/layout.h"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sluice::xdp {
+
+struct Unload {
+  void operator()(filter_bpf* object) const noexcept { filter_bpf__destroy(object); }
+};
+using Object = std::unique_ptr<filter_bpf, Unload>;
+
+/// Maps that all interfaces of a node share.
+[[nodiscard]] inline auto maps_of_node(filter_bpf* object) {
+  auto& map = object->maps;
+  return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared};
+}
+/// Maps of one interface.
+[[nodiscard]] inline auto maps_of_interface(filter_bpf* object) {
+  return std::array{object->maps.xsks_map, object->maps.sluice_stats};
+}
+
+struct Filter::State {
+  struct Attached {
+    Object object;
+    UniqueFd link;
+  };
+
+  std::string node;
+  std::string root;
+  std::string directory;
+  UniqueFd lock;
+  Object maps;  ///< The node's maps; no program of it is ever loaded.
+  sluice_xdp_settings settings{};
+  bool took_over = false;
+  std::map<std::string, Attached> attached;  ///< By interface.
+
+  [[nodiscard]] std::string directory_of(const std::string& interface) const;
+  [[nodiscard]] Result<void> load_maps();
+  [[nodiscard]] Result<void> drop_other_layout();
+  [[nodiscard]] Result<void> write_settings() const;
+  [[nodiscard]] Result<Object> load_programs(const std::string& interface) const;
+  [[nodiscard]] Result<void> remove_interface(const std::string& path) const;
+  [[nodiscard]] std::vector<std::string> interface_directories() const;
+};
+
+}  // namespace sluice::xdp
