@@ -2,6 +2,7 @@
 #include "dataplane/answer.hpp"
 
 #include "packet/icmp.hpp"
+#include "packet/reset.hpp"
 
 #include <rte_mbuf.h>
 
@@ -69,6 +70,13 @@ void reply_to_echo(rte_mbuf& packet, const Parsed& parsed) noexcept {
   auto* frame = rte_pktmbuf_mtod(&packet, std::byte*);
   turn_macs(frame);
   answer_echo(parsed, frame + parsed.l3_offset);
+}
+
+void reply_with_reset(rte_mbuf& packet, const Parsed& parsed) noexcept {
+  auto* frame = rte_pktmbuf_mtod(&packet, std::byte*);
+  turn_macs(frame);
+  const std::size_t bytes = answer_with_reset(parsed, frame + parsed.l3_offset);
+  cut_to(packet, static_cast<std::uint16_t>(parsed.l3_offset + bytes));
 }
 
 Verdict tell_sender(Burst& b, std::uint16_t i, const snapshot::Snapshot& now,

@@ -13,6 +13,9 @@ namespace sluice::dataplane {
 /// Makes an echo request the reply to it. `parsed`: of kind kEcho.
 void reply_to_echo(rte_mbuf& packet, const Parsed& parsed) noexcept;
 
+/// Makes a TCP packet that is no fragment and no RST the RST to its sender.
+void reply_with_reset(rte_mbuf& packet, const Parsed& parsed) noexcept;
+
 /// Makes packet i, which was too big or whose TTL had run out and which is as it arrived, an ICMP
 /// error to its sender. No error is sent about errors and later fragments, nor more to a source
 /// than Snapshot::icmp_errors_per_second.

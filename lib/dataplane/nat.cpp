@@ -50,7 +50,7 @@ std::size_t tcp_bytes(const Parsed& p, const std::byte* tcp) noexcept {
 }
 
 /// The session's backend is still what it was when the session began.
-bool is_current(const NatSession& s, const snapshot::Snapshot& now) noexcept {
+bool is_there(const NatSession& s, const snapshot::Snapshot& now) noexcept {
   if (s.backend >= now.backends.size()) return false;
   const Backend& to = now.backends[s.backend];
   if (to.state == snapshot::State::kAbsent || to.forwarding != snapshot::Forwarding::kNat)
@@ -58,6 +58,17 @@ bool is_current(const NatSession& s, const snapshot::Snapshot& now) noexcept {
   const auto& target = now.nat.target(s.backend);
   return target.address == s.address(flow::kNatBackend) &&
          (target.port == 0 || target.port == s.port[flow::kNatBackend]);
+}
+
+/// Likewise, and it keeps its flows.
+bool is_current(const NatSession& s, const snapshot::Snapshot& now) noexcept {
+  return is_there(s, now) && snapshot::keeps_flows(now.backends[s.backend].state);
+}
+
+/// Whether the client of a session that is not current learns from an RST that it is over.
+bool is_to_be_reset(const NatSession& s, const Parsed& p) noexcept {
+  return !s.is_embryonic() && is_tcp(p) && !p.fragmented && !opens(p) &&
+         (p.tcp_flags & wire::kTcpRst) == 0;
 }
 
 std::uint8_t flags_of(const snapshot::NatPool& pool, const Parsed& p) noexcept {
@@ -167,7 +178,7 @@ NatSession* Nat::of_client(const Job& job) noexcept {
   NatSession* s = job.parsed().kind == Kind::kLaterFragment
                       ? of_fragment(job)
                       : table_.find(NatSide::kClient, job.parsed().key, job.hash);
-  if (s == nullptr || is_current(*s, job.now)) return s;
+  if (s == nullptr || is_current(*s, job.now) || is_to_be_reset(*s, job.parsed())) return s;
   table_.retire(*s, job.tick);  // the backend is gone, and the connection with it
   return nullptr;
 }
@@ -199,6 +210,7 @@ Verdict Nat::await_first(const Job& job, unsigned& owner) const noexcept {
 Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   const Parsed& p = job.parsed();
   NatSession* s = of_client(job);
+  if (s != nullptr && !is_current(*s, job.now)) return reset(job, *s);
   const bool begins = p.kind == Kind::kFlow && (p.key.protocol != wire::kIpProtoTcp || opens(p));
   if (s == nullptr && p.kind == Kind::kLaterFragment) return await_first(job, owner);
   // A device may spread the fragments of a flow otherwise than its whole packets: it may be known.
@@ -232,6 +244,13 @@ Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   }
   send_to_backend(job, *s, *to);
   return Verdict::kForward;
+}
+
+/// Tells the client that its connection is over, and follows that as if the backend had said so:
+/// each packet that comes all the same is answered alike, and after a minute the port is free.
+Verdict Nat::reset(const Job& job, NatSession& s) noexcept {
+  table_.track(s, NatSide::kBackend, wire::kTcpRst, 0, 0, job.tick);
+  return Verdict::kAnsweredReset;
 }
 
 /// A session for a packet that begins a connection; over one that is closing, if `session` is such.
@@ -332,7 +351,7 @@ Verdict Nat::from_backend(const Job& job, unsigned& owner) noexcept {
   }
   if (s == nullptr) return Verdict::kNoNatSession;
   const auto* service = job.now.find(nat_key(*s, NatSide::kClient));
-  if ((s->flags & flow::kNatDetached) != 0 || service == nullptr || !is_current(*s, job.now)) {
+  if ((s->flags & flow::kNatDetached) != 0 || service == nullptr || !is_there(*s, job.now)) {
     // Nobody waits for it; but as long as the backend speaks, its port is not free.
     table_.retire(*s, job.tick);
     return Verdict::kNoNatSession;

@@ -92,6 +92,7 @@ class Nat {
   [[nodiscard]] Verdict from_client(const Job& job, unsigned& owner) noexcept;
   [[nodiscard]] unsigned next_to_ask(const Job& job, bool there_and_back) const noexcept;
   [[nodiscard]] Verdict await_first(const Job& job, unsigned& owner) const noexcept;
+  [[nodiscard]] Verdict reset(const Job& job, flow::NatSession& s) noexcept;
   [[nodiscard]] Verdict open(const Job& job, flow::NatSession*& session) noexcept;
   void send_to_backend(const Job& job, flow::NatSession& s, const snapshot::Backend& to) noexcept;
   [[nodiscard]] Verdict from_backend(const Job& job, unsigned& owner) noexcept;

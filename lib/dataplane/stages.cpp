@@ -74,6 +74,10 @@ void answer(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcep
         reply_to_echo(*b.packet[i], b.parsed[i]);
         b.egress[i] = b.port;
         break;
+      case Verdict::kAnsweredReset:
+        reply_with_reset(*b.packet[i], b.parsed[i]);
+        b.egress[i] = b.port;
+        break;
       case Verdict::kTooBig:
       case Verdict::kTtlExpired:
         b.verdict[i] = tell_sender(b, i, now, state);

@@ -27,14 +27,14 @@ bool closes(const Parsed& p) noexcept {
   return (p.tcp_flags & (wire::kTcpFin | wire::kTcpRst)) != 0;
 }
 
-bool is_there(flow::BackendNumber number, const snapshot::Snapshot& now) noexcept {
-  return number < now.backends.size() && now.backends[number].state != snapshot::State::kAbsent;
+bool keeps_flows(flow::BackendNumber number, const snapshot::Snapshot& now) noexcept {
+  return number < now.backends.size() && snapshot::keeps_flows(now.backends[number].state);
 }
 
 /// Whether flows of the service may be at that backend.
 bool serves(flow::BackendNumber number, const snapshot::Service& service,
             const snapshot::Snapshot& now) noexcept {
-  if (!is_there(number, now)) return false;
+  if (!keeps_flows(number, now)) return false;
   const snapshot::Backend& backend = now.backends[number];
   return backend.pool == service.pool ||
          (service.rules != nullptr && service.rules->has_pool(backend.pool));
@@ -98,7 +98,7 @@ class Steering {
     // Where an address has several services, that of a later fragment is a guess: it has no port.
     const bool later = p.kind == Kind::kLaterFragment;
     if (known.hit &&
-        (later ? is_there(known.backend, now_) : serves(known.backend, *b_.service[i], now_))) {
+        (later ? keeps_flows(known.backend, now_) : serves(known.backend, *b_.service[i], now_))) {
       b_.new_flow[i] = false;
       b_.backend[i] = known.backend;
       state_.fragments.touch(datagram, known, state_.tick, /*closing=*/false);
@@ -188,7 +188,7 @@ class Steering {
     const snapshot::PoolPolicy* policy = now_.pools[pool].policy;
     if (backend.pool != pool && (policy == nullptr || backend.pool != policy->overflow))
       return false;
-    if (!opening) return backend.state != snapshot::State::kAbsent;
+    if (!opening) return snapshot::keeps_flows(backend.state);
     return backend.state == snapshot::State::kUp &&
            may_take(number, backend.pool, now_, state_.steering);
   }

@@ -16,6 +16,9 @@ constexpr std::array<VerdictText, kVerdicts> kTexts{{
     {"answered_ttl_expired",
      "Expect this of a traceroute through the service; many of them are a routing loop before this "
      "node."},
+    {"answered_reset",
+     "Expect these when a backend of a NAT pool goes down or is removed: its clients are told at "
+     "once that their connections are over, and connect again to another."},
     {"truncated",
      "Capture some on the ingress port: headers are cut off, by a damaged link or sender, or by a "
      "device that splits them over several buffers."},

@@ -18,6 +18,7 @@ enum class Verdict : std::uint8_t {
   kAnsweredEcho,        ///< An echo request to a service address.
   kAnsweredTooBig,      ///< Too long for the way to the backend: its sender was told the MTU.
   kAnsweredTtlExpired,  ///< TTL or hop limit used up: its sender was told.
+  kAnsweredReset,       ///< NAT: of a connection whose backend is down or gone: reset.
   // Drops. The name of each is its reason in metrics, `sluicectl drops` and replay.
   kTruncated,     ///< The frame ends before a header does.
   kMalformed,     ///< A version or length field, or a quoted address, contradicts the frame.
@@ -43,7 +44,7 @@ enum class Verdict : std::uint8_t {
   kNoHostPath,    ///< Not for a service, on a port from which Linux cannot be reached.
 };
 
-inline constexpr std::size_t kVerdicts = 27;
+inline constexpr std::size_t kVerdicts = 28;
 
 /// How a verdict enters the books: rx == forward + host + answer + drop.
 enum class Outcome : std::uint8_t { kForward, kHost, kAnswer, kDrop };
@@ -56,7 +57,7 @@ struct VerdictText {
 [[nodiscard]] constexpr Outcome outcome(Verdict v) noexcept {
   if (v == Verdict::kForward) return Outcome::kForward;
   if (v == Verdict::kHost) return Outcome::kHost;
-  return v <= Verdict::kAnsweredTtlExpired ? Outcome::kAnswer : Outcome::kDrop;
+  return v <= Verdict::kAnsweredReset ? Outcome::kAnswer : Outcome::kDrop;
 }
 
 [[nodiscard]] const VerdictText& text(Verdict v) noexcept;

@@ -57,13 +57,18 @@ void make_tunnel(Backend& made, const PoolInput& pool, const IpAddress& to) {
   made.overhead = static_cast<std::uint8_t>(made.overhead + bytes);
 }
 
+State state_of(const BackendInput& backend) {
+  if (backend.down) return State::kDown;
+  return backend.takes_new_flows() ? State::kUp : State::kDraining;
+}
+
 }  // namespace
 
 Backend make_backend(const PoolInput& pool, std::uint16_t pool_index, const BackendInput& backend) {
   Backend made;
   const bool tunnel = pool.forwarding == Forwarding::kIpip || pool.forwarding == Forwarding::kGue;
   made.pool = pool_index;
-  made.state = backend.takes_new_flows() ? State::kUp : State::kDraining;
+  made.state = state_of(backend);
   made.forwarding = pool.forwarding;
   made.decrement_ttl = pool.decrement_ttl && pool.forwarding != Forwarding::kL2dsr;
   if (!backend.hop) return made;

@@ -43,12 +43,16 @@ enum class Forwarding : std::uint8_t {
 inline constexpr std::uint32_t kIcmpErrorsPerSecond = 100;
 inline constexpr std::uint16_t kGuePort = 6080;  ///< IANA's.
 
-/// Whether flows may go to a backend number.
+/// Whether flows may go to a backend number; in order of trust.
 enum class State : std::uint8_t {
   kAbsent,    ///< Nobody has this number in this generation.
-  kUp,        ///< Takes new flows and keeps those it has.
+  kDown,      ///< Takes no flows and keeps none: they go elsewhere.
   kDraining,  ///< Keeps the flows it has.
+  kUp,        ///< Takes new flows and keeps those it has.
 };
+
+/// Whether flows that a backend of this state has may stay there.
+[[nodiscard]] constexpr bool keeps_flows(State state) noexcept { return state > State::kDown; }
 
 /// How to reach a backend from this node.
 struct Hop {
@@ -105,13 +109,14 @@ struct BackendInput {
   std::uint32_t weight = 0;  ///< 0: no new flows.
   BackendNumber number = 0;
   bool draining = false;
+  bool down = false;       ///< Flows leave it; whatever `weight` and `draining` say.
   std::uint16_t port = 0;  ///< For nat, where it listens, host order; 0: the service's port.
   std::optional<Hop> hop;  ///< Absent: packets for it are dropped and counted.
   std::uint32_t max_connections = 0;    ///< Active flows on this node; 0: any number.
   std::uint32_t load = 0;               ///< As last reported; see Capacity::load.
   std::optional<ServerId> server_id{};  ///< For affinity by connection id.
 
-  [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining; }
+  [[nodiscard]] bool takes_new_flows() const noexcept { return weight != 0 && !draining && !down; }
   friend bool operator==(const BackendInput&, const BackendInput&) = default;
 };
 

@@ -153,6 +153,56 @@ TEST(Affinity, LastDrainingBackendKeepsItsFlowsAndRefusesNewOnes) {
   EXPECT_EQ(rig.one(*draining, tcp(0, kAck)).verdict, Verdict::kForward) << "still";
 }
 
+/// Four backends of which the first, number 1, is down.
+snapshot::Input one_down() {
+  auto in = input(test::backends(4));
+  in.pools[0].backends[0].down = true;
+  return in;
+}
+
+TEST(Affinity, FlowsOfABackendThatIsDownMoveAndThoseOfOthersDoNot) {
+  const auto before = test::built(input(test::backends(4)));
+  const auto after = test::built(one_down());
+  Rig rig;
+  std::map<unsigned, unsigned> home;
+  for (unsigned f = 0; f < 400; ++f) home[f] = rig.one(*before, tcp(f, kSyn)).backend;
+  unsigned moved = 0;
+  for (unsigned f = 0; f < 400; ++f) {
+    const auto now = rig.one(*after, tcp(f, f % 2 == 0 ? kAck : kSyn)).backend;
+    if (home[f] != 1) {
+      ASSERT_EQ(now, home[f]) << "no flow moves without need";
+      continue;
+    }
+    ++moved;
+    ASSERT_NE(now, 1U);
+    ASSERT_EQ(rig.one(*before, tcp(f, kAck)).backend, now) << "up again: it has its new home";
+  }
+  EXPECT_GT(moved, 50U);
+  for (unsigned f = 400; f < 800; ++f) ASSERT_NE(rig.one(*after, tcp(f, kSyn)).backend, 1U) << f;
+}
+
+TEST(Affinity, FlowThatIsSilentWhileItsBackendIsDownFindsItAgain) {
+  const auto before = test::built(input(test::backends(4)));
+  const auto during = test::built(one_down());
+  unsigned flow = 0;
+  while (by_table(before, flow) != 1) ++flow;
+  Rig rig;
+  rig.one(*before, tcp(flow, kSyn));
+  rig.one(*during, tcp(flow + 1, kAck));
+  EXPECT_EQ(rig.one(*before, tcp(flow, kAck)).backend, 1U);
+}
+
+TEST(Affinity, FlowOfTheLastBackendIsDroppedWhileThatIsDown) {
+  auto in = input(test::backends(1));
+  const auto before = test::built(in);
+  in.pools[0].backends[0].down = true;
+  const auto during = test::built(in);
+  Rig rig;
+  rig.one(*before, tcp(0, kSyn));
+  EXPECT_EQ(rig.one(*during, tcp(0, kAck)).verdict, Verdict::kNoBackend);
+  EXPECT_EQ(rig.one(*before, tcp(0, kAck)).verdict, Verdict::kForward);
+}
+
 TEST(Affinity, FlowsOfARemovedBackendMoveAndStayThere) {
   const auto before = test::built(input(test::backends(4)));
   auto fewer = test::backends(4);

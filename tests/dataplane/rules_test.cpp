@@ -139,6 +139,20 @@ TEST_P(SourceAffinity, ADrainingBackendKeepsItsConnectionsAndLosesItsSources) {
   EXPECT_EQ(rig.one(*after, tcp("10.0.0.1", 3, kSyn)).backend, next) << "its new home";
 }
 
+TEST_P(SourceAffinity, ABackendThatIsDownLosesItsConnectionsAndItsSources) {
+  const auto before = test::built(by_source(GetParam()));
+  Rig rig;
+  const auto home = rig.one(*before, tcp("10.0.0.1", 1, kSyn)).backend;
+  auto in = by_source(GetParam());
+  in.pools[0].backends[home - 1].down = true;
+  const auto after = test::built(std::move(in));
+  EXPECT_NE(rig.one(*after, tcp("10.0.0.1", 1, kAck)).backend, home);
+  EXPECT_NE(rig.one(*after, tcp("10.0.0.1", 2, kAck)).backend, home) << "met in its middle";
+  const auto next = rig.one(*after, tcp("10.0.0.1", 3, kSyn)).backend;
+  EXPECT_NE(next, home);
+  EXPECT_EQ(rig.one(*before, tcp("10.0.0.1", 4, kSyn)).backend, next) << "its new home";
+}
+
 TEST_P(SourceAffinity, ASourceStaysWhileBackendsAreAdded) {
   const auto before = test::built(by_source(GetParam()));
   auto in = by_source(GetParam());
@@ -278,6 +292,17 @@ TEST_F(Quic, ADrainingServerKeepsItsConnectionsOnNewAddressesToo) {
   in.pools[0].backends[1].draining = true;
   const auto draining = test::built(std::move(in));
   EXPECT_EQ(rig.one(*draining, datagram("10.0.0.9", 1, short_header(cid_of(2)))).backend, 2U);
+}
+
+TEST_F(Quic, AServerThatIsDownIsNotReachedByItsIdEither) {
+  auto in = input();
+  in.pools[0].backends[1].down = true;
+  const auto down = test::built(std::move(in));
+  const auto packet = datagram("10.0.0.9", 1, short_header(cid_of(2)));
+  EXPECT_EQ(rig.one(*now, packet).backend, 2U);
+  const auto home = rig.one(*down, packet).backend;
+  EXPECT_NE(home, 2U);
+  EXPECT_EQ(rig.one(*down, packet).backend, home);
 }
 
 TEST_F(Quic, AnIcmpErrorFollowsTheAddressesThatWereSeenLast) {

@@ -118,6 +118,15 @@ TEST_P(Steer, AFragmentedDatagramStaysTogetherWhileTheTableChanges) {
   }
 }
 
+TEST_P(Steer, FragmentsOfABackendThatIsDownGoToAnother) {
+  auto in = input(7);
+  const auto before = test::built(in);
+  const auto at = backend_of(*before, first(3, 3));
+  in.pools[0].backends[at - 1].down = true;
+  const auto after = test::built(std::move(in));
+  EXPECT_NE(backend_of(*after, later(3, 3)), at);
+}
+
 TEST_P(Steer, FragmentsAreForgottenAfterThirtySeconds) {
   const auto before = test::built(input(7));
   const auto after = test::built(input(1));

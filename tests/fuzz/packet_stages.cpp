@@ -273,6 +273,10 @@ void require_answered(const dataplane::Burst& b, std::uint16_t i, ByteView befor
   const test::Ip answer = test::ip_of(test::strip_ethernet(after));
   SLUICE_REQUIRE(same(asked.source, answer.destination) && same(asked.destination, answer.source));
   SLUICE_REQUIRE(answer.family == asked.family);
+  if (b.verdict[i] == Verdict::kAnsweredReset) {
+    SLUICE_REQUIRE(answer.protocol == wire::kIpProtoTcp && test::checksums_right(after));
+    return;
+  }
   SLUICE_REQUIRE(answer.protocol ==
                  (answer.family == 4 ? wire::kIpProtoIcmp : wire::kIpProtoIcmp6));
   if (b.verdict[i] == Verdict::kAnsweredEcho) {

@@ -26,6 +26,7 @@ constexpr std::array<Expected, kVerdicts> kAll{{
     {Verdict::kAnsweredEcho, "answered_echo", Outcome::kAnswer},
     {Verdict::kAnsweredTooBig, "answered_too_big", Outcome::kAnswer},
     {Verdict::kAnsweredTtlExpired, "answered_ttl_expired", Outcome::kAnswer},
+    {Verdict::kAnsweredReset, "answered_reset", Outcome::kAnswer},
     {Verdict::kTruncated, "truncated", Outcome::kDrop},
     {Verdict::kMalformed, "malformed", Outcome::kDrop},
     {Verdict::kMartian, "martian", Outcome::kDrop},

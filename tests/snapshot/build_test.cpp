@@ -193,6 +193,23 @@ TEST(Build, PoolWhoseBackendsAllDrainHasNoSlots) {
   EXPECT_EQ(made->backends[1].state, State::kDraining);
 }
 
+TEST(Build, BackendThatIsDownLeavesTheTableWhateverElseIsSaidOfIt) {
+  Input in = sound();
+  for (auto& b : in.pools[0].backends) b.down = b.number != 3;
+  in.pools[0].backends[0].draining = true;
+  const auto made = built(std::move(in));
+  EXPECT_EQ(made->backends[1].state, State::kDown);
+  EXPECT_EQ(made->backends[2].state, State::kDown);
+  EXPECT_TRUE(std::ranges::all_of(made->pools[0].slots, [](auto number) { return number == 3; }));
+}
+
+TEST(Build, FlowsMayStayAtBackendsThatAreUpOrDrain) {
+  EXPECT_TRUE(keeps_flows(State::kUp));
+  EXPECT_TRUE(keeps_flows(State::kDraining));
+  EXPECT_FALSE(keeps_flows(State::kDown));
+  EXPECT_FALSE(keeps_flows(State::kAbsent));
+}
+
 TEST(Build, NumberThatNobodyHasIsAbsent) {
   const auto made = built(test::input({pool("p", {backend("a", 2), backend("b", 5)})}));
   ASSERT_EQ(made->backends.size(), 6U);

@@ -84,10 +84,11 @@ TEST(PoolPolicy, MaglevAloneNeedsNone) {
 
 TEST(PoolPolicy, MembersAreThoseThatTakeNewFlows) {
   const auto made = build_with(1, [](auto& pools) {
-    pools[0].backends = test::backends(4);
+    pools[0].backends = test::backends(5);
     pools[0].backends[1].draining = true;
     pools[0].backends[2].weight = 0;
     pools[0].backends[3].weight = 50;
+    pools[0].backends[4].down = true;
     pools[0].policy = Policy::kLeastConnections;
   });
   ASSERT_TRUE(made);
