@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks every backend again and again whether it is well, by the check of its pool.
+//
+// Threads: all on the event loop's thread; nothing here waits.
+#pragma once
+
+#include "base/event_loop.hpp"
+#include "base/result.hpp"
+#include "health/probe.hpp"
+#include "health/schedule.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice::health {
+
+class CommandProbes;
+class CurlProbes;
+class IcmpProbes;
+
+class Prober {
+ public:
+  using Clock = EventLoop::Clock;
+  using OnOutcome = std::function<void(const Target&, const Outcome&)>;
+
+  struct Options {
+    std::uint64_t seed = 1;  ///< Of spread and jitter.
+    /// When the driver last saw a good answer from an address (a SYN-ACK, an echo); may be empty.
+    std::function<std::optional<Clock::time_point>(const IpAddress&)> driver_saw = {};
+  };
+
+  /// @param loop  lives longer than the prober; its clock is the one that counts.
+  /// @return kIo when libcurl does not start.
+  [[nodiscard]] static Result<std::unique_ptr<Prober>> open(EventLoop& loop, Options options);
+  Prober(const Prober&) = delete;
+  Prober& operator=(const Prober&) = delete;
+  ~Prober();
+
+  /// From now on these and no others are asked. Those that stay as they were go on undisturbed;
+  /// one that differs in anything begins anew. One target for each pool and backend.
+  void set_targets(std::vector<Target> targets);
+
+  /// Called for each outcome at the end of a turn; it may call anything here, and must not throw.
+  void on_outcome(OnOutcome callback) { on_outcome_ = std::move(callback); }
+
+  /// Whether a backend is asked in its fast interval: while answers may lead to a change.
+  void hurry(std::string_view pool, std::string_view backend, bool fast);
+
+  [[nodiscard]] std::size_t targets() const noexcept { return watches_.size(); }
+  [[nodiscard]] std::size_t asking() const noexcept { return asking_; }  ///< Questions open now.
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+  struct Watch {
+    Target target;
+    std::unique_ptr<Probe> probe = {};
+    EventLoop::TimerId timer = EventLoop::TimerId::kNone;  ///< Of the next probe, or its time-out.
+    Clock::time_point asked_at{};
+    bool asked = false;     ///< At least once.
+    bool open = false;      ///< A question waits for its answer.
+    bool extended = false;  ///< It was given more time because we were late.
+    bool fast = false;
+    std::optional<Outcome> outcome = {};  ///< Of the last question, until it is delivered.
+  };
+
+  Prober(EventLoop& loop, Options options);
+  [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target, Probe::Answered answered);
+  void arm(Watch& watch, std::chrono::microseconds delay, void (Prober::*then)(Watch&));
+  void arm_next(Watch& watch);
+  void ask(Watch& watch);
+  void time_out(Watch& watch);
+  void answer(Watch& watch, Finding finding);
+  void forget(Watch& watch);
+  void deliver();
+
+  EventLoop& loop_;
+  Options options_;
+  Schedule schedule_;
+  OnOutcome on_outcome_;
+  std::unique_ptr<CurlProbes> curl_;
+  std::unique_ptr<IcmpProbes> icmp_;
+  std::unique_ptr<CommandProbes> commands_;
+  std::map<Key, std::shared_ptr<Watch>> watches_;
+  std::vector<std::weak_ptr<Watch>> finished_;  ///< With an outcome to deliver.
+  std::size_t asking_ = 0;
+  std::shared_ptr<Prober*> self_ = std::make_shared<Prober*>(this);  ///< For deferred tasks.
+};
+
+}  // namespace sluice::health
