@@ -2,6 +2,7 @@
 // XDP health filter: sends what belongs to a service, or to an address that NAT lends to services,
 // to the worker's AF_XDP socket and leaves all else to Linux untouched. Beside that it has duties of
 // its own, one a header. docs/design/xdp-filter.md has the whole of it.
+#include "xdp/answer.bpf.h"
 #include "xdp/classify.bpf.h"
 #include "xdp/frame.bpf.h"
 #include "xdp/maps.bpf.h"
@@ -9,9 +10,11 @@
 
 static __always_inline int judge(struct xdp_md* ctx, struct packet* p) {
   const struct frame f = frame_of(ctx);
+  const struct sluice_xdp_settings* s = settings();
   int action;
 
   p->stat = classify(ctx, &f, p);
+  if (s && is_probe(p, s)) return answer(ctx, p);
   if (p->stat == SLUICE_XDP_PASS) return XDP_PASS;
   if (is_refused(p)) return refuse(ctx, p);
   action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);

@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/random.h>
 
 #include <array>
 #include <cerrno>
@@ -22,7 +23,8 @@ namespace sluice::xdp {
 namespace {
 
 constexpr std::array<std::string_view, SLUICE_XDP_STATS> kStatNames = {
-    "pass", "redirect", "fragment", "malformed", "no_socket", "refused", "unserved"};
+    "pass",    "redirect", "fragment", "malformed", "no_socket",
+    "refused", "unserved", "answered", "silent"};
 
 constexpr const char* kLinkPin = "link";
 
@@ -138,6 +140,13 @@ Result<void> Filter::State::load_maps() {
       bpf_map_lookup_elem(bpf_map__fd(maps->maps.sluice_settings), &first, &settings) != 0)
     return system_failure(directory, "cannot read the settings", errno);
   settings.layout = SLUICE_XDP_LAYOUT;
+  if (settings.secret == 0 &&
+      ::getrandom(&settings.secret, sizeof settings.secret, 0) != sizeof settings.secret)
+    return system_failure(directory, "cannot draw a secret", errno);
+  auto memory = SharedMemory::map(bpf_map__fd(maps->maps.sluice_beats),
+                                  SLUICE_XDP_WORKERS * sizeof(sluice_xdp_beat));
+  if (!memory) return forward_error(memory);
+  beats = std::move(*memory);
   settings.icmp_cost = kErrorCost;
   settings.icmp_room = kErrorsAtOnce * kErrorCost;
   return write_settings();

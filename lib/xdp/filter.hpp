@@ -7,6 +7,7 @@
 #include "base/address.hpp"
 #include "base/result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -42,6 +43,27 @@ struct ServiceEntry {
 struct NatEntry {
   IpAddress address;
   std::uint8_t protocol = 0;  ///< 6 (TCP) or 17 (UDP).
+};
+
+/// Where and how upstream probes are answered in the driver, see Filter::set_answers().
+struct AnswerSettings {
+  std::vector<IpAddress> addresses = {};  ///< At most 4096; none: no probe is answered.
+  bool icmp_echo = false;
+  std::uint16_t udp_port = 0;  ///< A datagram to it is sent back; 0: none.
+  std::uint16_t tcp_port = 0;  ///< A SYN to it is acknowledged; 0: none.
+  /// Every worker's heartbeat must be younger. 0: no probe is answered, whatever the heartbeats
+  /// say.
+  std::chrono::nanoseconds max_age{0};
+  unsigned workers = 0;         ///< So many must have a heartbeat, at most kMostHeartbeats.
+  bool stale_to_linux = false;  ///< Probes that get no answer go to Linux; else they are dropped.
+};
+
+inline constexpr unsigned kMostHeartbeats = 128;
+
+/// A worker's sign of life, in memory that the filter reads. The worker alone writes it.
+struct alignas(64) Heartbeat {
+  std::uint64_t nanoseconds;  ///< CLOCK_MONOTONIC at its last turn, stored relaxed; 0: none yet.
+  std::uint64_t reserved[7];
 };
 
 enum class Mode : std::uint8_t {
@@ -118,6 +140,17 @@ class Filter {
   ///   changed), kIo.
   [[nodiscard]] Result<void> set_services(std::span<const ServiceEntry> services,
                                           std::span<const NatEntry> nat = {});
+
+  /// Has probes answered: ICMP echo, UDP echo, and TCP SYN with SYN-ACK (later segments of such a
+  /// connection with RST), at the given addresses and nowhere else, before all that is known of
+  /// services there. A packet with IP options or extension headers is no probe. While a heartbeat
+  /// is too old probes are dropped: whoever asks sees the node gone.
+  /// @return kInvalid (workers), kExhausted (addresses, old and new together), kIo.
+  [[nodiscard]] Result<void> set_answers(const AnswerSettings& answers);
+
+  /// One heartbeat a worker. Its number is its index. The memory stays until the end of
+  /// this object: workers stop before.
+  [[nodiscard]] std::span<Heartbeat> heartbeats() const noexcept;
 
   /// Counters of an attached interface; their sum is the number of packets it received. Survives a
   /// takeover. @return kNotFound (not attached), kIo.

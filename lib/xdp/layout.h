@@ -13,6 +13,8 @@
 
 /* Entries of each map. Services count once each, and once more for each address. */
 #define SLUICE_XDP_SERVICES 65536
+#define SLUICE_XDP_ANSWERED_ADDRESSES 4096
+#define SLUICE_XDP_WORKERS 128
 #define SLUICE_XDP_QUEUES 1024 /* receive queues of one interface */
 #define SLUICE_XDP_COUNTS 16   /* most are spare: a new counter is no new layout */
 
@@ -58,10 +60,32 @@ struct sluice_xdp_service {
  * cost of 0 is no limit. */
 struct sluice_xdp_settings {
   __u32 layout;       /* SLUICE_XDP_LAYOUT */
-  __u32 flags;        /* none yet */
+  __u32 flags;        /* enum sluice_xdp_switch */
   __u64 icmp_cost;    /* ICMP errors of all refusals together */
   __u64 icmp_room;
-  __u64 reserved[13]; /* 0; room for standing in */
+  __u64 secret;       /* of the sequence numbers that answers begin with */
+  __u64 answer_age;   /* of every worker's heartbeat, in nanoseconds: younger, or no answer */
+  __u32 workers;      /* so many have a heartbeat; 0: nothing is answered */
+  __u16 answer_udp;   /* port, network order; 0: none */
+  __u16 answer_tcp;
+  __u64 reserved[10]; /* 0; room for standing in */
+};
+
+enum sluice_xdp_switch {
+  SLUICE_XDP_ANSWER_ECHO = 1 << 0,
+  SLUICE_XDP_STALE_TO_LINUX = 1 << 1, /* probes that get no answer are Linux's, not dropped */
+};
+
+/* sluice_answers: addresses at which probes are answered. Key: a service key without port and
+ * protocol. */
+struct sluice_xdp_answered {
+  __u32 flags; /* 0 */
+};
+
+/* sluice_beats: one line of memory a worker, which writes it itself by mmap(). */
+struct sluice_xdp_beat {
+  __u64 nanoseconds; /* CLOCK_MONOTONIC, when the worker was last seen at work */
+  __u64 reserved[7];
 };
 
 /* sluice_shared: one entry, written by the programs of all interfaces and CPUs. */
@@ -79,6 +103,8 @@ enum sluice_xdp_stat {
   SLUICE_XDP_NO_SOCKET, /* for the worker, but no socket serves its queue: to Linux */
   SLUICE_XDP_REFUSED,   /* its service has no backend: answered with RST or ICMP unreachable */
   SLUICE_XDP_UNSERVED,  /* likewise, but dropped: so configured, or nothing that one may answer */
+  SLUICE_XDP_ANSWERED,  /* a probe: replied to, or the acknowledgement that ends it */
+  SLUICE_XDP_SILENT,    /* a probe: dropped, as a worker's heartbeat is too old */
   SLUICE_XDP_STATS,
 };
 

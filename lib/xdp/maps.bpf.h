@@ -32,6 +32,22 @@ struct {
 } sluice_services SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_XDP_ANSWERED_ADDRESSES);
+  __type(key, struct sluice_xdp_service_key);
+  __type(value, struct sluice_xdp_answered);
+} sluice_answers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, SLUICE_XDP_WORKERS);
+  __type(key, __u32);
+  __type(value, struct sluice_xdp_beat);
+} sluice_beats SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, SLUICE_XDP_COUNTS);
   __type(key, __u32);

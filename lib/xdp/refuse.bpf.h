@@ -17,28 +17,6 @@ static __always_inline bool is_refused(const struct packet* p) {
   return p->service & SLUICE_XDP_REFUSE_ALL || (p->service & SLUICE_XDP_REFUSE_NEW && is_syn(p));
 }
 
-// RFC 9293, section 3.10.7.1: the segment that tells a peer that there is no connection.
-static __always_inline bool become_reset(struct xdp_md* ctx, const struct packet* p) {
-  const struct frame f = frame_of(ctx);
-  const struct tcphdr* tcp = bytes_at(&f, p->transport, sizeof(*tcp));
-  struct segment s;
-
-  if (!tcp) return false;
-  s.window = 0;
-  if (p->bits & ACK) {
-    s.sequence = tcp->ack_seq;
-    s.acknowledgement = 0;
-    s.flags = RST;
-  } else {
-    s.sequence = 0;
-    s.acknowledgement =
-        bpf_htonl(bpf_ntohl(tcp->seq) + (p->stop - p->transport - tcp->doff * 4) +
-                  (p->bits & SYN ? 1 : 0) + (p->bits & FIN ? 1 : 0));
-    s.flags = RST | ACK;
-  }
-  return become_segment(ctx, p, &s);
-}
-
 // All nodes of the Internet bound their ICMP errors (RFC 1812, section 4.3.2.8): the sources of a
 // UDP flood are others' addresses.
 static __always_inline bool may_send_error(void) {

@@ -40,6 +40,11 @@ static __always_inline __be16 checksum_of(__u64 sum) {
   return (__be16)~sum;
 }
 
+// A checksum after one word that it covers has changed (RFC 1624).
+static __always_inline __be16 changed_checksum(__be16 checksum, __be16 old, __be16 now) {
+  return checksum_of((__u64)(__be16)~checksum + (__be16)~old + now);
+}
+
 static __always_inline __u64 sum_of_address(const __u32* words) {
   return (__u64)words[0] + words[1] + words[2] + words[3];
 }
@@ -140,6 +145,28 @@ static __always_inline bool become_segment(struct xdp_md* ctx, const struct pack
                            s->sequence + s->acknowledgement + flags + s->window);
   tcp->urg_ptr = 0;
   return true;
+}
+
+// RFC 9293, section 3.10.7.1: the segment that tells a peer that there is no connection.
+static __always_inline bool become_reset(struct xdp_md* ctx, const struct packet* p) {
+  const struct frame f = frame_of(ctx);
+  const struct tcphdr* tcp = bytes_at(&f, p->transport, sizeof(*tcp));
+  struct segment s;
+
+  if (!tcp) return false;
+  s.window = 0;
+  if (p->bits & ACK) {
+    s.sequence = tcp->ack_seq;
+    s.acknowledgement = 0;
+    s.flags = RST;
+  } else {
+    s.sequence = 0;
+    s.acknowledgement =
+        bpf_htonl(bpf_ntohl(tcp->seq) + (p->stop - p->transport - tcp->doff * 4) +
+                  (p->bits & SYN ? 1 : 0) + (p->bits & FIN ? 1 : 0));
+    s.flags = RST | ACK;
+  }
+  return become_segment(ctx, p, &s);
 }
 
 // What the frame's `bytes` bytes from `offset` on add to a checksum; a multiple of 4, at most

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "xdp/services.hpp"
 
-#include "xdp/layout.h"
-#include "xdp/pins.hpp"
+#include "xdp/contents.hpp"
 
-#include <bpf/bpf.h>
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <map>
-#include <set>
 
 namespace sluice::xdp {
 namespace {
@@ -24,17 +20,6 @@ struct KeyOrder {
   }
 };
 using ServiceMap = std::map<sluice_xdp_service_key, sluice_xdp_service, KeyOrder>;
-using KeySet = std::set<sluice_xdp_service_key, KeyOrder>;
-
-sluice_xdp_service_key key_of(const IpAddress& address, std::uint16_t port, std::uint8_t protocol) {
-  sluice_xdp_service_key key{};
-  const auto words = address.words();
-  std::ranges::copy(words, key.address);
-  key.port = __builtin_bswap16(port);
-  key.protocol = protocol;
-  key.family = address.is_v4() ? 4 : 6;
-  return key;
-}
 
 // The flag for TCP, or for UDP; 0 for a protocol that no service has.
 std::uint32_t either(std::uint8_t protocol, std::uint32_t tcp, std::uint32_t udp) {
@@ -82,47 +67,30 @@ Result<ServiceMap> wanted_entries(std::span<const ServiceEntry> services,
   return wanted;
 }
 
-Result<KeySet> present_keys(int map) {
-  KeySet keys;
-  sluice_xdp_service_key key{};
-  // Whoever changes the map beside us could send the walk back to its start: the bound ends it.
-  const void* previous = nullptr;
-  for (unsigned step = 0; step <= 2U * SLUICE_XDP_SERVICES; ++step) {
-    if (bpf_map_get_next_key(map, previous, &key) != 0) {
-      if (errno == ENOENT) return keys;
-      return system_failure("sluice_services", "cannot read the map", errno);
-    }
-    keys.insert(key);
-    previous = &key;
-  }
-  return fail(Errc::kConflict, "sluice_services", "another process keeps changing the map");
-}
-
 }  // namespace
+
+sluice_xdp_service_key key_of(const IpAddress& address, std::uint16_t port, std::uint8_t protocol) {
+  sluice_xdp_service_key key{};
+  const auto words = address.words();
+  std::ranges::copy(words, key.address);
+  key.port = __builtin_bswap16(port);
+  key.protocol = protocol;
+  key.family = address.is_v4() ? 4 : 6;
+  return key;
+}
 
 Result<void> make_service_map_equal(int map, std::span<const ServiceEntry> services,
                                     std::span<const NatEntry> nat) {
   const auto wanted = wanted_entries(services, nat);
   if (!wanted) return forward_error(wanted);
-  const auto present = present_keys(map);
-  if (!present) return forward_error(present);
-  KeySet all = *present;
-  for (const auto& [key, value] : *wanted) all.insert(key);
-  if (all.size() > SLUICE_XDP_SERVICES)
-    return fail(Errc::kExhausted, "/services", "old and new services need {} entries of {}",
-                all.size(), SLUICE_XDP_SERVICES);
-
-  for (const auto& [key, value] : *wanted) {
-    sluice_xdp_service now{};
-    if (bpf_map_lookup_elem(map, &key, &now) == 0 && std::memcmp(&now, &value, sizeof now) == 0)
-      continue;
-    if (bpf_map_update_elem(map, &key, &value, BPF_ANY) != 0)
-      return system_failure("/services", "cannot add to the map sluice_services", errno);
-  }
-  for (const auto& key : *present)
-    if (!wanted->contains(key) && bpf_map_delete_elem(map, &key) != 0 && errno != ENOENT)
-      return system_failure("/services", "cannot remove from the map sluice_services", errno);
-  return {};
+  Contents contents;
+  for (const auto& [key, value] : *wanted) contents.emplace(bytes_of(key), bytes_of(value));
+  return make_equal({.fd = map,
+                     .name = "sluice_services",
+                     .where = "/services",
+                     .key_bytes = sizeof(sluice_xdp_service_key),
+                     .limit = SLUICE_XDP_SERVICES},
+                    contents);
 }
 
 }  // namespace sluice::xdp

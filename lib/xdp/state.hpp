@@ -11,9 +11,11 @@
 #include "xdp/layout.h"
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice::xdp {
@@ -26,12 +28,36 @@ using Object = std::unique_ptr<filter_bpf, Unload>;
 /// Maps that all interfaces of a node share.
 [[nodiscard]] inline auto maps_of_node(filter_bpf* object) {
   auto& map = object->maps;
-  return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared};
+  return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared, map.sluice_answers,
+                    map.sluice_beats};
 }
 /// Maps of one interface.
 [[nodiscard]] inline auto maps_of_interface(filter_bpf* object) {
   return std::array{object->maps.xsks_map, object->maps.sluice_stats};
 }
+
+/// Memory that a map and this process share.
+class SharedMemory {
+ public:
+  SharedMemory() noexcept = default;
+  /// The first `bytes` bytes of a BPF_F_MMAPABLE array.
+  [[nodiscard]] static Result<SharedMemory> map(int fd, std::size_t bytes);
+  SharedMemory(SharedMemory&& other) noexcept
+      : at_(std::exchange(other.at_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  SharedMemory& operator=(SharedMemory&& other) noexcept {
+    std::swap(at_, other.at_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  ~SharedMemory();
+  [[nodiscard]] void* data() const noexcept { return at_; }
+
+ private:
+  void* at_ = nullptr;
+  std::size_t bytes_ = 0;
+};
 
 struct Filter::State {
   struct Attached {
@@ -45,6 +71,7 @@ struct Filter::State {
   UniqueFd lock;
   Object maps;  ///< The node's maps; no program of it is ever loaded.
   sluice_xdp_settings settings{};
+  SharedMemory beats;
   bool took_over = false;
   std::map<std::string, Attached> attached;  ///< By interface.
 

@@ -95,7 +95,7 @@ TEST_F(FilterTest, TwoInterfacesShareServicesAndHaveSocketMapsOfTheirOwn) {
   std::set<std::uint32_t> used;
   for (const char* interface : {"lb0", "lb1"}) {
     const UniqueFd program(bpf_prog_get_fd_by_id(program_on(interface)));
-    std::array<std::uint32_t, 8> ids{};
+    std::array<std::uint32_t, 32> ids{};
     bpf_prog_info info{};
     info.nr_map_ids = ids.size();
     info.map_ids = reinterpret_cast<std::uintptr_t>(ids.data());
@@ -103,7 +103,7 @@ TEST_F(FilterTest, TwoInterfacesShareServicesAndHaveSocketMapsOfTheirOwn) {
     ASSERT_EQ(bpf_obj_get_info_by_fd(program.get(), &info, &length), 0);
     used.insert(ids.begin(), ids.begin() + info.nr_map_ids);
   }
-  EXPECT_EQ(used.size(), 7U) << "three maps of the node, two socket maps, two counter maps";
+  EXPECT_EQ(used.size(), 9U) << "five maps of the node, two socket maps, two counter maps";
 }
 
 TEST_F(FilterTest, TheServiceMapEqualsTheGivenSetAndOneAddressEntryEach) {
