@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace sluice::xdp {
@@ -30,6 +31,77 @@ Result<SharedMemory> SharedMemory::map(int fd, std::size_t bytes) {
 
 SharedMemory::~SharedMemory() {
   if (at_ != nullptr) ::munmap(at_, bytes_);
+}
+
+namespace {
+
+// The first `length` of 128 bits, as words in network order.
+std::array<std::uint32_t, 4> mask_of(unsigned length) {
+  std::array<std::uint32_t, 4> words{};
+  for (unsigned bit = 0; bit < length; ++bit)
+    words[bit / 32] |= __builtin_bswap32(std::uint32_t{1} << (31 - bit % 32));
+  return words;
+}
+
+}  // namespace
+
+Result<void> Filter::set_deny(std::span<const IpPrefix> prefixes) {
+  static_assert(SLUICE_XDP_DENIED_PREFIXES >= 2 * kMostDenied, "old and new stand side by side");
+  if (prefixes.size() > kMostDenied)
+    return fail(Errc::kExhausted, "/protection/deny", "{} prefixes, at most {} can be denied",
+                prefixes.size(), kMostDenied);
+  Contents deny4;
+  Contents deny6;
+  const std::string value = bytes_of(sluice_xdp_denied{});
+  for (const auto& prefix : prefixes) {
+    const auto words = prefix.address.words();
+    if (prefix.address.is_v4())
+      deny4.emplace(bytes_of(sluice_xdp_prefix4{prefix.length, words[0]}), value);
+    else
+      deny6.emplace(
+          bytes_of(sluice_xdp_prefix6{prefix.length, {words[0], words[1], words[2], words[3]}}),
+          value);
+  }
+  const auto& maps = state_->maps->maps;
+  for (const auto& [target, wanted] : {std::pair{Target{.fd = bpf_map__fd(maps.sluice_deny4),
+                                      .name = "sluice_deny4",
+                                      .where = "/protection/deny",
+                                      .key_bytes = sizeof(sluice_xdp_prefix4),
+                                      .limit = SLUICE_XDP_DENIED_PREFIXES},
+                                                 &deny4},
+                                       std::pair{Target{.fd = bpf_map__fd(maps.sluice_deny6),
+                                       .name = "sluice_deny6",
+                                       .where = "/protection/deny",
+                                       .key_bytes = sizeof(sluice_xdp_prefix6),
+                                       .limit = SLUICE_XDP_DENIED_PREFIXES},
+                                                 &deny6}})
+    if (auto filled = make_equal(target, *wanted); !filled) return filled;
+  // Programs look prefixes up only where there are any.
+  auto& flags = state_->settings.flags;
+  flags &= ~std::uint32_t{SLUICE_XDP_DENY4 | SLUICE_XDP_DENY6};
+  if (!deny4.empty()) flags |= SLUICE_XDP_DENY4;
+  if (!deny6.empty()) flags |= SLUICE_XDP_DENY6;
+  return state_->write_settings();
+}
+
+Result<void> Filter::set_syn_limit(const SynLimit& limit) {
+  if (limit.prefix4 > 32)
+    return fail(Errc::kInvalid, "/protection/syn_prefix", "{} is no length of an IPv4 prefix",
+                limit.prefix4);
+  if (limit.prefix6 > 128)
+    return fail(Errc::kInvalid, "/protection/syn_prefix6", "{} is no length of an IPv6 prefix",
+                limit.prefix6);
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const std::uint64_t burst = limit.burst != 0 ? limit.burst : limit.per_second;
+  auto& settings = state_->settings;
+  // Rounded up: never above the rate that was asked for.
+  settings.syn_cost =
+      limit.per_second == 0 ? 0 : (kSecond + limit.per_second - 1) / limit.per_second;
+  settings.slot_room = burst / 2 * settings.syn_cost;
+  settings.syn_room = (burst - burst / 2) * settings.syn_cost;
+  settings.syn_mask4 = mask_of(limit.prefix4)[0];
+  std::ranges::copy(mask_of(limit.prefix6), settings.syn_mask6);
+  return state_->write_settings();
 }
 
 Result<void> Filter::set_answers(const AnswerSettings& answers) {

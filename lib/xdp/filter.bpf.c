@@ -2,6 +2,7 @@
 // XDP health filter: sends what belongs to a service, or to an address that NAT lends to services,
 // to the worker's AF_XDP socket and leaves all else to Linux untouched. Beside that it has duties of
 // its own, one a header. docs/design/xdp-filter.md has the whole of it.
+#include "xdp/admit.bpf.h"
 #include "xdp/answer.bpf.h"
 #include "xdp/classify.bpf.h"
 #include "xdp/frame.bpf.h"
@@ -12,10 +13,21 @@ static __always_inline int judge(struct xdp_md* ctx, struct packet* p) {
   const struct frame f = frame_of(ctx);
   const struct sluice_xdp_settings* s = settings();
   int action;
+  bool probe;
 
   p->stat = classify(ctx, &f, p);
-  if (s && is_probe(p, s)) return answer(ctx, p);
-  if (p->stat == SLUICE_XDP_PASS) return XDP_PASS;
+  if (!s) return XDP_PASS;  // never: an array has its entries
+  probe = is_probe(p, s);
+  if (p->stat == SLUICE_XDP_PASS && !probe) return XDP_PASS;
+  if (is_denied(p, s)) {
+    p->stat = SLUICE_XDP_DENIED;
+    return XDP_DROP;
+  }
+  if (probe) return answer(ctx, p);
+  if (s->syn_cost && p->service && is_syn(p) && syn_is_over_limit(p)) {
+    p->stat = SLUICE_XDP_SYN_LIMITED;
+    return XDP_DROP;
+  }
   if (is_refused(p)) return refuse(ctx, p);
   action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
   if (action != XDP_REDIRECT) p->stat = SLUICE_XDP_NO_SOCKET;

@@ -23,8 +23,8 @@ namespace sluice::xdp {
 namespace {
 
 constexpr std::array<std::string_view, SLUICE_XDP_STATS> kStatNames = {
-    "pass",    "redirect", "fragment", "malformed", "no_socket",
-    "refused", "unserved", "answered", "silent"};
+    "pass",     "redirect", "fragment", "malformed", "no_socket",  "refused",
+    "unserved", "answered", "silent",   "denied",    "syn_limited"};
 
 constexpr const char* kLinkPin = "link";
 
@@ -32,7 +32,7 @@ constexpr const char* kLinkPin = "link";
 constexpr std::uint64_t kErrorCost = 1'000'000;  // ns: 1000 a second
 constexpr std::uint64_t kErrorsAtOnce = 50;
 
-static_assert(sizeof(sluice_xdp_settings) == 128 && sizeof(sluice_xdp_count) == 16 &&
+static_assert(sizeof(sluice_xdp_settings) == 256 && sizeof(sluice_xdp_count) == 16 &&
               sizeof(sluice_xdp_shared) == 64);
 
 // The verifier's report and all else that libbpf has to say: for whoever asks for debug lines.

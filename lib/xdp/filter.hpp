@@ -8,6 +8,7 @@
 #include "base/result.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -57,6 +58,16 @@ struct AnswerSettings {
   unsigned workers = 0;         ///< So many must have a heartbeat, at most kMostHeartbeats.
   bool stale_to_linux = false;  ///< Probes that get no answer go to Linux; else they are dropped.
 };
+
+/// How fast one source may open connections to services, all of them together.
+struct SynLimit {
+  std::uint32_t per_second = 0;  ///< 0: no limit.
+  std::uint32_t burst = 0;  ///< SYNs that a rested source may send at once; 0: a second's worth.
+  unsigned prefix4 = 32;    ///< Bits of an IPv4 address that make a source; 0 to 32.
+  unsigned prefix6 = 64;    ///< Likewise of IPv6; 0 to 128.
+};
+
+inline constexpr std::size_t kMostDenied = 100000;
 
 inline constexpr unsigned kMostHeartbeats = 128;
 
@@ -140,6 +151,18 @@ class Filter {
   ///   changed), kIo.
   [[nodiscard]] Result<void> set_services(std::span<const ServiceEntry> services,
                                           std::span<const NatEntry> nat = {});
+
+  /// Drops what comes from these sources and is for a service, for NAT or a probe. What is for
+  /// Linux is not touched. A prefix that is in both the old and the new set is denied at every
+  /// moment. Cost: up to three system calls a prefix; 100,000 new ones take about a quarter of a
+  /// second.
+  /// @return kExhausted (more than kMostDenied), kIo.
+  [[nodiscard]] Result<void> set_deny(std::span<const IpPrefix> prefixes);
+
+  /// Drops SYNs for services beyond a rate, for each source prefix. Bursts and rate are exact, for
+  /// a source that shares its slot with a busy one half of the burst: docs/design/xdp-filter.md.
+  /// @return kInvalid (a prefix length), kIo.
+  [[nodiscard]] Result<void> set_syn_limit(const SynLimit& limit);
 
   /// Has probes answered: ICMP echo, UDP echo, and TCP SYN with SYN-ACK (later segments of such a
   /// connection with RST), at the given addresses and nowhere else, before all that is known of

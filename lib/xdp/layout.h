@@ -15,6 +15,9 @@
 #define SLUICE_XDP_SERVICES 65536
 #define SLUICE_XDP_ANSWERED_ADDRESSES 4096
 #define SLUICE_XDP_WORKERS 128
+#define SLUICE_XDP_DENIED_PREFIXES 200000 /* of each family: old and new beside each other */
+#define SLUICE_XDP_SYN_SLOTS 1048576      /* a power of 2 */
+#define SLUICE_XDP_SYN_SOURCES 65536
 #define SLUICE_XDP_QUEUES 1024 /* receive queues of one interface */
 #define SLUICE_XDP_COUNTS 16   /* most are spare: a new counter is no new layout */
 
@@ -59,21 +62,49 @@ struct sluice_xdp_service {
  * pairs: what one packet costs and how much a rested bucket has room for, both in nanoseconds; a
  * cost of 0 is no limit. */
 struct sluice_xdp_settings {
-  __u32 layout;       /* SLUICE_XDP_LAYOUT */
-  __u32 flags;        /* enum sluice_xdp_switch */
-  __u64 icmp_cost;    /* ICMP errors of all refusals together */
+  __u32 layout;    /* SLUICE_XDP_LAYOUT */
+  __u32 flags;     /* enum sluice_xdp_switch */
+  __u64 icmp_cost; /* ICMP errors of all refusals together */
   __u64 icmp_room;
-  __u64 secret;       /* of the sequence numbers that answers begin with */
-  __u64 answer_age;   /* of every worker's heartbeat, in nanoseconds: younger, or no answer */
-  __u32 workers;      /* so many have a heartbeat; 0: nothing is answered */
-  __u16 answer_udp;   /* port, network order; 0: none */
+  __u64 secret;     /* of answers' first sequence numbers, and of the slots of sources */
+  __u64 answer_age; /* of every worker's heartbeat, in nanoseconds: younger, or no answer */
+  __u32 workers;    /* so many have a heartbeat; 0: nothing is answered */
+  __u16 answer_udp; /* port, network order; 0: none */
   __u16 answer_tcp;
-  __u64 reserved[10]; /* 0; room for standing in */
+  __u64 syn_cost;  /* SYNs of one source prefix to all services */
+  __u64 syn_room;  /* of the source's own bucket */
+  __u64 slot_room; /* of the slot that it shares; both rooms together are the burst */
+  __u32 syn_mask4; /* the bits of a source that count, network order */
+  __u32 syn_mask6[4];
+  __u32 reserved_word;
+  __u64 reserved[20]; /* 0; room for standing in */
 };
 
 enum sluice_xdp_switch {
   SLUICE_XDP_ANSWER_ECHO = 1 << 0,
   SLUICE_XDP_STALE_TO_LINUX = 1 << 1, /* probes that get no answer are Linux's, not dropped */
+  SLUICE_XDP_DENY4 = 1 << 2,          /* sluice_deny4 has entries */
+  SLUICE_XDP_DENY6 = 1 << 3,
+};
+
+/* sluice_deny4, sluice_deny6: source prefixes that reach no service; longest match. */
+struct sluice_xdp_prefix4 {
+  __u32 length;  /* bits */
+  __u32 address; /* network order */
+};
+struct sluice_xdp_prefix6 {
+  __u32 length;
+  __u32 address[4];
+};
+struct sluice_xdp_denied {
+  __u32 flags; /* 0 */
+};
+
+/* sluice_syn_slot: buckets that sources share by a keyed hash. sluice_sources: a bucket of its own
+ * for each source prefix that has used up the room of its slot. Key: a service key without port and
+ * protocol. */
+struct sluice_xdp_bucket {
+  __u64 full_at; /* when it is full again, CLOCK_MONOTONIC in nanoseconds */
 };
 
 /* sluice_answers: addresses at which probes are answered. Key: a service key without port and
@@ -96,15 +127,17 @@ struct sluice_xdp_shared {
 
 /* sluice_stats: per interface and CPU; every packet is counted under exactly one of these. */
 enum sluice_xdp_stat {
-  SLUICE_XDP_PASS,      /* not for a service: to Linux */
-  SLUICE_XDP_REDIRECT,  /* for a service or for NAT, its ICMP included: to the worker */
-  SLUICE_XDP_FRAGMENT,  /* a fragment, for an address and protocol of such: to the worker */
-  SLUICE_XDP_MALFORMED, /* a lying or cut header, for an address of such: likewise */
-  SLUICE_XDP_NO_SOCKET, /* for the worker, but no socket serves its queue: to Linux */
-  SLUICE_XDP_REFUSED,   /* its service has no backend: answered with RST or ICMP unreachable */
-  SLUICE_XDP_UNSERVED,  /* likewise, but dropped: so configured, or nothing that one may answer */
-  SLUICE_XDP_ANSWERED,  /* a probe: replied to, or the acknowledgement that ends it */
-  SLUICE_XDP_SILENT,    /* a probe: dropped, as a worker's heartbeat is too old */
+  SLUICE_XDP_PASS,        /* not for a service: to Linux */
+  SLUICE_XDP_REDIRECT,    /* for a service or for NAT, its ICMP included: to the worker */
+  SLUICE_XDP_FRAGMENT,    /* a fragment, for an address and protocol of such: to the worker */
+  SLUICE_XDP_MALFORMED,   /* a lying or cut header, for an address of such: likewise */
+  SLUICE_XDP_NO_SOCKET,   /* for the worker, but no socket serves its queue: to Linux */
+  SLUICE_XDP_REFUSED,     /* its service has no backend: answered with RST or ICMP unreachable */
+  SLUICE_XDP_UNSERVED,    /* likewise, but dropped: so configured, or nothing that one may answer */
+  SLUICE_XDP_ANSWERED,    /* a probe: replied to, or the acknowledgement that ends it */
+  SLUICE_XDP_SILENT,      /* a probe: dropped, as a worker's heartbeat is too old */
+  SLUICE_XDP_DENIED,      /* for the worker or a probe, but its source is denied: dropped */
+  SLUICE_XDP_SYN_LIMITED, /* a SYN for a service, but its source sends too many: dropped */
   SLUICE_XDP_STATS,
 };
 

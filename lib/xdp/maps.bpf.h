@@ -48,6 +48,36 @@ struct {
 } sluice_beats SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_XDP_DENIED_PREFIXES);
+  __type(key, struct sluice_xdp_prefix4);
+  __type(value, struct sluice_xdp_denied);
+} sluice_deny4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_XDP_DENIED_PREFIXES);
+  __type(key, struct sluice_xdp_prefix6);
+  __type(value, struct sluice_xdp_denied);
+} sluice_deny6 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, SLUICE_XDP_SYN_SLOTS);
+  __type(key, __u32);
+  __type(value, struct sluice_xdp_bucket);
+} sluice_syn_slot SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, SLUICE_XDP_SYN_SOURCES);
+  __type(key, struct sluice_xdp_service_key);
+  __type(value, struct sluice_xdp_bucket);
+} sluice_sources SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, SLUICE_XDP_COUNTS);
   __type(key, __u32);

@@ -4,14 +4,11 @@
 #ifndef SLUICE_XDP_REFUSE_BPF_H
 #define SLUICE_XDP_REFUSE_BPF_H
 
+#include "xdp/admit.bpf.h"
 #include "xdp/bucket.bpf.h"
 #include "xdp/frame.bpf.h"
 #include "xdp/maps.bpf.h"
 #include "xdp/reply.bpf.h"
-
-static __always_inline bool is_syn(const struct packet* p) {
-  return p->kind == KIND_TCP && (p->bits & (SYN | ACK | RST | FIN)) == SYN;
-}
 
 static __always_inline bool is_refused(const struct packet* p) {
   return p->service & SLUICE_XDP_REFUSE_ALL || (p->service & SLUICE_XDP_REFUSE_NEW && is_syn(p));

@@ -28,8 +28,9 @@ using Object = std::unique_ptr<filter_bpf, Unload>;
 /// Maps that all interfaces of a node share.
 [[nodiscard]] inline auto maps_of_node(filter_bpf* object) {
   auto& map = object->maps;
-  return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared, map.sluice_answers,
-                    map.sluice_beats};
+  return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared,
+                    map.sluice_answers,  map.sluice_beats,    map.sluice_deny4,
+                    map.sluice_deny6,    map.sluice_syn_slot, map.sluice_sources};
 }
 /// Maps of one interface.
 [[nodiscard]] inline auto maps_of_interface(filter_bpf* object) {
