@@ -270,19 +270,6 @@ class CurlProbe final : public Probe {
   bool too_long_ = false;
 };
 
-// A probe of what can not be had: it says so each time.
-class NoProbe final : public Probe {
- public:
-  NoProbe(std::string why, Answered answered)
-      : why_(std::move(why)), answered_(std::move(answered)) {}
-  void ask() override { answered_({Fault::kLocal, why_}); }
-  void give_up() noexcept override {}
-
- private:
-  std::string why_;
-  Answered answered_;
-};
-
 }  // namespace
 
 CurlProbes::~CurlProbes() = default;
@@ -301,7 +288,7 @@ std::unique_ptr<Probe> CurlProbes::make(const Target& target, Probe::Answered an
   std::shared_ptr<CurlMulti> multi = multis_[target.check.tls_ca].lock();
   if (multi == nullptr) {
     auto opened = CurlMulti::open(loop_);
-    if (!opened) return std::make_unique<NoProbe>(opened.error().text(), std::move(answered));
+    if (!opened) return make_no_probe(opened.error().text(), std::move(answered));
     multi = std::move(*opened);
     multis_[target.check.tls_ca] = multi;
   }

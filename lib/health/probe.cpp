@@ -7,6 +7,25 @@
 #include <cstring>
 
 namespace sluice::health {
+namespace {
+
+class NoProbe final : public Probe {
+ public:
+  NoProbe(std::string why, Answered answered)
+      : why_(std::move(why)), answered_(std::move(answered)) {}
+  void ask() override { answered_({Fault::kLocal, why_}); }
+  void give_up() noexcept override {}
+
+ private:
+  std::string why_;
+  Answered answered_;
+};
+
+}  // namespace
+
+std::unique_ptr<Probe> make_no_probe(std::string why, Probe::Answered answered) {
+  return std::make_unique<NoProbe>(std::move(why), std::move(answered));
+}
 
 Fault fault_of(int error) noexcept {
   switch (error) {

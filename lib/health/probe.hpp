@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -64,6 +65,9 @@ class Probe {
   virtual void ask() = 0;
   virtual void give_up() noexcept = 0;  ///< Nothing when no question is open.
 };
+
+/// Of what cannot be asked at all: says so each time, as kLocal.
+[[nodiscard]] std::unique_ptr<Probe> make_no_probe(std::string why, Probe::Answered answered);
 
 /// What an errno of connect(), send() or recv() says of the backend; kLocal for all that does not.
 [[nodiscard]] Fault fault_of(int error) noexcept;

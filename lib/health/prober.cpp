@@ -4,6 +4,7 @@
 #include "health/command_probes.hpp"
 #include "health/curl_probes.hpp"
 #include "health/icmp_probes.hpp"
+#include "health/syn_probes.hpp"
 #include "health/tcp_probe.hpp"
 #include "health/udp_probe.hpp"
 
@@ -34,7 +35,8 @@ Prober::Prober(EventLoop& loop, Options options)
       options_(std::move(options)),
       schedule_(options_.seed),
       icmp_(std::make_unique<IcmpProbes>(loop)),
-      commands_(std::make_unique<CommandProbes>(loop)) {}
+      commands_(std::make_unique<CommandProbes>(loop)),
+      syn_(std::make_unique<SynProbes>(loop)) {}
 
 Result<std::unique_ptr<Prober>> Prober::open(EventLoop& loop, Options options) {
   auto curl = CurlProbes::open(loop);
@@ -50,6 +52,13 @@ Prober::~Prober() {
 }
 
 std::unique_ptr<Probe> Prober::make_probe(const Target& target, Probe::Answered answered) {
+  if (target.check.via == config::Via::kService) {
+    if (target.check.type != config::CheckType::kTcp || !target.tunnel)
+      return make_no_probe("no road to the service's address", std::move(answered));
+    // With nat the backend's own address is all that a client's packet ever has there.
+    if (target.tunnel->forwarding != config::Forwarding::kNat)
+      return syn_->make(target, std::move(answered));
+  }
   switch (target.check.type) {
     case config::CheckType::kTcp:
       return make_tcp_probe(loop_, target, std::move(answered));

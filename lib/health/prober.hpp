@@ -25,6 +25,7 @@ namespace sluice::health {
 class CommandProbes;
 class CurlProbes;
 class IcmpProbes;
+class SynProbes;
 
 class Prober {
  public:
@@ -88,6 +89,7 @@ class Prober {
   std::unique_ptr<CurlProbes> curl_;
   std::unique_ptr<IcmpProbes> icmp_;
   std::unique_ptr<CommandProbes> commands_;
+  std::unique_ptr<SynProbes> syn_;
   std::map<Key, std::shared_ptr<Watch>> watches_;
   std::vector<std::weak_ptr<Watch>> finished_;  ///< With an outcome to deliver.
   std::size_t asking_ = 0;

@@ -47,8 +47,12 @@ std::string fast_arp(const std::string& interface) {
 void Lab::ours(const std::string& command) const { run(command); }
 
 void Lab::theirs(const std::string& command) const {
+  in_theirs([&] { run(command); });
+}
+
+void Lab::in_theirs(const std::function<void()>& body) const {
   ASSERT_EQ(::setns(theirs_, CLONE_NEWNET), 0);
-  run(command);
+  body();
   ASSERT_EQ(::setns(ours_, CLONE_NEWNET), 0);
 }
 

@@ -20,6 +20,8 @@ class Lab {
 
   void ours(const std::string& command) const;  ///< Fails the test when the command fails.
   void theirs(const std::string& command) const;
+  /// Calls `body` in theirs; sockets and devices that it makes stay there.
+  void in_theirs(const std::function<void()>& body) const;
   [[nodiscard]] std::string output(const std::string& command) const;  ///< Of a command in ours.
 
  private:
