@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Health of one pool: a state machine for each backend, outlier detection over all of them with its
+// limits, and panic. Answers who takes new flows and who keeps the ones it has.
+//
+// Threads: slow path. No clock and no chance of its own: the same calls give the same changes.
+#pragma once
+
+#include "base/address.hpp"
+#include "config/configuration.hpp"
+#include "health/machine.hpp"
+#include "health/outlier.hpp"
+#include "health/signals.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::health {
+
+/// What is kept of a pool: by names of backends.
+using KeptPool = std::map<std::string, Kept>;
+
+/// How one backend stands.
+struct Standing {
+  std::string name;
+  State state = State::kStarting;    ///< What counts: `checked` under `wish`.
+  Wish wish = Wish::kServe;          ///< The operator's.
+  State checked = State::kStarting;  ///< By checks alone.
+  Time since{};                      ///< When `state` became so.
+  bool takes_new_flows = false;
+  bool keeps_flows = false;
+  bool changing = false;        ///< The next probes may change it: ask at the fast interval.
+  std::optional<Outcome> last;  ///< Of probes; none yet.
+  unsigned good = 0;            ///< Good answers in a row,
+  unsigned bad = 0;             ///< or failures in a row.
+  unsigned ejections = 0;       ///< Not forgotten yet: the next one lasts the longer.
+  std::optional<Time> ejected_until;
+  unsigned flaps = 0;                ///< Times it fell since the daemon started.
+  std::chrono::milliseconds hold{};  ///< How long it has to answer well before it comes up.
+};
+
+class PoolHealth {
+ public:
+  PoolHealth(const config::Pool& pool, Time now);
+
+  /// Takes up what was kept `away` ago; backends of other names stay as they are. Call it, and
+  /// assume() for each wish, before anything else.
+  void restore(const KeptPool& kept, std::chrono::milliseconds away, Time now);
+  void assume(std::string_view backend, Wish wish);
+  [[nodiscard]] KeptPool kept(Time now) const;
+
+  // Each of these returns the changes that it made, in the order in which they came about: of
+  // backends, then of the pool. Names that are not in the pool change nothing. `now` never goes
+  // back.
+
+  /// Another configuration of this pool. Backends keep their health by name, but one of another
+  /// address or port begins anew.
+  std::vector<Change> replace(const config::Pool& pool, Time now);
+  std::vector<Change> wish(std::string_view backend, Wish wish, Time now);
+  std::vector<Change> probed(std::string_view backend, const Outcome& outcome, Time now);
+  /// Totals of a backend's traffic, every 100 ms or more often. Needs no call where the pool has no
+  /// outlier detection.
+  std::vector<Change> observed(std::string_view backend, const Signals& totals, Time now);
+  std::vector<Change> tick(Time now);
+  /// When tick() does something at the earliest; std::nullopt: never, as things are.
+  [[nodiscard]] std::optional<Time> next_tick() const;
+
+  [[nodiscard]] std::vector<Standing> standings() const;  ///< In the order of the configuration.
+  /// Fewer backends are usable than the pool's threshold asks for: all that may answer take flows.
+  [[nodiscard]] bool panic() const noexcept { return panic_; }
+  /// Of the pool: kUp; kDegraded in panic; kDown when no backend takes new flows; kStarting when
+  /// none does yet, and some have not been heard of.
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] Time since() const noexcept { return since_; }
+  /// Grows whenever takes_new_flows or keeps_flows of a backend changes: only then the data path's
+  /// tables do.
+  [[nodiscard]] std::uint64_t table_version() const noexcept { return table_version_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ private:
+  struct Member {
+    IpAddress address;
+    std::uint16_t port;
+    Machine machine;
+    bool takes = false;
+    bool keeps = true;
+  };
+  using Members = std::map<std::string, Member, std::less<>>;
+
+  void settle(std::vector<Change>& changes, Time now);
+  void limit_ejections(std::vector<Change>& changes, Time now);
+  bool readmit_one(std::string_view why, std::vector<Change>& changes, Time now);
+  void judge_pool(std::vector<Change>& changes, Time now);
+  void act(Members::value_type& member, const Suspicion& suspicion, std::vector<Change>& changes,
+           Time now);
+  void add(std::vector<Change>& changes, std::string_view backend, std::optional<Change> change);
+  [[nodiscard]] bool may_eject() const;
+  [[nodiscard]] std::size_t most_ejected() const noexcept;
+  [[nodiscard]] std::size_t least_usable() const noexcept;
+  [[nodiscard]] std::size_t ejected() const;
+  [[nodiscard]] std::size_t usable() const;
+  [[nodiscard]] Machine::Rules rules() const;
+  template <class Step>
+  std::vector<Change> step(std::string_view backend, Time now, Step step);
+
+  std::string name_;
+  std::optional<config::Health> check_;
+  std::optional<config::Outlier> outlier_;
+  unsigned panic_threshold_ = 0;
+  unsigned min_healthy_ = 1;
+
+  std::vector<std::string> order_;
+  Members members_;
+  std::optional<OutlierDetector> detector_;
+  std::size_t usable_ = 0;  ///< usable(), as it was when the pool was judged last.
+  bool panic_ = false;
+  State state_ = State::kStarting;
+  Time since_;
+  std::uint64_t table_version_ = 0;
+};
+
+}  // namespace sluice::health
