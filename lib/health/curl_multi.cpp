@@ -55,16 +55,35 @@ int CurlMulti::on_socket(CURL*, curl_socket_t fd, int what, void* self, void* kn
 
 int CurlMulti::on_timer(CURLM*, long ms, void* self) {
   auto& multi = *static_cast<CurlMulti*>(self);
-  multi.loop_.cancel(multi.timer_);
-  if (ms >= 0)
-    multi.timer_ = multi.loop_.after(std::chrono::milliseconds(ms),
-                                     [&multi] { multi.act(CURL_SOCKET_TIMEOUT, 0); });
+  multi.due_ = ms < 0 ? EventLoop::Clock::time_point::max()
+                      : multi.loop_.now() + std::chrono::milliseconds(ms);
   return 0;
+}
+
+// libcurl moves its timer several times a transfer. One that is armed and fires too early is
+// cheaper than to arm it anew each time.
+void CurlMulti::settle_timer() {
+  if (due_ >= armed_) return;
+  loop_.cancel(timer_);
+  armed_ = due_;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(due_ - loop_.now());
+  timer_ = loop_.after(wait, [this] {
+    armed_ = EventLoop::Clock::time_point::max();
+    act(CURL_SOCKET_TIMEOUT, 0);
+  });
 }
 
 void CurlMulti::act(curl_socket_t fd, int events) {
   int running = 0;
   curl_multi_socket_action(multi_, fd, events, &running);
+  if (due_ <= loop_.now())  // it wants to go on at once
+    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  const auto alive = alive_;
+  finish();
+  if (*alive) settle_timer();
+}
+
+void CurlMulti::finish() {
   // Looked for anew after each: a transfer that ends may start or remove others.
   const auto alive = alive_;
   int left = 0;

@@ -35,11 +35,15 @@ class CurlMulti {
   static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long ms, void* self);
   void act(curl_socket_t fd, int events);
+  void finish();
+  void settle_timer();
 
   EventLoop& loop_;
   CURLM* multi_;
   std::unordered_map<CURL*, const Done*> running_;
   EventLoop::TimerId timer_ = EventLoop::TimerId::kNone;
+  EventLoop::Clock::time_point due_ = EventLoop::Clock::time_point::max();    // libcurl's timer
+  EventLoop::Clock::time_point armed_ = EventLoop::Clock::time_point::max();  // ours for it
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -115,6 +115,8 @@ class CurlProbe final : public Probe {
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_PROXY, "");  // whatever the environment says
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TCP_NODELAY, 0L);        // one question, sent at once in any case
+    set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);  // addresses only; the cache is walked for each question
     set(CURLOPT_FRESH_CONNECT, 1L);
     set(CURLOPT_FORBID_REUSE, 1L);
     set(CURLOPT_CONNECTTIMEOUT_MS, 3'600'000L);  // time-outs are the asker's
