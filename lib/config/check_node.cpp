@@ -32,6 +32,11 @@ bool check_dpdk(Rules& rules) {
       rules.fault(fmt::format("lcore {} is not one of {}", dpdk.main_lcore, quoted(dpdk.lcores)),
                   "choose one of dpdk.lcores or add it there");
     });
+  rules.at("multi_process", [&] {
+    if (dpdk.multi_process && !dpdk.huge_pages)
+      rules.fault("other processes attach by huge pages, and dpdk.huge_pages is false",
+                  "set dpdk.huge_pages to true, or leave multi_process away");
+  });
   return !no_member && !rules.damaged("lcores") && !rules.damaged("main_lcore");
 }
 

@@ -37,6 +37,7 @@ struct Dpdk {
   std::string lcores = "0-1";  ///< "0-3,6", "0@0,1@0"; every lcore but the main one is a worker.
   unsigned main_lcore = 0;     ///< Runs the slow path; one of `lcores`.
   bool huge_pages = true;      ///< false: ordinary pages (slower, no reservation needed).
+  bool multi_process = false;  ///< Whether other DPDK processes (`dpdk-dumpcap`) may attach.
   unsigned memory_mb = 256;    ///< Memory for packet buffers and flow caches.
   std::vector<std::string> extra_args;  ///< Handed to the EAL unread, after ours.
 

@@ -41,6 +41,9 @@ auto dpdk() {
        field(
            "huge_pages", kOptional, kRestart, &Dpdk::huge_pages, Flag{},
            "Whether packet memory lies in huge pages. `false` needs no reservation and is slower."),
+       field("multi_process", kOptional, kRestart, &Dpdk::multi_process, Flag{},
+             "Whether other DPDK processes, as `dpdk-dumpcap`, may attach. Needs `huge_pages`, and "
+             "hugetlbfs mounted."),
        field("memory_mb", kOptional, kRestart, &Dpdk::memory_mb, Whole{32, 1'048'576, "MiB"},
              "Memory for packet buffers and flow caches."),
        field("extra_args", kOptional, kRestart, &Dpdk::extra_args,

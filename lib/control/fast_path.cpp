@@ -27,6 +27,7 @@ dataplane::EalSettings eal_settings(const config::Configuration& c) {
                                   .main_lcore = c.dpdk.main_lcore,
                                   .cpus = c.dpdk.cpus(),
                                   .huge_pages = c.dpdk.huge_pages,
+                                  .multi_process = c.dpdk.multi_process,
                                   .memory_mb = c.dpdk.memory_mb,
                                   .pci_devices = {},
                                   .extra_args = c.dpdk.extra_args};

@@ -3,16 +3,19 @@
 
 #include "base/log.hpp"
 #include "dataplane/dpdk_log.hpp"
+#include "dataplane/huge_files.hpp"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_pdump.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 namespace sluice::dataplane {
 namespace {
@@ -63,6 +66,17 @@ Result<void> check_lcores(const EalSettings& settings) {
   return {};
 }
 
+Result<void> check_sharing(const EalSettings& settings) {
+  const auto folders = huge_page_folders();
+  if (folders.empty())
+    return fail(Errc::kNotFound, "/dpdk/multi_process",
+                "other processes share huge pages by files on hugetlbfs, which is mounted nowhere "
+                "that this process may write; mount it with `mount -t hugetlbfs none "
+                "/dev/hugepages`, or set /dpdk/multi_process to false");
+  for (const auto& folder : folders) remove_left_huge_files(folder, settings.file_prefix);
+  return {};
+}
+
 // DPDK pins its main thread to one lcore. The slow path may use every core that no worker has.
 void leave_worker_cores(const cpu_set_t& before) {
   cpu_set_t cores = before;
@@ -80,6 +94,8 @@ void leave_worker_cores(const cpu_set_t& before) {
 Result<void> preflight(const EalSettings& settings) {
   if (auto there = check_lcores(settings); !there) return there;
   if (!settings.huge_pages) return {};
+  if (settings.multi_process)
+    if (auto can = check_sharing(settings); !can) return can;
   const auto free_mb = free_huge_mb();
   if (free_mb >= settings.memory_mb) return {};
   return fail(Errc::kExhausted, "/dpdk/memory_mb",
@@ -92,15 +108,24 @@ Result<Eal> Eal::start(const EalSettings& settings) {
   std::vector<std::string> arguments = {
       "--lcores",      settings.lcores,      "--main-lcore", std::to_string(settings.main_lcore),
       "--file-prefix", settings.file_prefix, "-m",           std::to_string(settings.memory_mb)};
-  // In memory: nothing is left on hugetlbfs, whichever way the process ends.
-  arguments.emplace_back(settings.huge_pages ? "--in-memory" : "--no-huge");
+  // In memory: nothing is left on hugetlbfs, whichever way the process ends. Nobody can attach.
+  if (!settings.huge_pages)
+    arguments.emplace_back("--no-huge");
+  else if (!settings.multi_process)
+    arguments.emplace_back("--in-memory");
   if (settings.pci_devices.empty()) arguments.emplace_back("--no-pci");
   for (const auto& device : settings.pci_devices) {
     arguments.emplace_back("-a");
     arguments.push_back(device);
   }
   arguments.insert(arguments.end(), settings.extra_args.begin(), settings.extra_args.end());
-  return start_with(std::move(arguments));
+  auto eal = start_with(std::move(arguments));
+  if (!eal || !settings.multi_process) return eal;
+  eal->shared_prefix_ = settings.file_prefix;
+  if (rte_pdump_init() != 0)
+    return fail(Errc::kIo, "/dpdk/multi_process",
+                "DPDK does not offer captures to other processes: {}", rte_strerror(rte_errno));
+  return eal;
 }
 
 Result<Eal> Eal::start_small(unsigned memory_mb) {
@@ -139,13 +164,23 @@ Result<Eal> Eal::start_with(std::vector<std::string> arguments) {
   return Eal();
 }
 
+Eal::Eal(Eal&& other) noexcept
+    : alive_(std::exchange(other.alive_, false)), shared_prefix_(std::move(other.shared_prefix_)) {}
+
 Eal::~Eal() {
   if (!alive_) return;
   const std::filesystem::path directory = rte_eal_get_runtime_dir();
+  if (!shared_prefix_.empty()) rte_pdump_uninit();
   rte_eal_cleanup();
+  std::error_code failed;
+  if (!shared_prefix_.empty()) {
+    // Else huge pages that nobody uses would stay taken up to the next start.
+    for (const auto& folder : huge_page_folders()) remove_left_huge_files(folder, shared_prefix_);
+    std::filesystem::remove_all(directory, failed);
+    return;
+  }
   // DPDK makes a directory for each process that runs by a name of its own; an empty one goes.
-  std::error_code not_empty;
-  std::filesystem::remove(directory, not_empty);
+  std::filesystem::remove(directory, failed);
 }
 
 std::vector<unsigned> Eal::worker_lcores() const {

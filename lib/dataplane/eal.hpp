@@ -17,12 +17,15 @@ struct EalSettings {
   unsigned main_lcore = 0;
   std::vector<unsigned> cpus;  ///< Those that `lcores` names, for preflight().
   bool huge_pages = true;
+  /// Whether other processes (`dpdk-dumpcap`) may attach: memory is shared by files on hugetlbfs.
+  bool multi_process = false;
   unsigned memory_mb = 256;
   std::vector<std::string> pci_devices;  ///< Devargs of PCI devices; all others are left alone.
   std::vector<std::string> extra_args;   ///< Handed on unread.
 };
 
-/// What can be told wrong without starting anything: CPUs that are not there, huge pages too few.
+/// What can be told wrong without starting anything: CPUs that are not there, huge pages too few or
+/// not to be shared. Takes back those that a killed process of this file prefix left behind.
 /// @return kNotFound or kExhausted with the remedy in the message.
 [[nodiscard]] Result<void> preflight(const EalSettings& settings);
 
@@ -35,7 +38,7 @@ class Eal {
   /// Small, without huge pages, devices, files or privileges: for replay, tests and benchmarks.
   [[nodiscard]] static Result<Eal> start_small(unsigned memory_mb);
   ~Eal();
-  Eal(Eal&& other) noexcept : alive_(other.alive_) { other.alive_ = false; }
+  Eal(Eal&& other) noexcept;
   Eal& operator=(Eal&&) = delete;
   Eal(const Eal&) = delete;
   Eal& operator=(const Eal&) = delete;
@@ -47,6 +50,7 @@ class Eal {
   Eal() noexcept = default;
   [[nodiscard]] static Result<Eal> start_with(std::vector<std::string> arguments);
   bool alive_ = true;
+  std::string shared_prefix_;  ///< Of the files that other processes attach by; empty: none.
 };
 
 }  // namespace sluice::dataplane

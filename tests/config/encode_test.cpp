@@ -27,6 +27,7 @@ class Generator {
               .huge_pages = coin(),
               .memory_mb = number(32, 1'048'576),
               .extra_args = std::vector<std::string>(number(0, 3), "--log-level=\"a\\b\" ~")};
+    c.dpdk.multi_process = c.dpdk.huge_pages && coin();
     const auto queues = static_cast<std::uint16_t>(number(1, workers));
     for (unsigned i = 0, n = number(1, 4); i < n; ++i)
       c.ports.push_back({.name = name(i),
