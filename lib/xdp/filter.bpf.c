@@ -7,6 +7,7 @@
 #include "xdp/classify.bpf.h"
 #include "xdp/frame.bpf.h"
 #include "xdp/maps.bpf.h"
+#include "xdp/observe.bpf.h"
 #include "xdp/refuse.bpf.h"
 
 static __always_inline int judge(struct xdp_md* ctx, struct packet* p) {
@@ -17,6 +18,7 @@ static __always_inline int judge(struct xdp_md* ctx, struct packet* p) {
 
   p->stat = classify(ctx, &f, p);
   if (!s) return XDP_PASS;  // never: an array has its entries
+  if (s->flags & SLUICE_XDP_OBSERVE && is_sign(p)) observe(ctx, p);
   probe = is_probe(p, s);
   if (p->stat == SLUICE_XDP_PASS && !probe) return XDP_PASS;
   if (is_denied(p, s)) {

@@ -147,6 +147,7 @@ Result<void> Filter::State::load_maps() {
                                   SLUICE_XDP_WORKERS * sizeof(sluice_xdp_beat));
   if (!memory) return forward_error(memory);
   beats = std::move(*memory);
+  if (auto opened = open_ring(); !opened) return opened;
   settings.icmp_cost = kErrorCost;
   settings.icmp_room = kErrorsAtOnce * kErrorCost;
   return write_settings();

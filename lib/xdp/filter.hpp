@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,50 @@ struct SynLimit {
 };
 
 inline constexpr std::size_t kMostDenied = 100000;
+
+/// A host whose packets are watched where they pass.
+struct BackendEntry {
+  std::uint32_t number = 0;  ///< Any; names the backend in what is told of it.
+  IpAddress address;
+  /// Tells the backend that answers clients as the VIP (direct server return). One that several
+  /// backends have tells none.
+  std::optional<MacAddress> mac = std::nullopt;
+};
+
+/// When a watched backend is worth an event.
+struct WatchSettings {
+  /// Its first answer after so long is one; 0: only its first after something else was heard.
+  std::chrono::nanoseconds silence = std::chrono::seconds(1);
+  /// Between two events of one kind about one backend, at least: bounds what a flood can raise.
+  std::chrono::nanoseconds event_gap = std::chrono::milliseconds(50);
+};
+
+/// What the driver saw of a backend since it is watched, on all interfaces. Times are
+/// CLOCK_MONOTONIC since its start; 0: never.
+struct BackendStatistics {
+  std::uint32_t number = 0;
+  std::uint64_t syn_acks = 0;
+  std::uint64_t resets = 0;        ///< RST, refusals among them.
+  std::uint64_t refusals = 0;      ///< RST that answers a SYN.
+  std::uint64_t unreachables = 0;  ///< ICMP unreachable about it, or from it.
+  std::uint64_t answers = 0;  ///< SYN-ACK, echo reply or UDP to an address that is no service's.
+  std::chrono::nanoseconds heard{0};     ///< Last SYN-ACK or answer.
+  std::chrono::nanoseconds answered{0};  ///< Last answer.
+};
+
+/// A change that the driver saw.
+struct BackendEvent {
+  enum class Kind : std::uint8_t {
+    kAnswers,      ///< SYN-ACK or answer, after silence or after one of the others.
+    kRefuses,      ///< RST that answers a SYN: nobody listens there.
+    kResets,       ///< Another RST, the first after SYN-ACKs.
+    kUnreachable,  ///< ICMP unreachable.
+  };
+  std::uint32_t backend = 0;  ///< Its number.
+  Kind kind = Kind::kAnswers;
+  std::chrono::nanoseconds at{0};  ///< CLOCK_MONOTONIC since its start.
+};
+[[nodiscard]] std::string_view name(BackendEvent::Kind kind) noexcept;  ///< "answers", ...
 
 inline constexpr unsigned kMostHeartbeats = 128;
 
@@ -174,6 +219,25 @@ class Filter {
   /// One heartbeat a worker. Its number is its index. The memory stays until the end of
   /// this object: workers stop before.
   [[nodiscard]] std::span<Heartbeat> heartbeats() const noexcept;
+
+  /// Watches these backends and no others. Who stays keeps counters and times.
+  /// @return kInvalid (one address or number twice), kExhausted (131072 addresses and MAC
+  /// addresses,
+  ///   old and new together), kIo.
+  [[nodiscard]] Result<void> set_backends(std::span<const BackendEntry> backends,
+                                          const WatchSettings& watch = {});
+
+  /// Of every watched backend, by number. Cost: two system calls a backend. @return kIo.
+  [[nodiscard]] Result<std::vector<BackendStatistics>> backend_statistics() const;
+  /// Of one; kNotFound when it is not watched.
+  [[nodiscard]] Result<BackendStatistics> backend_statistics(std::uint32_t number) const;
+
+  /// Readable (EPOLLIN) while poll_events() has something to return.
+  [[nodiscard]] int events_fd() const noexcept;
+  /// Events since the last call, in the order in which they happened on each CPU.
+  [[nodiscard]] std::vector<BackendEvent> poll_events();
+  /// Events that found no room, since the node's maps were made: look at the statistics then.
+  [[nodiscard]] Result<std::uint64_t> events_lost() const;
 
   /// Counters of an attached interface; their sum is the number of packets it received. Survives a
   /// takeover. @return kNotFound (not attached), kIo.

@@ -18,8 +18,10 @@
 #define SLUICE_XDP_DENIED_PREFIXES 200000 /* of each family: old and new beside each other */
 #define SLUICE_XDP_SYN_SLOTS 1048576      /* a power of 2 */
 #define SLUICE_XDP_SYN_SOURCES 65536
-#define SLUICE_XDP_QUEUES 1024 /* receive queues of one interface */
-#define SLUICE_XDP_COUNTS 16   /* most are spare: a new counter is no new layout */
+#define SLUICE_XDP_BACKENDS 131072    /* 65536 numbers, each with an address and a MAC address */
+#define SLUICE_XDP_EVENT_BYTES 262144 /* of the ring: about 8000 events */
+#define SLUICE_XDP_QUEUES 1024        /* receive queues of one interface */
+#define SLUICE_XDP_COUNTS 16          /* most are spare: a new counter is no new layout */
 
 /* sluice_services: what belongs to a service. Two kinds of entry:
  *   address, port, protocol   that service; port 0: every port of that address and protocol;
@@ -77,7 +79,9 @@ struct sluice_xdp_settings {
   __u32 syn_mask4; /* the bits of a source that count, network order */
   __u32 syn_mask6[4];
   __u32 reserved_word;
-  __u64 reserved[20]; /* 0; room for standing in */
+  __u64 silence;      /* a backend that is heard again after so long raises an event; 0: never */
+  __u64 event_gap;    /* between two events of one kind about one backend, at least */
+  __u64 reserved[18]; /* 0; room for standing in */
 };
 
 enum sluice_xdp_switch {
@@ -85,6 +89,44 @@ enum sluice_xdp_switch {
   SLUICE_XDP_STALE_TO_LINUX = 1 << 1, /* probes that get no answer are Linux's, not dropped */
   SLUICE_XDP_DENY4 = 1 << 2,          /* sluice_deny4 has entries */
   SLUICE_XDP_DENY6 = 1 << 3,
+  SLUICE_XDP_OBSERVE = 1 << 4, /* sluice_backends has entries */
+};
+
+/* sluice_backends: whose packets are watched. Key: a service key without port and protocol; family
+ * 0: the first six bytes of the address are a MAC address. */
+struct sluice_xdp_backend {
+  __u32 number;
+};
+
+/* sluice_events: what became of a backend, at most one event of each kind in settings.event_gap. */
+enum sluice_xdp_event_kind {
+  SLUICE_XDP_ANSWERS,     /* a SYN-ACK or a probe's answer, after one of the others or silence */
+  SLUICE_XDP_REFUSES,     /* a RST that answers a SYN: nobody listens there */
+  SLUICE_XDP_RESETS,      /* another RST, the first after SYN-ACKs */
+  SLUICE_XDP_UNREACHABLE, /* ICMP says that it cannot be reached, or it says so of another */
+  SLUICE_XDP_EVENT_KINDS, /* a power of 2 */
+};
+struct sluice_xdp_event {
+  __u64 at;      /* CLOCK_MONOTONIC, nanoseconds */
+  __u32 backend; /* number */
+  __u32 kind;
+  __u64 reserved;
+};
+
+/* sluice_signals: of one backend, by number. Counters only grow. Times are CLOCK_MONOTONIC in
+ * nanoseconds, 0: never. */
+struct sluice_xdp_signals {
+  __u64 syn_acks;
+  __u64 resets;   /* RST, refusals among them */
+  __u64 refusals; /* RST that answers a SYN */
+  __u64 unreachables;
+  __u64 answers;     /* of probes: SYN-ACK, echo reply or UDP, to an address of the node's own */
+  __u64 heard_at;    /* last SYN-ACK or answer */
+  __u64 answered_at; /* last answer */
+  __u64 event_at[SLUICE_XDP_EVENT_KINDS];
+  __u32 state; /* kind of the last event + 1; 0: none yet */
+  __u32 reserved_word;
+  __u64 reserved[4];
 };
 
 /* sluice_deny4, sluice_deny6: source prefixes that reach no service; longest match. */
@@ -122,7 +164,8 @@ struct sluice_xdp_beat {
 /* sluice_shared: one entry, written by the programs of all interfaces and CPUs. */
 struct sluice_xdp_shared {
   __u64 icmp_full_at; /* when the bucket of ICMP errors is full again, CLOCK_MONOTONIC */
-  __u64 reserved[7];
+  __u64 events_lost;  /* that found no room in sluice_events */
+  __u64 reserved[6];
 };
 
 /* sluice_stats: per interface and CPU; every packet is counted under exactly one of these. */

@@ -78,6 +78,27 @@ struct {
 } sluice_sources SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_XDP_BACKENDS);
+  __type(key, struct sluice_xdp_service_key);
+  __type(value, struct sluice_xdp_backend);
+} sluice_backends SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_XDP_BACKENDS);
+  __type(key, __u32);
+  __type(value, struct sluice_xdp_signals);
+} sluice_signals SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, SLUICE_XDP_EVENT_BYTES);
+} sluice_events SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, SLUICE_XDP_COUNTS);
   __type(key, __u32);

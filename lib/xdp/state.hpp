@@ -10,6 +10,8 @@
 #include "xdp/filter.skel.h"
 #include "xdp/layout.h"
 
+#include <bpf/libbpf.h>
+
 #include <array>
 #include <cstddef>
 #include <map>
@@ -30,7 +32,8 @@ using Object = std::unique_ptr<filter_bpf, Unload>;
   auto& map = object->maps;
   return std::array{map.sluice_settings, map.sluice_services, map.sluice_shared,
                     map.sluice_answers,  map.sluice_beats,    map.sluice_deny4,
-                    map.sluice_deny6,    map.sluice_syn_slot, map.sluice_sources};
+                    map.sluice_deny6,    map.sluice_syn_slot, map.sluice_sources,
+                    map.sluice_backends, map.sluice_signals,  map.sluice_events};
 }
 /// Maps of one interface.
 [[nodiscard]] inline auto maps_of_interface(filter_bpf* object) {
@@ -60,6 +63,10 @@ class SharedMemory {
   std::size_t bytes_ = 0;
 };
 
+struct CloseRing {
+  void operator()(ring_buffer* ring) const noexcept { ring_buffer__free(ring); }
+};
+
 struct Filter::State {
   struct Attached {
     Object object;
@@ -73,11 +80,15 @@ struct Filter::State {
   Object maps;  ///< The node's maps; no program of it is ever loaded.
   sluice_xdp_settings settings{};
   SharedMemory beats;
+  std::unique_ptr<ring_buffer, CloseRing> events;
   bool took_over = false;
   std::map<std::string, Attached> attached;  ///< By interface.
 
   [[nodiscard]] std::string directory_of(const std::string& interface) const;
+  std::vector<BackendEvent> polled;  ///< What the ring handed out in the call under way.
+
   [[nodiscard]] Result<void> load_maps();
+  [[nodiscard]] Result<void> open_ring();
   [[nodiscard]] Result<void> drop_other_layout();
   [[nodiscard]] Result<void> write_settings() const;
   [[nodiscard]] Result<Object> load_programs(const std::string& interface) const;

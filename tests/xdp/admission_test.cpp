@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lib/xdp/admit.bpf.h: denied prefixes, and sources that open connections too fast.
-#include "xdp/contents.hpp"
+#include "xdp/attached.hpp"
 #include "xdp/filter.hpp"
-#include "xdp/node.hpp"
-#include "xdp/program.hpp"
 
 #include <algorithm>
 #include <map>
@@ -197,61 +195,34 @@ TEST_F(Admission, AMillionSpoofedSourcesWithBucketsDoNotEvictOneThatWasSeenTwice
   EXPECT_EQ(judge(from(kClient)).stat, SLUICE_XDP_SYN_LIMITED);
 }
 
-TEST_F(Admission, ASourceInTheSlotOfABusyOneHasABurstOfItsOwn) {
-  limit(8);
-  // All slots are used up, whoever did it.
-  const std::uint64_t full_at = ~std::uint64_t{0} / 4;
-  std::vector<std::uint32_t> index(SLUICE_XDP_SYN_SLOTS);
-  std::vector<std::uint64_t> value(SLUICE_XDP_SYN_SLOTS, full_at);
-  for (std::uint32_t i = 0; i < index.size(); ++i) index[i] = i;
-  auto count = static_cast<__u32>(index.size());
-  bpf_map_batch_opts options{};
-  options.sz = sizeof options;
-  ASSERT_EQ(bpf_map_update_batch(bpf_map__fd(object_->maps.sluice_syn_slot), index.data(),
-                                 value.data(), &count, &options),
-            0);
+TEST_F(Admission, ASourceWhoseSlotOthersHaveUsedUpHasABucketOfItsOwn) {
+  sluice_xdp_settings settings{};
+  settings.syn_cost = kHour;
+  settings.slot_room = 0;
+  settings.syn_room = 4 * kHour;
+  settings.syn_mask4 = ~0U;
+  set(settings);
   for (int i = 0; i < 6; ++i)
-    EXPECT_EQ(judge(from(kClient)).stat, i < 4 ? SLUICE_XDP_REDIRECT : SLUICE_XDP_SYN_LIMITED);
+    for (const char* source : {kClient, "192.0.2.1"})
+      EXPECT_EQ(judge(from(source)).stat, i < 4 ? SLUICE_XDP_REDIRECT : SLUICE_XDP_SYN_LIMITED);
+  EXPECT_EQ(sources(), 2U);
 }
 
 /// Denied prefixes, by the loader, and the program that reads its maps.
-class Denial : public FilterTest {
+class Denial : public AttachedTest {
  protected:
-  void SetUp() override {
-    FilterTest::SetUp();
-    if (IsSkipped()) return;
-    cable_.emplace("lb0", "lb1");
-    filter_.emplace(open());
-    const std::array services = {entry(kVip, 443, 6), entry(kVip6, 443, 6)};
-    const std::array nat = {NatEntry{IpAddress::parse(kNat).value(), 6}};
-    ASSERT_TRUE(filter_->set_services(services, nat));
-    ASSERT_TRUE(filter_->attach("lb0", Mode::kAuto));
-    ASSERT_TRUE(filter_->promote("lb0"));
-    program_ = UniqueFd(bpf_prog_get_fd_by_id(program_on("lb0")));
-  }
-  void TearDown() override {
-    program_.reset();
-    filter_.reset();
-    FilterTest::TearDown();
-    cable_.reset();
-  }
   void deny(std::initializer_list<const char*> texts) {
     std::vector<IpPrefix> prefixes;
     for (const char* text : texts) prefixes.push_back(IpPrefix::parse(text).value());
     const auto done = filter_->set_deny(prefixes);
     ASSERT_TRUE(done) << done.error().text();
   }
-  // What is not denied goes to Linux here: the interface has no socket.
   [[nodiscard]] bool dropped(const Bytes& frame) const {
-    const auto ran = test::run(program_.get(), frame);
-    EXPECT_TRUE(ran.error == 0 && (ran.action == XDP_DROP || ran.action == XDP_PASS));
+    const auto ran = run(frame);
+    EXPECT_TRUE(ran.action == XDP_DROP || ran.action == XDP_PASS);
     return ran.action == XDP_DROP;
   }
   [[nodiscard]] bool drops(const std::string& source) const { return dropped(from(source)); }
-
-  std::optional<test::Cable> cable_;
-  std::optional<Filter> filter_;
-  UniqueFd program_;
 };
 
 TEST_F(Denial, SourcesOfADeniedPrefixReachNoService) {

@@ -213,7 +213,8 @@ TEST_F(FilterProgram, NoMapButTheNamedOnesIsNeeded) {
   const bpf_map* map = nullptr;
   while ((map = bpf_object__next_map(object_->obj, map)) != nullptr)
     names.insert(bpf_map__name(map));
-  EXPECT_EQ(names, (std::set<std::string>{"sluice_answers", "sluice_beats", "sluice_deny4",
+  EXPECT_EQ(names, (std::set<std::string>{"sluice_answers", "sluice_backends", "sluice_beats",
+                                          "sluice_events", "sluice_signals", "sluice_deny4",
                                           "sluice_deny6", "sluice_services", "sluice_settings",
                                           "sluice_shared", "sluice_sources", "sluice_stats",
                                           "sluice_syn_slot", "xsks_map"}));

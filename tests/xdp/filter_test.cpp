@@ -103,7 +103,7 @@ TEST_F(FilterTest, TwoInterfacesShareServicesAndHaveSocketMapsOfTheirOwn) {
     ASSERT_EQ(bpf_obj_get_info_by_fd(program.get(), &info, &length), 0);
     used.insert(ids.begin(), ids.begin() + info.nr_map_ids);
   }
-  EXPECT_EQ(used.size(), 13U) << "nine maps of the node, two socket maps, two counter maps";
+  EXPECT_EQ(used.size(), 16U) << "twelve maps of the node, two socket maps, two counter maps";
 }
 
 TEST_F(FilterTest, TheServiceMapEqualsTheGivenSetAndOneAddressEntryEach) {
