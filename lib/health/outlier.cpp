@@ -204,10 +204,12 @@ void OutlierDetector::compare_speed(std::vector<std::pair<std::string, Suspicion
     if (means.size() < kSlowBackends) continue;
     std::ranges::sort(sorted);
     const double median = sorted[(sorted.size() - 1) / 2];
-    for (const auto& [name, mean] : means) {
+    for (const auto& entry : means) {
+      const auto& name = *entry.first;
+      const double mean = entry.second;
       if (mean <= kSlowTimes * median || mean < median + kSlowLeast_us) continue;
-      if (std::ranges::any_of(found, [&](const auto& f) { return f.first == *name; })) continue;
-      found.emplace_back(*name,
+      if (std::ranges::any_of(found, [&](const auto& f) { return f.first == name; })) continue;
+      found.emplace_back(name,
                          Suspicion{cause::kSlow,
                                    fmt::format("{} takes {:.0f} ms, {:.0f} ms in the pool's middle",
                                                axis.what, mean / 1000, median / 1000),
