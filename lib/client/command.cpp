@@ -56,6 +56,9 @@ class Session {
         return get("/drops", [this](const View& answer, const Look& look) {
           return show_drops(answer, look, line_.all);
         });
+      case Command::kHealth:
+        return get(line_.pool.empty() ? "/health" : "/health?pool=" + escaped(line_.pool),
+                   show_health);
       case Command::kEvents:
         return events();
       case Command::kConfigShow:
@@ -72,6 +75,8 @@ class Session {
         return post(backend_path("/drain"), "", show_outcome);
       case Command::kBackendUndrain:
         return post(backend_path("/undrain"), "", show_outcome);
+      case Command::kBackendMaintenance:
+        return post(backend_path("/maintenance"), "", show_outcome);
       case Command::kBackendWeight:
         return post(backend_path("/weight"), json{{"weight", *line_.weight}}.dump(), show_outcome);
       case Command::kTrace:

@@ -71,6 +71,9 @@ void add_reading(CLI::App& app, Typed& typed) {
   flows->add_option("--pool", typed.line.pool, "of this pool only");
   flows->add_option("--backend", typed.line.of_backend, "of backends with this name only");
   flows->add_option("--limit", typed.limit, "at most so many, 100 when not given, at most 10000");
+  command(app, typed, Command::kHealth, "health",
+          "backends: what their checks found, and since when")
+      ->add_option("--pool", typed.line.pool, "of this pool only");
   command(app, typed, Command::kDrops, "drops", "dropped packets by reason, and what to do")
       ->add_flag("--all", typed.line.all, "reasons without packets too");
   auto* events = command(app, typed, Command::kEvents, "events", "what happened on the node");
@@ -137,7 +140,10 @@ void add_changing(CLI::App& app, Typed& typed) {
                   "remove a backend; its flows move");
   backend_command(*backend, typed, Command::kBackendDrain, "drain",
                   "give a backend no new flows; those it has stay");
-  backend_command(*backend, typed, Command::kBackendUndrain, "undrain", "give it new flows again");
+  backend_command(*backend, typed, Command::kBackendMaintenance, "maintenance",
+                  "give a backend no flows at all; those it has move");
+  backend_command(*backend, typed, Command::kBackendUndrain, "undrain",
+                  "end drain and maintenance: give it new flows again");
   backend_command(*backend, typed, Command::kBackendWeight, "weight", "set its relative share")
       ->add_option("N", typed.weight, "0: no new flows")
       ->required();

@@ -29,6 +29,7 @@ struct Look {
 [[nodiscard]] Result<std::string> show_backends(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_flows(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_workers(const View& answer, const Look& look);
+[[nodiscard]] Result<std::string> show_health(const View& answer, const Look& look);
 /// Reasons with packets, most first; with `all` every reason in the daemon's order.
 [[nodiscard]] Result<std::string> show_drops(const View& answer, const Look& look, bool all);
 [[nodiscard]] Result<std::string> show_trace(const View& answer, const Look& look,
@@ -42,7 +43,7 @@ struct Look {
 
 /// A backend's next hop: "02:00:00:00:01:11 on front (kernel)" or "unresolved: PROBLEM".
 [[nodiscard]] std::string next_hop_text(const View& next_hop);
-/// up is good, draining a warning, down bad.
+/// up is good; degraded, draining, maintenance and starting are warnings; the rest is bad.
 [[nodiscard]] Tone tone_of_state(const View& state);
 /// Elements of the list `key`; kIo where the answer has none.
 [[nodiscard]] Result<std::vector<View>> list_of(const View& answer, std::string_view key);

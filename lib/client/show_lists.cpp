@@ -46,6 +46,7 @@ std::string note_on(const View& backend) {
   const auto add = [&](std::string text) { note += (note.empty() ? "" : ", ") + std::move(text); };
   if (backend["origin"].is("operator")) add("added by operator");
   if (backend["operator"].is("drain")) add("drained by operator");
+  if (backend["operator"].is("maintenance")) add("taken out by operator");
   const auto configured = backend["configured_weight"].whole();
   const auto in_force = backend["weight_now"].whole();
   if (in_force && backend["weight"].whole() != in_force)
@@ -114,7 +115,9 @@ std::string next_hop_text(const View& next_hop) {
 
 Tone tone_of_state(const View& state) {
   if (state.is("up")) return Tone::kGood;
-  return state.is("draining") ? Tone::kWarning : Tone::kBad;
+  for (const std::string_view word : {"degraded", "draining", "maintenance", "starting"})
+    if (state.is(word)) return Tone::kWarning;
+  return Tone::kBad;
 }
 
 Result<std::string> show_services(const View& answer, const Look& look) {

@@ -52,6 +52,7 @@ constexpr auto kRules = std::to_array<std::string_view>({
 Findings check(const Configuration& configuration, const std::vector<Fault>& known) {
   Rules rules(configuration, known);
   check_node(rules);
+  check_filter(rules);
   check_services(rules);
   check_pools(rules);
   return {rules.reader().take_faults(), rules.reader().take_warnings()};

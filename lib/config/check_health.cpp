@@ -3,6 +3,8 @@
 #include "config/rules.hpp"
 #include "config/words.hpp"
 
+#include <algorithm>
+
 namespace sluice::config {
 namespace {
 
@@ -41,8 +43,6 @@ class HealthRules {
       only("tls_name", health_.tls_name.empty(), "'https'");
       only("tls_ca", health_.tls_ca.empty(), "'https'");
     }
-    rules_.warning("accepted, but this version does not act on it; backends count as up",
-                   "watch the backends by other means");
   }
 
  private:
@@ -93,6 +93,23 @@ void check_health(Rules& rules, const Pool& pool) {
               "give a longer max_ejection_s or a shorter base_ejection_s");
       });
     });
+}
+
+void check_filter(Rules& rules) {
+  const auto& c = rules.configuration();
+  if (std::ranges::any_of(c.ports, [](const Port& port) { return port.is_af_xdp(); })) return;
+  const auto warn = [&](std::string_view key, bool wanted) {
+    if (!wanted) return;
+    rules.at(key, [&] {
+      rules.warning("is the XDP filter's work, and no port has one",
+                    "give it a port on a net_af_xdp device, or leave it away");
+    });
+  };
+  rules.reader().at("protection", [&] {
+    warn("deny", !c.protection.deny.empty());
+    warn("syn_per_second", c.protection.syn_per_second != 0);
+  });
+  warn("answer", c.answer.has_value());
 }
 
 }  // namespace sluice::config

@@ -112,6 +112,8 @@ void check_node(Rules& rules);
 void check_services(Rules& rules);
 /// Active and passive checks of one pool, at its place.
 void check_health(Rules& rules, const Pool& pool);
+/// Whether there is an XDP filter for what only it can do.
+void check_filter(Rules& rules);
 /// Each pool by itself, overflow among pools, and QUIC's connection ids.
 void check_pools(Rules& rules);
 

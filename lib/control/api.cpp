@@ -67,6 +67,10 @@ void Api::add_reads() {
          return view ? json_answer(*view) : http::refusal(view.error());
        }});
   routes_.push_back(
+      {"GET", "/api/v1/health", [this](const http::Request& r, const Arguments&) -> http::Answer {
+         return json_answer(view_health(scene(), std::string(r.parameter("pool").value_or(""))));
+       }});
+  routes_.push_back(
       {"GET", "/api/v1/config", [this](const http::Request& r, const Arguments&) -> http::Answer {
          return http::Response{
              .status = 200, .body = encode_running(parts_.model, r.read_only), .headers = {}};
@@ -87,7 +91,7 @@ void Api::add_reads() {
   routes_.push_back(
       {"GET", "/healthz", [this](const http::Request&, const Arguments&) { return probe(""); }});
   routes_.push_back({"GET", "/readyz", [this](const http::Request&, const Arguments&) {
-                       return probe(not_ready_because(scene()));
+                       return probe(not_ready_because());
                      }});
 }
 
@@ -105,11 +109,15 @@ void Api::add_changes() {
   });
   post("/api/v1/backends/*/*/drain", [this](const http::Request& r, const Arguments& a) {
     return change(r, fmt::format("drain backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.set_drained(a[0], a[1], true); });
+                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kDrain); });
   });
   post("/api/v1/backends/*/*/undrain", [this](const http::Request& r, const Arguments& a) {
     return change(r, fmt::format("undrain backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.set_drained(a[0], a[1], false); });
+                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kServe); });
+  });
+  post("/api/v1/backends/*/*/maintenance", [this](const http::Request& r, const Arguments& a) {
+    return change(r, fmt::format("maintenance of backend {} of pool {}", a[1], a[0]),
+                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kMaintenance); });
   });
   post("/api/v1/config/diff", [this](const http::Request& r, const Arguments&) { return diff(r); });
   post("/api/v1/config/apply",
@@ -178,11 +186,11 @@ http::Answer Api::answer(const http::Request& request) {
 http::Answer Api::change(const http::Request& request, const std::string& what,
                          const std::function<Result<Published>()>& make) {
   const auto before = parts_.model.running();
-  const auto drained_before = drained_names(parts_.model);
+  const auto wishes_before = wishes_of(parts_.model);
   auto published = make();
   if (!published) return http::refusal(published.error());
   Json report = change_report(*published, before, parts_.model);
-  add_drain_changes(report, drained_before, drained_names(parts_.model));
+  add_wish_changes(report, wishes_before, wishes_of(parts_.model));
   parts_.changed(*published, request.peer.text, what);
   return json_answer(report);
 }

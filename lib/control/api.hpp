@@ -26,6 +26,8 @@ class Api {
     const Standing& standing;
     EventLog& events;
     Capture& capture;
+    const HealthKeeper* health = nullptr;
+    const Announcement* announcement = nullptr;
     /// Called after each change of the model that published: saves, admits, notes who it was.
     std::function<void(const Published&, std::string_view who, std::string_view what)> changed;
     /// Reads the configuration file again, as SIGHUP does; the faults are in Standing::last_reload.
@@ -35,6 +37,10 @@ class Api {
   explicit Api(Parts parts);
 
   [[nodiscard]] http::Answer answer(const http::Request& request);
+  /// What /readyz says: why the node is not ready; empty: it is.
+  [[nodiscard]] std::string not_ready_because() const {
+    return control::not_ready_because(scene());
+  }
 
  private:
   using Arguments = std::vector<std::string>;  ///< What stands for the "*" of a route's path.
@@ -48,7 +54,9 @@ class Api {
   void add_reads();
   void add_changes();
   void add_capture();
-  [[nodiscard]] Scene scene() const { return {parts_.model, parts_.fast_path, parts_.standing}; }
+  [[nodiscard]] Scene scene() const {
+    return {parts_.model, parts_.fast_path, parts_.standing, parts_.health, parts_.announcement};
+  }
   [[nodiscard]] http::Answer events(const http::Request& request);
   [[nodiscard]] http::Answer flows(const http::Request& request);
   [[nodiscard]] http::Answer trace(const http::Request& request);

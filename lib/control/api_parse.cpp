@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/api_parse.hpp"
 
+#include "control/view_parts.hpp"
+
 #include "base/nearest.hpp"
 #include "config/decode.hpp"
 #include "config/encode.hpp"
@@ -220,25 +222,30 @@ Json change_report(const Published& published, const config::Configuration& befo
             {"of", published.movement.total}}}};
 }
 
-std::set<std::string> drained_names(const Model& model) {
-  std::set<std::string> names;
-  for (const auto& [pool, changes] : model.operator_state().pools)
-    for (const auto& name : changes.drained) names.insert(pool + "/backends/" + name);
-  return names;
+Wishes wishes_of(const Model& model) {
+  Wishes wishes;
+  for (const auto& [pool, changes] : model.operator_state().pools) {
+    for (const auto& name : changes.drained)
+      wishes.emplace(pool + "/backends/" + name, health::Wish::kDrain);
+    for (const auto& name : changes.maintenance)
+      wishes.emplace(pool + "/backends/" + name, health::Wish::kMaintenance);
+  }
+  return wishes;
 }
 
-void add_drain_changes(Json& report, const std::set<std::string>& before,
-                       const std::set<std::string>& after) {
-  const auto add = [&](const std::string& name, const char* was, const char* is) {
-    report["changes"].push_back({{"path", "pools/" + name + "/operator"},
-                                 {"before", was},
-                                 {"after", is},
-                                 {"reloadable", true}});
+void add_wish_changes(Json& report, const Wishes& before, const Wishes& after) {
+  const auto in = [](const Wishes& wishes, const std::string& path) {
+    const auto at = wishes.find(path);
+    return at == wishes.end() ? health::Wish::kServe : at->second;
   };
-  for (const auto& name : after)
-    if (!before.contains(name)) add(name, "none", "drain");
-  for (const auto& name : before)
-    if (!after.contains(name)) add(name, "drain", "none");
+  Wishes either = before;
+  either.insert(after.begin(), after.end());
+  for (const auto& [path, wish] : either)
+    if (in(before, path) != in(after, path))
+      report["changes"].push_back({{"path", "pools/" + path + "/operator"},
+                                   {"before", word(in(before, path))},
+                                   {"after", word(in(after, path))},
+                                   {"reloadable", true}});
 }
 
 Json view_events(const EventLog& events, std::uint64_t since, std::size_t most) {

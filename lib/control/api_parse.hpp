@@ -13,8 +13,8 @@
 #include "http/message.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,10 +52,10 @@ struct ParsedConfiguration {
 /// {"generation", "changes", "moved"} of a change of the running configuration.
 [[nodiscard]] Json change_report(const Published& published, const config::Configuration& before,
                                  const Model& after);
-/// "POOL/BACKEND" of every drained backend.
-[[nodiscard]] std::set<std::string> drained_names(const Model& model);
-void add_drain_changes(Json& report, const std::set<std::string>& before,
-                       const std::set<std::string>& after);
+/// What the operator wishes, by path of the backend: "POOL/backends/NAME"; absent: to serve.
+using Wishes = std::map<std::string, health::Wish>;
+[[nodiscard]] Wishes wishes_of(const Model& model);
+void add_wish_changes(Json& report, const Wishes& before, const Wishes& after);
 [[nodiscard]] Json view_events(const EventLog& events, std::uint64_t since, std::size_t most);
 
 }  // namespace sluice::control

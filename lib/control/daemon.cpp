@@ -4,11 +4,13 @@
 #include "base/event_loop.hpp"
 #include "base/log.hpp"
 #include "config/decode.hpp"
+#include "control/announcement.hpp"
 #include "control/api.hpp"
 #include "control/api_parse.hpp"
 #include "control/capture.hpp"
 #include "control/event_log.hpp"
 #include "control/fast_path.hpp"
+#include "control/health_keeper.hpp"
 #include "control/model.hpp"
 #include "control/nat_watch.hpp"
 #include "control/notify.hpp"
@@ -35,7 +37,9 @@ constexpr std::chrono::milliseconds kReclaimEvery{50};  // retired snapshots hol
 constexpr std::chrono::milliseconds kDrainCheckEvery{500};
 constexpr std::chrono::seconds kNatWatchEvery{1};
 constexpr std::chrono::milliseconds kSlowStartEvery{100};  // the shortest step there is
-constexpr std::chrono::seconds kRepairEvery{5};            // what failed once may succeed later
+constexpr std::chrono::milliseconds kReadinessEvery{20};
+constexpr std::chrono::seconds kFirstRound{30};  // of probes, before readiness is told without it
+constexpr std::chrono::seconds kRepairEvery{5};  // what failed once may succeed later
 
 // The listeners know what the system refused, not which key of the configuration asked for it.
 Error with_remedy(Error error, const config::Admin& admin) {
@@ -69,8 +73,13 @@ class Daemon {
   Result<Published> reload(std::string_view who);
   void changed(const Published& published, std::string_view who, std::string_view what);
   void admit();
+  void protect();
   void follow_next_hops();
   void note_next_hops();
+  Result<void> make_health();
+  void follow_health();
+  Result<void> announce(const config::Configuration& configuration);
+  void step_readiness();
   void step_slow_start();
   void step_capture();
   void repair();
@@ -85,13 +94,18 @@ class Daemon {
   std::unique_ptr<Model> model_;
   std::unique_ptr<snapshot::Publisher> publisher_;
   std::unique_ptr<ReachFinder> reach_finder_;
+  std::unique_ptr<HealthKeeper> health_;
+  std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Server> server_;
   std::optional<OperatorState> saved_;  ///< What the disk holds; absent: not known.
   std::string admit_problem_;           ///< Why the filter lacks services; empty: it has all.
+  std::string protect_problem_;         ///< Why it lacks its other duties; empty: it has them.
   std::uint64_t forwarded_before_ = 0;
   EventLoop::Clock::time_point drain_until_{};
+  EventLoop::Clock::time_point ready_at_latest_{};
+  bool told_ready_ = false;  ///< To who started the daemon.
   EventLoop::TimerId capture_step_ = EventLoop::TimerId::kNone;
 };
 
@@ -125,6 +139,8 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (!publisher) return forward_error(publisher);
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
+  if (auto ready = make_health(); !ready) return ready;
+  if (auto ready = announce(model_->running()); !ready) return ready;
   make_api();
 
   auto finder = ReachFinder::open(*loop_, [this] { follow_next_hops(); });
@@ -134,9 +150,13 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
     return reach_finder_->find(addresses, model_->ports());
   });
   follow_next_hops();
+  follow_health();
   if (auto running = fast_path_->launch(*publisher_); !running) return running;
-  if (auto admitted = fast_path_->admit(model_->snapshot()); !admitted) return admitted;
+  if (auto admitted = fast_path_->admit(model_->snapshot(), model_->running()); !admitted)
+    return admitted;
+  if (auto done = fast_path_->protect(model_->running()); !done) return done;
   loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
+  loop_->every(kReadinessEvery, [this] { step_readiness(); });
   loop_->every(kSlowStartEvery, [this] { step_slow_start(); });
   loop_->every(kRepairEvery, [this] { repair(); });
   loop_->every(kNatWatchEvery, [this] { nat_watch_.look(fast_path_->books(), events_); });
@@ -188,15 +208,46 @@ void Daemon::make_api() {
                  .standing = standing_,
                  .events = events_,
                  .capture = *capture_,
+                 .health = health_.get(),
+                 .announcement = announcement_.get(),
                  .changed = [this](const Published& p, std::string_view who,
                                    std::string_view what) { changed(p, who, what); },
                  .reload = [this](std::string_view who) { return reload(who); }});
 }
 
+Result<void> Daemon::make_health() {
+  auto health = HealthKeeper::open(
+      {.loop = *loop_,
+       .events = events_,
+       .signals = {},
+       .changed = [this] { follow_health(); },
+       .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); }},
+      model_->running().state_dir);
+  if (!health) return forward_error(health);
+  health_ = std::move(*health);
+  model_->use_by([this](const std::string& pool, const std::string& backend) {
+    return health_->use(pool, backend);
+  });
+  health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
+  return {};
+}
+
+Result<void> Daemon::announce(const config::Configuration& configuration) {
+  if (!configuration.announce) return {};
+  auto announcer =
+      netlink::Announcer::open(configuration.announce->link, configuration.announce->create);
+  if (!announcer)
+    return fail(announcer.error().code, "/announce/link", "{}", announcer.error().text());
+  announcement_ = std::make_unique<Announcement>(std::move(*announcer), events_);
+  return {};
+}
+
 Daemon::~Daemon() {
+  announcement_.reset();
   server_.reset();
   reach_finder_.reset();
   capture_.reset();
+  health_.reset();
   if (fast_path_) fast_path_->stop();  // no reader is left when the publisher goes
   publisher_.reset();
 }
@@ -205,9 +256,11 @@ void Daemon::run() {
   events_.add(Level::kInfo, "daemon", "started",
               fmt::format("node {} generation {} workers {}", model_->running().node,
                           model_->snapshot().generation, fast_path_->workers().size()));
-  notify("READY=1\nSTATUS=forwarding");
+  ready_at_latest_ = loop_->now() + kFirstRound;
+  step_readiness();
   loop_->run();
   notify("STOPPING=1");
+  health_->save();
   save_state();  // next hops may have moved the generation on since
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
 }
@@ -297,6 +350,7 @@ Result<Published> Daemon::reload(std::string_view who) {
 
 void Daemon::changed(const Published& published, std::string_view who, std::string_view what) {
   if (published.loaded) standing_.loaded = system_clock::now();
+  health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
   if (published.changed) {
     standing_.published = system_clock::now();
     events_.add(Level::kInfo, "config", "changed",
@@ -309,12 +363,14 @@ void Daemon::changed(const Published& published, std::string_view who, std::stri
                 fmt::format("{} by {}: the tables stay as they are, generation {}", what, who,
                             published.generation));
   }
+  protect();
+  follow_health();
   save_state();
   note_next_hops();
 }
 
 void Daemon::admit() {
-  const auto admitted = fast_path_->admit(model_->snapshot());
+  const auto admitted = fast_path_->admit(model_->snapshot(), model_->running());
   auto problem = admitted ? std::string() : admitted.error().text();
   if (problem == admit_problem_) return;
   admit_problem_ = std::move(problem);
@@ -325,19 +381,55 @@ void Daemon::admit() {
                 admit_problem_ + "; services that are new go to Linux until it succeeds");
 }
 
+void Daemon::protect() {
+  const auto done = fast_path_->protect(model_->running());
+  auto problem = done ? std::string() : done.error().text();
+  if (problem == protect_problem_) return;
+  protect_problem_ = std::move(problem);
+  if (protect_problem_.empty())
+    events_.add(Level::kInfo, "xdp", "duties_set", "the filter has its duties again");
+  else
+    events_.add(Level::kError, "xdp", "duties_not_set",
+                protect_problem_ + "; it denies, limits and answers as before until it succeeds");
+}
+
 void Daemon::follow_next_hops() {
   auto reaches = reach_finder_->find(model_->addresses_to_resolve(), model_->ports());
   auto published = model_->set_kernel_reaches(std::move(reaches));
-  if (!published)
+  if (!published) {
     events_.add(Level::kError, "next_hops", "not_published", published.error().text());
-  else if (published->changed)
+  } else if (published->changed) {
     standing_.published = system_clock::now();
+    health_->follow(model_->running(), model_->operator_state(), model_->reaches(),
+                    model_->ports());
+  }
   note_next_hops();
 }
 
 void Daemon::note_next_hops() {
   for (const auto& line : reach_finder_->take_news())
     events_.add(Level::kInfo, "next_hops", "next_hop", line);
+}
+
+// Who takes flows by health has changed.
+void Daemon::follow_health() {
+  const auto published = model_->follow_health();
+  if (!published) {
+    events_.add(Level::kError, "health", "not_published", published.error().text());
+  } else if (published->changed) {
+    standing_.published = system_clock::now();
+    admit();
+  }
+  health_->save();
+}
+
+void Daemon::step_readiness() {
+  const auto trouble = api_->not_ready_because();
+  if (announcement_) announcement_->step(trouble, model_->running(), loop_->now());
+  if (told_ready_ || standing_.stopping) return;
+  if (!health_->first_round_done() && loop_->now() < ready_at_latest_) return;
+  told_ready_ = true;
+  notify("READY=1\nSTATUS=forwarding");
 }
 
 void Daemon::step_slow_start() {
@@ -356,6 +448,8 @@ void Daemon::step_capture() {
 
 void Daemon::repair() {
   if (!admit_problem_.empty()) admit();
+  if (!protect_problem_.empty()) protect();
+  health_->save();
   save_state();
 }
 
@@ -369,6 +463,7 @@ void Daemon::begin_stop() {
                   model_->running().drain_timeout.count()));
   notify("STOPPING=1\nSTATUS=draining");
   server_->wake_deferred();
+  step_readiness();
   if (model_->running().drain_timeout.count() == 0) return loop_->stop();
   loop_->every(kDrainCheckEvery, [this] { check_drained(); });
 }

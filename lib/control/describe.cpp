@@ -84,7 +84,8 @@ snapshot::ClientAddress client_address_of(config::ClientAddress how) {
 }
 
 snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState& operator_state,
-                                  const NumberSpace& numbers, const Reaches& reaches) {
+                                  const NumberSpace& numbers, const Reaches& reaches,
+                                  const UseOf& use) {
   snapshot::PoolInput out;
   out.name = pool.name;
   out.forwarding = forwarding_of(pool.forwarding);
@@ -104,19 +105,22 @@ snapshot::PoolInput describe_pool(const config::Pool& pool, const OperatorState&
                                  .client_address = client_address_of(pool.nat->client_address)};
   const auto changes = operator_state.pools.find(pool.name);
   for (const auto& backend : pool.backends) {
+    const auto used = use_now(changes == operator_state.pools.end() ? nullptr : &changes->second,
+                              pool, backend, use);
     const auto reach = reaches.find(backend.address);
     auto server_id = backend.server_id.empty() ? std::nullopt : ServerId::parse(backend.server_id);
     const auto* hop = reach == reaches.end() ? nullptr : usable_hop(reach->second, pool.forwarding);
-    out.backends.push_back({.name = backend.name,
-                            .address = backend.address,
-                            .weight = backend.weight,
-                            .number = numbers.backends.of(full_name(pool, backend)),
-                            .draining = changes != operator_state.pools.end() &&
-                                        changes->second.drained.contains(backend.name),
-                            .port = backend.port,
-                            .hop = hop == nullptr ? std::nullopt : std::optional(*hop),
-                            .max_connections = backend.max_connections,
-                            .server_id = server_id});
+    out.backends.push_back(
+        {.name = backend.name,
+         .address = backend.address,
+         .weight = backend.weight,
+         .number = numbers.backends.of(full_name(pool, backend)),
+         .draining = used.keeps_flows && backend.weight != 0 && !used.takes_new_flows,
+         .down = !used.keeps_flows,
+         .port = backend.port,
+         .hop = hop == nullptr ? std::nullopt : std::optional(*hop),
+         .max_connections = backend.max_connections,
+         .server_id = server_id});
   }
   return out;
 }
@@ -176,6 +180,15 @@ std::string problem_of(const Reach& reach, config::Forwarding forwarding) {
   return reach.problem.empty() ? "its next hop is not known yet" : reach.problem;
 }
 
+Use use_now(const PoolChanges* changes, const config::Pool& pool, const config::Backend& backend,
+            const UseOf& use) {
+  const auto wish = wish_of(changes, backend.name);
+  if (wish == health::Wish::kMaintenance) return {false, false};
+  auto by_health = use ? use(pool.name, backend.name).value_or(Use{!pool.health, true}) : Use{};
+  if (wish == health::Wish::kDrain || backend.weight == 0) by_health.takes_new_flows = false;
+  return by_health;
+}
+
 Result<void> take_numbers(const config::Configuration& configuration, NumberSpace& numbers,
                           snapshot::Numbers::Time now) {
   std::vector<std::string> backends;
@@ -194,7 +207,7 @@ Result<void> take_numbers(const config::Configuration& configuration, NumberSpac
 
 snapshot::Input describe(const config::Configuration& configuration,
                          const OperatorState& operator_state, const NumberSpace& numbers,
-                         const Reaches& reaches) {
+                         const Reaches& reaches, const UseOf& use) {
   snapshot::Input input;
   input.hash_key = configuration.hash_key.empty()
                        ? default_hash_key()
@@ -208,7 +221,7 @@ snapshot::Input describe(const config::Configuration& configuration,
   PoolIndex index_of;
   for (const auto& pool : configuration.pools) {
     index_of.emplace(pool.name, input.pools.size());
-    input.pools.push_back(describe_pool(pool, operator_state, numbers, reaches));
+    input.pools.push_back(describe_pool(pool, operator_state, numbers, reaches, use));
   }
   for (std::size_t i = 0; i < input.pools.size(); ++i)
     describe_policy(configuration.pools[i], index_of, input.pools[i]);

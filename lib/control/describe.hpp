@@ -10,6 +10,7 @@
 #include "snapshot/numbers.hpp"
 #include "snapshot/snapshot.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,18 @@ struct Reach {
   friend bool operator==(const Reach&, const Reach&) = default;
 };
 using Reaches = std::map<IpAddress, Reach>;
+
+/// What the data path does with a backend by its health and the operator's wish.
+struct Use {
+  bool takes_new_flows = true;
+  bool keeps_flows = true;
+
+  friend bool operator==(const Use&, const Use&) = default;
+};
+/// What is to be done with a backend by its health; std::nullopt: nothing is known of it, so that
+/// it takes new flows only where its pool has no active checks. An empty function: all take flows.
+using UseOf =
+    std::function<std::optional<Use>(const std::string& pool, const std::string& backend)>;
 
 /// What a port is to next hops, by its index in the configuration.
 struct EgressPort {
@@ -69,6 +82,13 @@ struct NumberSpace {
 /// The generation is left 0.
 [[nodiscard]] snapshot::Input describe(const config::Configuration& configuration,
                                        const OperatorState& operator_state,
-                                       const NumberSpace& numbers, const Reaches& reaches);
+                                       const NumberSpace& numbers, const Reaches& reaches,
+                                       const UseOf& use = {});
+
+/// What is done with a backend: by its weight, the operator's wish and its health. A wish to
+/// drain, or for maintenance, comes before health.
+/// @param changes  of its pool; null: none.
+[[nodiscard]] Use use_now(const PoolChanges* changes, const config::Pool& pool,
+                          const config::Backend& backend, const UseOf& use);
 
 }  // namespace sluice::control

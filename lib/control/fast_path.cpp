@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/fast_path.hpp"
 
+#include "control/filter_duties.hpp"
+
 #include "base/log.hpp"
 #include "packet/headers.hpp"
 #include "snapshot/nat.hpp"
@@ -182,16 +184,41 @@ Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
   return {};
 }
 
-Result<void> FastPath::admit(const snapshot::Snapshot& snapshot) {
+Result<void> FastPath::admit(const snapshot::Snapshot& snapshot,
+                             const config::Configuration& running) {
   if (!filter_) return {};
-  std::vector<xdp::ServiceEntry> entries;
-  for (const auto& service : snapshot.input.services)
-    entries.push_back({service.address, service.port, service.protocol, service.number});
+  const auto entries = service_entries(snapshot, running);
   std::vector<xdp::NatEntry> nat;
   for (const auto& address : snapshot::nat_addresses(snapshot.input))
     for (const std::uint8_t protocol : {wire::kIpProtoTcp, wire::kIpProtoUdp})
       nat.push_back({address, protocol});
   return filter_->set_services(entries, nat);
+}
+
+Result<void> FastPath::protect(const config::Configuration& running) {
+  if (!filter_) return {};
+  if (denied_ != running.protection.deny) {  // there may be 100,000 of them
+    if (auto done = filter_->set_deny(running.protection.deny); !done) return done;
+    denied_ = running.protection.deny;
+  }
+  if (auto done = filter_->set_syn_limit(syn_limit(running)); !done) return done;
+  const auto workers = static_cast<unsigned>(workers_.size());
+  if (auto done = filter_->set_answers(answer_settings(running, workers)); !done) return done;
+  const auto backends = watched_backends(running);
+  if (auto done = filter_->set_backends(backends); !done) return done;
+  watched_.clear();
+  for (const auto& backend : backends) watched_.emplace(backend.address, backend.number);
+  return {};
+}
+
+std::optional<std::chrono::steady_clock::time_point> FastPath::driver_saw(
+    const IpAddress& address) const {
+  const auto at = watched_.find(address);
+  if (!filter_ || at == watched_.end()) return std::nullopt;
+  const auto seen = filter_->backend_statistics(at->second);
+  if (!seen || seen->answered.count() == 0) return std::nullopt;
+  // CLOCK_MONOTONIC, both of them.
+  return std::chrono::steady_clock::time_point(seen->answered);
 }
 
 void FastPath::stop() {

@@ -16,6 +16,8 @@
 #include "snapshot/snapshot.hpp"
 #include "xdp/filter.hpp"
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,8 +45,16 @@ class FastPath {
   /// Creates and starts the workers. @return kExhausted, kIo.
   [[nodiscard]] Result<void> launch(const snapshot::Publisher& publisher);
 
-  /// Has the filter let the services of a snapshot pass to the workers, and nothing else.
-  [[nodiscard]] Result<void> admit(const snapshot::Snapshot& snapshot);
+  /// Has the filter let the services of a snapshot pass to the workers, refuse what no backend
+  /// takes, and nothing else. @param running  what the snapshot was made of.
+  [[nodiscard]] Result<void> admit(const snapshot::Snapshot& snapshot,
+                                   const config::Configuration& running);
+  /// Has the filter deny, limit, answer and watch as the configuration says.
+  [[nodiscard]] Result<void> protect(const config::Configuration& running);
+  /// When the driver last saw an answer of a backend to the node itself; std::nullopt: never, or
+  /// nobody looks.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> driver_saw(
+      const IpAddress& address) const;
 
   /// Ends the workers after the bursts at hand and takes the filter off the interfaces.
   void stop();
@@ -76,6 +86,8 @@ class FastPath {
   std::optional<dataplane::Eal> eal_;
   std::optional<xdp::Filter> filter_;
   std::vector<std::optional<PortFilter>> port_filters_;
+  std::optional<std::vector<IpPrefix>> denied_;  ///< As the filter has them; absent: not known.
+  std::map<IpAddress, std::uint32_t> watched_;   ///< Numbers of backends, to the filter.
   std::vector<dataplane::Port> ports_;
   std::vector<std::optional<dataplane::Port>> exceptions_;  ///< Beside `ports_`.
   std::unique_ptr<dataplane::HandOver> hand_over_;  ///< Where there are more workers than one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/metrics.hpp"
 
+#include "control/health_keeper.hpp"
 #include "control/traffic.hpp"
 
 namespace sluice::control {
@@ -73,6 +74,46 @@ void put_backends(Exposition& out, const Scene& scene) {
       out.sample(std::uint64_t{b.weight}, {{"pool", p.name}, {"backend", b.name}});
 }
 
+// A word of a set as 1, the others as 0: how OpenMetrics tells states.
+void put_health(Exposition& out, const Scene& scene) {
+  if (scene.health == nullptr) return;
+  const auto& pools = scene.model.running().pools;
+  const auto each = [&](auto value) {
+    for (const auto& p : pools)
+      if (const auto* pool = scene.health->pool(p.name))
+        for (const auto& standing : pool->standings()) value(p, standing);
+  };
+  out.gauge("sluice_backend_up", "Whether a backend takes new flows.");
+  each([&](const auto& p, const auto& standing) {
+    out.sample(std::uint64_t{standing.takes_new_flows ? 1U : 0U},
+               {{"pool", p.name}, {"backend", standing.name}});
+  });
+  out.gauge("sluice_backend_state", "State of a backend: 1 for the one it is in.");
+  each([&](const auto& p, const auto& standing) {
+    out.sample(
+        std::uint64_t{1},
+        {{"pool", p.name}, {"backend", standing.name}, {"state", health::name(standing.state)}});
+  });
+  out.counter("sluice_backend_falls", "Times a backend went down or was ejected.");
+  each([&](const auto& p, const auto& standing) {
+    out.sample(std::uint64_t{standing.flaps}, {{"pool", p.name}, {"backend", standing.name}});
+  });
+  out.gauge("sluice_pool_panic", "Whether too few backends are usable, so that all get flows.");
+  for (const auto& p : pools)
+    if (const auto* pool = scene.health->pool(p.name))
+      out.sample(std::uint64_t{pool->panic() ? 1U : 0U}, {{"pool", p.name}});
+  out.counter("sluice_health_checks", "Active checks of a backend by what they found.");
+  each([&](const auto& p, const auto& standing) {
+    const auto* counts = scene.health->counts(p.name, standing.name);
+    if (counts == nullptr) return;
+    for (std::size_t fault = 0; fault < counts->by_fault.size(); ++fault)
+      if (const auto n = counts->by_fault[fault]; n != 0 || fault == 0)
+        out.sample(n, {{"pool", p.name},
+                       {"backend", standing.name},
+                       {"result", fault == 0 ? "good" : name(static_cast<health::Fault>(fault))}});
+  });
+}
+
 void put_workers(Exposition& out, const Scene& scene) {
   const auto each = [&](auto value) {
     for (const auto& w : scene.fast_path.workers()) value(*w, std::to_string(w->settings().number));
@@ -139,6 +180,7 @@ std::string metrics(const Scene& scene) {
   put_verdicts(out, scene);
   put_services(out, scene);
   put_backends(out, scene);
+  put_health(out, scene);
   put_workers(out, scene);
   put_nat(out, scene);
   return out.finish();

@@ -127,7 +127,7 @@ Result<Published> Model::commit(Truth candidate) {
 Result<Published> Model::publish(const config::Configuration& running,
                                  const OperatorState& operator_state, const NumberSpace& numbers,
                                  const Reaches& reaches) {
-  auto input = describe(running, operator_state, numbers, reaches);
+  auto input = describe(running, operator_state, numbers, reaches, use_);
   SlowStart slow_start = slow_start_;  // a change that fails starts nobody
   slow_start.apply(running, now_(), input);
   const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
@@ -206,19 +206,19 @@ Result<Published> Model::remove_backend(const std::string& pool, const std::stri
       changes.removed.insert(name);
     changes.weights.erase(name);
     changes.drained.erase(name);
+    changes.maintenance.erase(name);
     return {};
   });
 }
 
-Result<Published> Model::set_drained(const std::string& pool, const std::string& name,
-                                     bool drained) {
+Result<Published> Model::set_wish(const std::string& pool, const std::string& name,
+                                  health::Wish wish) {
   return change_pool(pool, [&](const config::Pool& running, PoolChanges& changes) -> Result<void> {
     if (auto there = must_have(running, name); !there) return there;
-    if (drained) {
-      changes.drained.insert(name);
-    } else {
-      changes.drained.erase(name);
-    }
+    changes.drained.erase(name);
+    changes.maintenance.erase(name);
+    if (wish == health::Wish::kDrain) changes.drained.insert(name);
+    if (wish == health::Wish::kMaintenance) changes.maintenance.insert(name);
     return {};
   });
 }
@@ -248,6 +248,18 @@ Result<Published> Model::set_kernel_reaches(Reaches reaches) {
   return published;
 }
 
+Result<Published> Model::follow_health() {
+  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches);
+  if (published) truth_.operator_state.generation = published->generation;
+  return published;
+}
+
+Use Model::use(const config::Pool& pool, const config::Backend& backend) const {
+  const auto changes = truth_.operator_state.pools.find(pool.name);
+  return use_now(changes == truth_.operator_state.pools.end() ? nullptr : &changes->second, pool,
+                 backend, use_);
+}
+
 Result<Published> Model::step_slow_start() {
   const auto due = slow_start_.next_step();
   if (!due || now_() < *due) {
@@ -255,9 +267,7 @@ Result<Published> Model::step_slow_start() {
     nothing.generation = snapshot().generation;
     return nothing;
   }
-  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches);
-  if (published) truth_.operator_state.generation = published->generation;
-  return published;
+  return follow_health();
 }
 
 std::vector<IpAddress> Model::addresses_to_resolve() const {
@@ -272,6 +282,10 @@ const Reach& Model::reach(const IpAddress& address) const {
 
 std::uint16_t Model::number(const config::Pool& pool, const config::Backend& backend) const {
   return numbers_.backends.of(pool.name + "/" + backend.name);
+}
+
+std::uint16_t Model::number(const std::string& pool, const std::string& backend) const {
+  return numbers_.backends.of(pool + "/" + backend);
 }
 
 std::uint16_t Model::number(const config::Service& service) const {

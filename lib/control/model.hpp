@@ -59,14 +59,20 @@ class Model {
   // The operator's changes. `where` of an error names the pool or backend.
   [[nodiscard]] Result<Published> add_backend(const std::string& pool, config::Backend backend);
   [[nodiscard]] Result<Published> remove_backend(const std::string& pool, const std::string& name);
-  [[nodiscard]] Result<Published> set_drained(const std::string& pool, const std::string& name,
-                                              bool drained);
+  [[nodiscard]] Result<Published> set_wish(const std::string& pool, const std::string& name,
+                                           health::Wish wish);
   [[nodiscard]] Result<Published> set_weight(const std::string& pool, const std::string& name,
                                              std::uint32_t weight);
 
   /// What the kernel says of next hops; `neighbours` of the configuration come before it. Cost:
   /// linear in the backends; tables are kept.
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
+  /// From here on each snapshot asks there what is to be done with a backend by its health.
+  void use_by(UseOf use) { use_ = std::move(use); }
+  /// The answers of use_by() have changed. Cost: as of set_kernel_reaches().
+  [[nodiscard]] Result<Published> follow_health();
+  /// What the data path does with a backend now, by its health and the operator's wish.
+  [[nodiscard]] Use use(const config::Pool& pool, const config::Backend& backend) const;
   /// Publishes the next step of backends in slow start when it is due. Cost: nothing while none is.
   [[nodiscard]] Result<Published> step_slow_start();
   /// Addresses that only the kernel can say how to reach, sorted.
@@ -78,11 +84,14 @@ class Model {
   [[nodiscard]] const OperatorState& operator_state() const noexcept {
     return truth_.operator_state;
   }
+  [[nodiscard]] const Reaches& reaches() const noexcept { return truth_.reaches; }
   [[nodiscard]] const Reach& reach(const IpAddress& address) const;
   [[nodiscard]] const std::vector<EgressPort>& ports() const noexcept { return ports_; }
   [[nodiscard]] const snapshot::Snapshot& snapshot() const noexcept;
   [[nodiscard]] std::uint16_t number(const config::Pool& pool,
                                      const config::Backend& backend) const;
+  /// Of a backend that runs. @pre it does.
+  [[nodiscard]] std::uint16_t number(const std::string& pool, const std::string& backend) const;
   [[nodiscard]] std::uint16_t number(const config::Service& service) const;
 
  private:
@@ -109,6 +118,7 @@ class Model {
   NumberSpace numbers_;
   Now now_;
   Resolve resolve_;
+  UseOf use_;
   Reaches kernel_reaches_;
   Truth truth_;
   SlowStart slow_start_;

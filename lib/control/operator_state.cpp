@@ -58,7 +58,8 @@ Json encode(const OperatorState& state) {
     pools[name] = {{"added", std::move(added)},
                    {"removed", changes.removed},
                    {"weights", changes.weights},
-                   {"drained", changes.drained}};
+                   {"drained", changes.drained},
+                   {"maintenance", changes.maintenance}};
   }
   return {{"generation", state.generation}, {"pools", std::move(pools)}};
 }
@@ -134,6 +135,10 @@ OperatorState decode(const Json& body) {
     for (const auto& [backend, weight] : object_in(pool.at("weights")))
       changes.weights[name_in(backend)] = weight_in(weight);
     changes.drained = names_in(pool.at("drained"));
+    if (const auto names = pool.find("maintenance"); names != pool.end())
+      changes.maintenance = names_in(*names);
+    std::erase_if(changes.drained,
+                  [&](const auto& drained) { return changes.maintenance.contains(drained); });
     state.pools[name_in(name)] = std::move(changes);
   }
   return state;
@@ -192,6 +197,12 @@ Result<void> save_operator_state(const OperatorState& state, const std::string& 
   return write_file_atomically(path_in(directory), file.dump(1) + "\n");
 }
 
+health::Wish wish_of(const PoolChanges* changes, const std::string& backend) {
+  if (changes == nullptr) return health::Wish::kServe;
+  if (changes->maintenance.contains(backend)) return health::Wish::kMaintenance;
+  return changes->drained.contains(backend) ? health::Wish::kDrain : health::Wish::kServe;
+}
+
 config::Configuration apply(const config::Configuration& file, const OperatorState& state) {
   config::Configuration running = file;
   for (auto& pool : running.pools) {
@@ -229,10 +240,11 @@ void prune(OperatorState& state, const config::Configuration& file) {
       return backend == pool->backends.end() || backend->weight == weight.second ||
              changes.removed.contains(weight.first);
     });
-    std::erase_if(changes.drained, [&](const auto& name) {
-      return std::ranges::none_of(changes.added, named(name)) &&
-             (!in_file(name) || changes.removed.contains(name));
-    });
+    for (auto* wished : {&changes.drained, &changes.maintenance})
+      std::erase_if(*wished, [&](const auto& name) {
+        return std::ranges::none_of(changes.added, named(name)) &&
+               (!in_file(name) || changes.removed.contains(name));
+      });
     it = changes.empty() ? state.pools.erase(it) : std::next(it);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "config/configuration.hpp"
+#include "health/state.hpp"
 
 #include <cstdint>
 #include <map>
@@ -22,9 +23,11 @@ struct PoolChanges {
   std::set<std::string> removed;
   std::map<std::string, std::uint32_t> weights;
   std::set<std::string> drained;
+  std::set<std::string> maintenance;  ///< None of these is drained as well.
 
   [[nodiscard]] bool empty() const noexcept {
-    return added.empty() && removed.empty() && weights.empty() && drained.empty();
+    return added.empty() && removed.empty() && weights.empty() && drained.empty() &&
+           maintenance.empty();
   }
   friend bool operator==(const PoolChanges&, const PoolChanges&) = default;
 };
@@ -50,7 +53,10 @@ struct LoadedState {
 [[nodiscard]] Result<void> save_operator_state(const OperatorState& state,
                                                const std::string& directory);
 
-/// The file's configuration with the operator's changes over it. Drains are not in it.
+/// What the operator wishes of a backend. @param changes  of its pool; null: none.
+[[nodiscard]] health::Wish wish_of(const PoolChanges* changes, const std::string& backend);
+
+/// The file's configuration with the operator's changes over it. Wishes are not in it.
 [[nodiscard]] config::Configuration apply(const config::Configuration& file,
                                           const OperatorState& state);
 

@@ -11,12 +11,8 @@ const PoolChanges* changes_of(const Scene& scene, const std::string& pool) {
   return found == pools.end() ? nullptr : &found->second;
 }
 
-bool is_drained(const PoolChanges* changes, const std::string& backend) {
-  return changes != nullptr && changes->drained.contains(backend);
-}
-
-bool is_up(const PoolChanges* changes, const config::Backend& backend) {
-  return backend.weight != 0 && !is_drained(changes, backend.name);
+std::string_view word(health::Wish wish) noexcept {
+  return wish == health::Wish::kServe ? "none" : health::name(wish);
 }
 
 Json next_hop(const Scene& scene, const IpAddress& address, config::Forwarding forwarding) {

@@ -21,11 +21,16 @@ namespace sluice::control {
 /// Objects keep the order in which their keys were set: the order of the reference page.
 using Json = nlohmann::ordered_json;
 
+class Announcement;
+class HealthKeeper;
+
 /// What a view may look at.
 struct Scene {
   const Model& model;
   const FastPath& fast_path;
   const Standing& standing;
+  const HealthKeeper* health = nullptr;        ///< Null: nobody looks, all count as up.
+  const Announcement* announcement = nullptr;  ///< Null: nothing is announced.
 };
 
 /// Why the node is not ready for traffic; empty: it is.
@@ -38,6 +43,8 @@ struct Scene {
 [[nodiscard]] Result<Json> view_backends(const Scene& scene, const std::string& pool);
 [[nodiscard]] Json view_workers(const Scene& scene);
 [[nodiscard]] Json view_drops(const Scene& scene);
+/// Health of each pool and its backends. @param pool  only this one's; empty: all.
+[[nodiscard]] Json view_health(const Scene& scene, const std::string& pool);
 /// Which of the cached flows to list.
 struct FlowFilter {
   std::string pool;     ///< Of this pool only; empty: all.

@@ -39,9 +39,9 @@ struct PoolSummary {
 };
 
 PoolSummary summary_of(const Scene& scene, const config::Pool& pool) {
-  const auto* changes = changes_of(scene, pool.name);
-  const auto up = std::ranges::count_if(
-      pool.backends, [&](const auto& backend) { return is_up(changes, backend); });
+  const auto up = std::ranges::count_if(pool.backends, [&](const auto& backend) {
+    return scene.model.use(pool, backend).takes_new_flows;
+  });
   return {pool.forwarding, static_cast<std::size_t>(up), pool.backends.size()};
 }
 
@@ -67,11 +67,12 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
   std::set<std::string_view> added;
   if (changes != nullptr)
     for (const auto& backend : changes->added) added.insert(backend.name);
+  const PoolStates states(scene, pool);
   std::uint64_t weights = 0;
   for (const auto& backend : pool.backends)
-    if (is_up(changes, backend)) weights += backend.weight;
+    if (scene.model.use(pool, backend).takes_new_flows) weights += backend.weight;
   for (const auto& backend : pool.backends) {
-    const bool up = is_up(changes, backend);
+    const bool up = scene.model.use(pool, backend).takes_new_flows;
     const auto number = scene.model.number(pool, backend);
     const bool by_operator = added.contains(backend.name);
     // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
@@ -88,8 +89,8 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     add("weight", backend.weight);
     add("weight_now", effective[number]);
     add("configured_weight", by_operator ? backend.weight : in_file.at(backend.name));
-    add("state", up ? "up" : "draining");
-    add("operator", is_drained(changes, backend.name) ? "drain" : "none");
+    add("state", states.of(backend));
+    add("operator", word(wish_of(changes, backend.name)));
     add("origin", by_operator ? "operator" : "configuration");
     add("next_hop", next_hop(scene, backend.address, pool.forwarding));
     add("slots", entries[number]);

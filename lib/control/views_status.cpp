@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the node stands: readiness and status.
+#include "control/announcement.hpp"
 #include "control/view_parts.hpp"
 
 #include <unistd.h>
@@ -13,7 +14,8 @@ namespace {
 std::size_t count_operator_changes(const OperatorState& state) {
   std::size_t n = 0;
   for (const auto& [name, pool] : state.pools)
-    n += pool.added.size() + pool.removed.size() + pool.weights.size() + pool.drained.size();
+    n += pool.added.size() + pool.removed.size() + pool.weights.size() + pool.drained.size() +
+         pool.maintenance.size();
   return n;
 }
 
@@ -58,6 +60,15 @@ Json port(const Scene& scene, std::size_t i) {
   return out;
 }
 
+Json announced(const Scene& scene) {
+  if (scene.announcement == nullptr) return nullptr;
+  Json addresses = Json::array();
+  for (const auto& address : scene.announcement->announced()) addresses.push_back(address.text());
+  return {{"link", scene.announcement->link()},
+          {"addresses", std::move(addresses)},
+          {"problem", scene.announcement->problem()}};
+}
+
 }  // namespace
 
 std::string not_ready_because(const Scene& scene) {
@@ -78,12 +89,15 @@ Json view_status(const Scene& scene) {
   const auto unready = not_ready_because(scene);
 
   std::size_t total = 0;
+  std::size_t up = 0;
   std::size_t draining = 0;
   for (const auto& pool : running.pools) {
-    const auto* changes = changes_of(scene, pool.name);
     total += pool.backends.size();
-    draining += static_cast<std::size_t>(std::ranges::count_if(
-        pool.backends, [&](const auto& backend) { return !is_up(changes, backend); }));
+    for (const auto& backend : pool.backends) {
+      const auto use = scene.model.use(pool, backend);
+      up += use.takes_new_flows ? 1 : 0;
+      draining += !use.takes_new_flows && use.keeps_flows ? 1 : 0;
+    }
   }
   Json ports = Json::array();
   for (std::size_t i = 0; i < scene.fast_path.ports().size(); ++i) ports.push_back(port(scene, i));
@@ -117,7 +131,8 @@ Json view_status(const Scene& scene) {
           {"services", running.services.size()},
           {"pools", running.pools.size()},
           {"backends",
-           {{"total", total}, {"up", total - draining}, {"draining", draining}, {"down", 0}}}};
+           {{"total", total}, {"up", up}, {"draining", draining}, {"down", total - up - draining}}},
+          {"announced", announced(scene)}};
 }
 
 }  // namespace sluice::control

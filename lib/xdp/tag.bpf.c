@@ -62,4 +62,10 @@ int sluice_tag(struct __sk_buff* skb) {
   return TC_ACT_OK;
 }
 
+// A veth takes frames from its peer's XDP_TX only where it receives in NAPI, which a program of its
+// own makes it do. A real network has no such wants:
+//   ip link set dev to-lb xdpdrv object tag.bpf.o section xdp
+SEC("xdp")
+int sluice_pass(struct xdp_md* ctx __attribute__((unused))) { return XDP_PASS; }
+
 char program_license[] SEC("license") = "Dual BSD/GPL";

@@ -80,6 +80,15 @@ plug() {
   ip -n "$1" addr add "$5" dev "$2" nodad
 }
 
+# take_replies NAMESPACE DEVICE: what the XDP filter at the other end sends back by itself arrives there.
+take_replies() {
+  local object=$SLUICE_BUILD/lib/xdp/tag.bpf.o mode
+  for mode in xdpdrv xdpgeneric; do
+    if in_namespace "$1" ip -force link set dev "$2" "$mode" object "$object" section xdp 2>/dev/null; then return 0; fi
+  done
+  complain "refusals and answers of the XDP filter are lost: $2 does not take them"
+}
+
 # more_addresses NAMESPACE PREFIX FIRST LENGTH PREFIX6 LENGTH6: on its eth0, those behind the first one.
 more_addresses() {
   local i
@@ -107,6 +116,7 @@ make_network() {
 
   add_namespace lb
   plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16" "$lab_balancer6/64" 2
+  take_replies sw to-lb
   ip -n lb addr add "$lab_nat/32" dev lb0
   ip -n lb addr add "$lab_nat6/128" dev lb0 nodad
   route_far lb lb0

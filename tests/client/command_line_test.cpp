@@ -43,6 +43,8 @@ TEST(CommandLineOf, EveryCommandIsItself) {
       {"backend remove p n", Command::kBackendRemove},
       {"backend drain p n", Command::kBackendDrain},
       {"backend undrain p n", Command::kBackendUndrain},
+      {"backend maintenance p n", Command::kBackendMaintenance},
+      {"health --pool p", Command::kHealth},
       {"backend weight p n 5", Command::kBackendWeight},
       {"trace tcp 1.2.3.4:5 1.2.3.4:6", Command::kTrace},
       {"reload", Command::kReload}};

@@ -55,6 +55,9 @@ const std::vector<std::pair<std::string, std::string>> kRequests{
     {"backend add llama gpu-5 10.0.1.15", "POST /api/v1/backends/llama"},
     {"backend remove llama gpu-2", "POST /api/v1/backends/llama/gpu-2/remove"},
     {"backend drain llama gpu-2", "POST /api/v1/backends/llama/gpu-2/drain"},
+    {"backend maintenance llama gpu-2", "POST /api/v1/backends/llama/gpu-2/maintenance"},
+    {"health", "GET /api/v1/health"},
+    {"health --pool llama", "GET /api/v1/health?pool=llama"},
     {"backend undrain llama gpu-2", "POST /api/v1/backends/llama/gpu-2/undrain"},
     {"backend weight llama gpu-2 50", "POST /api/v1/backends/llama/gpu-2/weight"}};
 

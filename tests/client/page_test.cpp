@@ -88,10 +88,27 @@ TEST(Page, EveryExamplePrintsWhatThePageShows) {
 TEST(Page, EveryCommandHasAnExample) {
   std::ifstream page(SLUICECTL_PAGE);
   const auto examples = examples_of(page);
-  for (const std::string_view command :
-       {"status", "services", "pools", "backends", "workers", "flows", "drops", "events", "trace",
-        "capture", "config show", "config diff", "config apply", "backend add", "backend remove",
-        "backend drain", "backend undrain", "backend weight", "reload"}) {
+  for (const std::string_view command : {"status",
+                                         "services",
+                                         "pools",
+                                         "backends",
+                                         "workers",
+                                         "flows",
+                                         "drops",
+                                         "events",
+                                         "trace",
+                                         "capture",
+                                         "config show",
+                                         "config diff",
+                                         "config apply",
+                                         "backend add",
+                                         "backend remove",
+                                         "backend drain",
+                                         "backend maintenance",
+                                         "backend undrain",
+                                         "backend weight",
+                                         "health",
+                                         "reload"}) {
     const auto shows = [&](const Example& example) { return example.words.starts_with(command); };
     EXPECT_TRUE(std::ranges::any_of(examples, shows)) << command;
   }

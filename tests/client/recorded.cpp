@@ -99,6 +99,29 @@ constexpr auto kApplied = R"({"generation": 9, "changes": [
  {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true}],
  "moved": {"slots": 13107, "least": 13107, "of": 65537}})";
 
+constexpr const char* kHealth = R"({"pools": [
+ {"name": "llama", "state": "up", "since_s": 242.0, "probed": true, "watched": true, "panic": false, "backends": [
+  {"name": "gpu-1", "state": "up", "since_s": 242.0, "operator": "none", "checked": "up",
+   "takes_new_flows": true, "keeps_flows": true,
+   "last": {"ok": true, "fault": "none", "took_ms": 1.24, "detail": ""},
+   "good_in_a_row": 242, "failed_in_a_row": 0, "probes": {"good": 242, "failed": 0},
+   "ejections": 0, "ejected_for_s": 0.0, "flaps": 0, "hold_s": 0.0},
+  {"name": "gpu-2", "state": "draining", "since_s": 60.0, "operator": "drain", "checked": "up",
+   "takes_new_flows": false, "keeps_flows": true,
+   "last": {"ok": true, "fault": "none", "took_ms": 0.9, "detail": ""},
+   "good_in_a_row": 242, "failed_in_a_row": 0, "probes": {"good": 242, "failed": 0},
+   "ejections": 0, "ejected_for_s": 0.0, "flaps": 0, "hold_s": 0.0},
+  {"name": "gpu-3", "state": "ejected", "since_s": 12.0, "operator": "none", "checked": "ejected",
+   "takes_new_flows": false, "keeps_flows": false,
+   "last": {"ok": true, "fault": "none", "took_ms": 1.1, "detail": ""},
+   "good_in_a_row": 240, "failed_in_a_row": 0, "probes": {"good": 241, "failed": 1},
+   "ejections": 1, "ejected_for_s": 18.0, "flaps": 1, "hold_s": 0.0},
+  {"name": "gpu-4", "state": "down", "since_s": 3.2, "operator": "none", "checked": "down",
+   "takes_new_flows": false, "keeps_flows": false,
+   "last": {"ok": false, "fault": "refused", "took_ms": 0.1, "detail": "connect: Connection refused"},
+   "good_in_a_row": 0, "failed_in_a_row": 3, "probes": {"good": 238, "failed": 4},
+   "ejections": 0, "ejected_for_s": 0.0, "flaps": 5, "hold_s": 4.0}]}]})";
+
 std::string moved(int generation, int slots) {
   return R"({"generation": )" + std::to_string(generation) +
          R"(, "changes": [{"path": "/pools/0/backends", "before": 1, "after": 2, "reloadable": true}], "moved": {"slots": )" +
@@ -114,6 +137,8 @@ void play_recorded(ScriptedDaemon& daemon) {
   daemon.script("GET " + api + "/pools", kPools);
   daemon.script("GET " + api + "/backends", kBackends);
   daemon.script("GET " + api + "/backends?pool=llama", kBackends);
+  daemon.script("GET " + api + "/health", kHealth);
+  daemon.script("GET " + api + "/health?pool=llama", kHealth);
   daemon.script("GET " + api + "/workers", kWorkers);
   daemon.script("GET " + api + "/flows?limit=100&pool=&backend=", kFlows);
   daemon.script("GET " + api + "/flows?limit=7&pool=p%2F1&backend=b", kFlows);
@@ -139,6 +164,7 @@ void play_recorded(ScriptedDaemon& daemon) {
   daemon.script("POST " + api + "/backends/llama", moved(8, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/remove", moved(8, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/drain", moved(8, 14564));
+  daemon.script("POST " + api + "/backends/llama/gpu-2/maintenance", moved(8, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/undrain", moved(9, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/weight", moved(8, 6372));
 }

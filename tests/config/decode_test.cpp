@@ -70,8 +70,6 @@ TEST(Decode, KeysWhoseFeatureIsMissingAreAcceptedWithAWarning) {
             (std::vector<std::string>{
                 "/pools/0/classes: accepted, but this version does not act on it; classes count "
                 "from the version that scales pools",
-                "/pools/0/health: accepted, but this version does not act on it; backends count as "
-                "up; watch the backends by other means",
                 "/pools/0/autoscale: accepted, but this version does not act on it; the pool keeps "
                 "its size; add and remove backends with 'sluicectl backend'"}));
 }

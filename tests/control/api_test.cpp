@@ -97,12 +97,16 @@ TEST_F(ApiTest, AddDrainWeightAndRemoveAnswerWithGenerationChangesAndMovement) {
   EXPECT_EQ(drained["changes"][0]["path"], "pools/llama/backends/gpu-5/operator");
   EXPECT_EQ(drained["changes"][0]["after"], "drain");
   EXPECT_EQ(get("/api/v1/backends")["backends"][4]["state"], "draining");
+  EXPECT_EQ(post("/api/v1/backends/llama/gpu-5/maintenance")["changes"][0]["before"], "drain");
+  EXPECT_EQ(get("/api/v1/backends")["backends"][4]["state"], "maintenance");
+  EXPECT_EQ(get("/api/v1/backends")["backends"][4]["operator"], "maintenance");
+  EXPECT_EQ(get("/api/v1/status")["backends"]["down"], 1);
   EXPECT_EQ(post("/api/v1/backends/llama/gpu-5/undrain")["changes"][0]["after"], "none");
   EXPECT_EQ(post("/api/v1/backends/llama/gpu-5/weight", R"({"weight": 7})")["changes"][0]["path"],
             "pools/llama/backends/gpu-5/weight");
-  EXPECT_EQ(post("/api/v1/backends/llama/gpu-5/remove")["generation"], 6);
+  EXPECT_EQ(post("/api/v1/backends/llama/gpu-5/remove")["generation"], 7);
   EXPECT_EQ(node->changes.front(), "tester: add backend gpu-5 at 10.0.1.5 to pool llama");
-  EXPECT_EQ(node->changes.size(), 5U);
+  EXPECT_EQ(node->changes.size(), 6U);
 }
 
 TEST_F(ApiTest, AddedBackendHasAllThatTheFileCouldGiveIt) {

@@ -56,12 +56,12 @@ TEST(Model, RemovingOneOfTenMovesItsEntriesAndAtMostOnePercentOfTheOthers) {
 
 TEST(Model, ADrainedBackendHasNoEntriesAndIsStillThere) {
   const auto model = model_of(sample(2));
-  ASSERT_TRUE(model->set_drained("llama", "gpu-1", true));
+  ASSERT_TRUE(model->set_wish("llama", "gpu-1", health::Wish::kDrain));
   EXPECT_EQ(entries(*model, "gpu-1"), 0U);
   const auto number =
       model->number(model->running().pools[0], model->running().pools[0].backends[0]);
   EXPECT_EQ(model->snapshot().backends[number].state, snapshot::State::kDraining);
-  ASSERT_TRUE(model->set_drained("llama", "gpu-1", false));
+  ASSERT_TRUE(model->set_wish("llama", "gpu-1", health::Wish::kServe));
   EXPECT_GT(entries(*model, "gpu-1"), 0U);
 }
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the XDP filter is told, from the tables in force and the configuration.
+//
+// Threads: pure functions.
+#pragma once
+
+#include "config/configuration.hpp"
+#include "snapshot/snapshot.hpp"
+#include "xdp/filter.hpp"
+
+#include <vector>
+
+namespace sluice::control {
+
+/// The services, and what each takes: new flows while a backend of one of its pools does, flows
+/// that it has while one keeps them.
+[[nodiscard]] std::vector<xdp::ServiceEntry> service_entries(
+    const snapshot::Snapshot& snapshot, const config::Configuration& configuration);
+
+/// Probes that are answered: at the services' addresses and those that the configuration adds; none
+/// where it says nothing.
+[[nodiscard]] xdp::AnswerSettings answer_settings(const config::Configuration& configuration,
+                                                  unsigned workers);
+
+[[nodiscard]] xdp::SynLimit syn_limit(const config::Configuration& configuration);
+
+/// Each address of a backend once; its number is its place in the result.
+[[nodiscard]] std::vector<xdp::BackendEntry> watched_backends(
+    const config::Configuration& configuration);
+
+}  // namespace sluice::control

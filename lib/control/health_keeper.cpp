@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/health_keeper.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace sluice::control {
+namespace {
+
+using health::State;
+
+std::string full_name(std::string_view pool, std::string_view backend) {
+  return fmt::format("{}/{}", pool, backend);
+}
+
+Level level_of(const health::Change& change) {
+  switch (change.to) {
+    case State::kDown:
+    case State::kEjected:
+      return change.backend.empty() ? Level::kError : Level::kWarn;
+    case State::kDegraded:
+      return change.backend.empty() ? Level::kWarn : Level::kInfo;
+    default:
+      return Level::kInfo;
+  }
+}
+
+}  // namespace
+
+void ProbeCounts::add(const health::Outcome& outcome) noexcept {
+  ++by_fault[static_cast<std::size_t>(outcome.fault)];
+  const double seconds = std::chrono::duration<double>(outcome.took).count();
+  const auto at = std::ranges::lower_bound(kBounds, seconds) - kBounds.begin();
+  ++by_time[static_cast<std::size_t>(at)];
+  time += outcome.took;
+}
+
+Result<std::unique_ptr<HealthKeeper>> HealthKeeper::open(Parts parts, std::string directory) {
+  auto prober = health::Prober::open(parts.loop, {.driver_saw = parts.driver_saw});
+  if (!prober) return forward_error(prober);
+  return std::unique_ptr<HealthKeeper>(
+      new HealthKeeper(std::move(parts), std::move(directory), std::move(*prober)));
+}
+
+HealthKeeper::HealthKeeper(Parts parts, std::string directory,
+                           std::unique_ptr<health::Prober> prober)
+    : parts_(std::move(parts)), directory_(std::move(directory)), prober_(std::move(prober)) {
+  auto loaded = health::load_health(directory_);
+  kept_ = std::move(loaded.health);
+  if (!loaded.problem.empty())
+    parts_.events.add(Level::kWarn, "health", "state_not_loaded",
+                      loaded.problem + "; every backend is asked anew");
+  prober_->on_outcome([this](const health::Target& target, const health::Outcome& outcome) {
+    probed(target, outcome);
+  });
+  timer_ = parts_.loop.every(kStep, [this] { step(); });
+}
+
+HealthKeeper::~HealthKeeper() {
+  parts_.loop.cancel(timer_);
+  *notice_ = false;
+}
+
+void HealthKeeper::follow(const config::Configuration& running, const OperatorState& wishes,
+                          const Reaches& reaches, const std::vector<EgressPort>& ports) {
+  const auto now = parts_.loop.now();
+  std::set<std::string_view> names;
+  for (const auto& pool : running.pools) {
+    names.insert(pool.name);
+    const auto changes = wishes.pools.find(pool.name);
+    const auto wish = [&](const config::Backend& backend) {
+      return wish_of(changes == wishes.pools.end() ? nullptr : &changes->second, backend.name);
+    };
+    auto at = pools_.find(pool.name);
+    if (at == pools_.end()) {
+      health::PoolHealth fresh(pool, now);
+      if (const auto kept = kept_.pools.find(pool.name); kept != kept_.pools.end()) {
+        fresh.restore(kept->second, kept_.away(std::chrono::system_clock::now()), now);
+        kept_.pools.erase(kept);  // once: what it was before a reload is not what it is now
+      }
+      for (const auto& backend : pool.backends) fresh.assume(backend.name, wish(backend));
+      at = pools_.emplace(pool.name, Pool{std::move(fresh), false, {}}).first;
+    } else {
+      note(at->second.health.replace(pool, now));
+      for (const auto& backend : pool.backends)
+        note(at->second.health.wish(backend.name, wish(backend), now));
+    }
+    at->second.watched = pool.outlier.has_value();
+    at->second.backends.clear();
+    for (const auto& backend : pool.backends) at->second.backends.push_back(backend.name);
+  }
+  std::erase_if(pools_, [&](const auto& one) { return !names.contains(one.first); });
+  uses_.clear();
+  for (auto& [name, pool] : pools_) refresh(pool);
+  std::erase_if(counts_, [&](const auto& one) { return !uses_.contains(one.first); });
+
+  auto targets = health_targets(running, reaches, ports);
+  prober_->set_targets(std::move(targets.targets));
+  for (const auto& why : targets.left_out)
+    if (std::ranges::find(left_out_, why) == left_out_.end())
+      parts_.events.add(Level::kWarn, "health", "not_probed", why);
+  left_out_ = std::move(targets.left_out);
+}
+
+// Takes over how the pool's backends stand.
+void HealthKeeper::refresh(Pool& pool) {
+  for (const auto& standing : pool.health.standings()) {
+    uses_[full_name(pool.health.name(), standing.name)] = {standing.takes_new_flows,
+                                                           standing.keeps_flows};
+    prober_->hurry(pool.health.name(), standing.name, standing.changing);
+  }
+}
+
+void HealthKeeper::probed(const health::Target& target, const health::Outcome& outcome) {
+  const auto at = pools_.find(target.pool);
+  if (at == pools_.end()) return;
+  counts_[full_name(target.pool, target.backend)].add(outcome);
+  const auto before = at->second.health.table_version();
+  note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
+  refresh(at->second);
+  if (at->second.health.table_version() == before || *notice_) return;
+  *notice_ = true;
+  parts_.loop.defer([this, due = notice_] {
+    if (std::exchange(*due, false)) parts_.changed();
+  });
+}
+
+void HealthKeeper::step() {
+  const auto now = parts_.loop.now();
+  bool changed = false;
+  for (auto& [name, pool] : pools_) {
+    const auto before = pool.health.table_version();
+    bool touched = false;
+    if (pool.watched && parts_.signals) {
+      for (const auto& backend : pool.backends)
+        note(pool.health.observed(backend, parts_.signals(name, backend), now));
+      touched = true;
+    }
+    if (const auto due = pool.health.next_tick(); due && *due <= now) {
+      note(pool.health.tick(now));
+      touched = true;
+    }
+    if (touched) refresh(pool);
+    changed = changed || pool.health.table_version() != before;
+  }
+  if (changed) parts_.changed();
+}
+
+void HealthKeeper::note(const std::vector<health::Change>& changes) {
+  for (const auto& change : changes) {
+    const auto who = change.backend.empty()
+                         ? fmt::format("pool {}", change.pool)
+                         : fmt::format("backend {}", full_name(change.pool, change.backend));
+    parts_.events.add(
+        level_of(change), "health", std::string(health::name(change.to)),
+        fmt::format("{} {} -> {}: {}{}{} after {:.1f} s", who, health::name(change.from),
+                    health::name(change.to), change.cause, change.evidence.empty() ? "" : ", ",
+                    change.evidence, std::chrono::duration<double>(change.lasted).count()));
+  }
+}
+
+std::optional<Use> HealthKeeper::use(std::string_view pool, std::string_view backend) const {
+  const auto at = uses_.find(full_name(pool, backend));
+  return at == uses_.end() ? std::nullopt : std::optional(at->second);
+}
+
+const health::PoolHealth* HealthKeeper::pool(std::string_view name) const {
+  const auto at = pools_.find(name);
+  return at == pools_.end() ? nullptr : &at->second.health;
+}
+
+const ProbeCounts* HealthKeeper::counts(std::string_view pool, std::string_view backend) const {
+  const auto at = counts_.find(full_name(pool, backend));
+  return at == counts_.end() ? nullptr : &at->second;
+}
+
+bool HealthKeeper::first_round_done() const {
+  return std::ranges::all_of(pools_, [](const auto& one) {
+    return std::ranges::none_of(one.second.health.standings(), [](const auto& standing) {
+      return standing.checked == State::kStarting;
+    });
+  });
+}
+
+void HealthKeeper::save() {
+  const auto now = parts_.loop.now();
+  health::KeptHealth kept;
+  for (const auto& [name, pool] : pools_) kept.pools.emplace(name, pool.health.kept(now));
+  // Without the times, which never stand still: a file that says the same is not written again.
+  auto essence = kept;
+  for (auto& [name, pool] : essence.pools)
+    for (auto& [backend, one] : pool) one.age = one.ejected_for = one.hold = {}, one.penalty = 0;
+  auto text = health::health_text(essence);
+  if (text == saved_) return;
+  kept.saved =
+      std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto done = health::save_health(kept, directory_);
+  auto problem = done ? std::string() : done.error().text();
+  if (done) saved_ = std::move(text);
+  if (problem == problem_) return;
+  problem_ = std::move(problem);
+  if (problem_.empty())
+    parts_.events.add(Level::kInfo, "health", "state_saved", "health can be kept again");
+  else
+    parts_.events.add(Level::kWarn, "health", "state_not_saved",
+                      problem_ + "; a restart would ask every backend anew");
+}
+
+}  // namespace sluice::control

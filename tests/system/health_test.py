@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends that fail in every way there is: found by the right signal, left by new connections, taken back when mended."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import lab
+from case import LabTest
+
+CHECK = {"type": "http", "path": "/health", "interval_ms": 200, "fast_interval_ms": 20, "timeout_ms": 150, "rise": 2,
+         "fall": 2}
+FOUR = {f"gpu-{i}": 100 for i in range(1, 5)}
+SERVER = """
+import http.server, socketserver, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(int(sys.argv[2]))
+        self.send_response(int(sys.argv[1]))
+        self.end_headers()
+    def log_message(self, *_): pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    allow_reuse_address = True
+server = Server(("", 80), Handler)
+print("listening", flush=True)
+server.serve_forever()
+"""
+
+
+def home(name):
+    return lab.HERE / name
+
+
+def pid_of(name):
+    return int((home(name) / "nginx.pid").read_text())
+
+
+def start_server(name):
+    """The backend's nginx, as the lab starts it; returns when it answers."""
+    place = home(name)
+    subprocess.Popen(lab.inside(name, "setsid", "nginx", "-e", place / "error.log", "-p", f"{place}/", "-c",
+                                place / "nginx.conf"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL)
+    lab.wait_until(f"nginx of {name}", lambda: lab.run(name, "curl", "-sf", "http://127.0.0.1/health", check=False).returncode == 0)
+
+
+def stop_server(name):
+    pid = pid_of(name)
+    os.kill(pid, signal.SIGKILL)
+    lab.wait_until(f"the end of nginx of {name}", lambda: not os.path.exists(f"/proc/{pid}") or
+                   "Z (zombie)" in open(f"/proc/{pid}/status").read())
+
+
+@contextlib.contextmanager
+def killed(name):
+    stop_server(name)
+    try:
+        yield
+    finally:
+        start_server(name)
+
+
+@contextlib.contextmanager
+def unplugged(name):
+    subprocess.run(["ip", "-n", "sw", "link", "set", f"to-{name}", "down"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "-n", "sw", "link", "set", f"to-{name}", "up"], check=True)
+
+
+@contextlib.contextmanager
+def blackholed(name):
+    subprocess.run(["ip", "-n", name, "route", "add", "blackhole", lab.BALANCER], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "-n", name, "route", "del", "blackhole", lab.BALANCER], check=True)
+
+
+@contextlib.contextmanager
+def frozen(name):
+    os.kill(pid_of(name), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid_of(name), signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def replaced(name, status, seconds):
+    """Another server stands in its place, that takes some time and gives that status."""
+    stop_server(name)
+    server = subprocess.Popen(lab.inside(name, sys.executable, "-c", SERVER, status, seconds), stdout=subprocess.PIPE, text=True)
+    server.stdout.readline()
+    try:
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+        start_server(name)
+
+
+def answering_503(name):
+    return replaced(name, 503, 0)
+
+
+def slow(name):
+    return replaced(name, 200, 2)
+
+
+class HealthTest(LabTest):
+    def start(self, pool=None, backends=FOUR, **changes):
+        config = lab.configuration(backends, **changes)
+        config["pools"][0].update({"health": CHECK} if pool is None else pool)
+        return self.balancer(backends, pools=config["pools"], **changes)
+
+    def states(self):
+        return {b["name"]: b for b in lab.ctl("health")["pools"][0]["backends"]}
+
+    def wait_for(self, name, *states, seconds=20):
+        """How long it took until the backend was in one of the states."""
+        start = time.monotonic()
+        lab.wait_until(f"{name} to be {' or '.join(states)}", lambda: self.states()[name]["state"] in states, seconds)
+        return time.monotonic() - start
+
+    def events(self, word):
+        return [e["text"] for e in lab.ctl("events")["events"] if e["component"] == "health" and e["event"] == word]
+
+
+class Faults(HealthTest):
+    def found_and_taken_back(self, fault, *expected):
+        self.start()
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+        with fault("gpu-2"):
+            took = self.wait_for("gpu-2", "down")
+            # The first failure may be the moment in which one server has gone and the next not come.
+            lab.wait_until(f"a check that fails by {expected}", lambda: self.states()["gpu-2"]["last"]["fault"] in expected)
+            self.assertEqual(set(self.serve(400)), set(FOUR) - {"gpu-2"})
+            down = self.events("down")
+            self.assertEqual(len(down), 1, down)
+            self.assertIn("backend llama/gpu-2 ", down[0])
+        back = self.wait_for("gpu-2", "up")
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+        print(f"{fault.__name__}: out after {took * 1000:.0f} ms, back {back * 1000:.0f} ms after it was mended")
+
+    def test_a_killed_server(self):
+        self.found_and_taken_back(killed, "refused")
+
+    def test_a_link_that_is_down(self):
+        self.found_and_taken_back(unplugged, "timeout", "unreachable")
+
+    def test_a_route_that_leads_nowhere(self):
+        self.found_and_taken_back(blackholed, "timeout")
+
+    def test_a_frozen_server(self):
+        self.found_and_taken_back(frozen, "timeout")
+
+    def test_a_server_that_answers_503(self):
+        self.found_and_taken_back(answering_503, "status")
+
+    def test_a_server_that_takes_two_seconds(self):
+        self.found_and_taken_back(slow, "timeout")
+
+    def test_a_reload_of_the_check_asks_by_the_new_one(self):
+        balancer = self.start()
+        config = balancer.config
+        config["pools"][0]["health"] = {**CHECK, "path": "/nowhere"}
+        balancer.write(config)
+        balancer.signal(signal.SIGHUP)
+        self.wait_for("gpu-1", "down")
+        self.assertEqual(self.states()["gpu-1"]["last"]["fault"], "status")
+        lab.wait_until("the node to be unready", lambda: not balancer.status()["ready"])
+
+
+class Many(HealthTest):
+    def test_half_of_the_backends_at_once(self):
+        self.start()
+        with killed("gpu-1"), killed("gpu-2"):
+            self.wait_for("gpu-1", "down")
+            self.wait_for("gpu-2", "down")
+            self.assertEqual(set(self.serve(200)), {"gpu-3", "gpu-4"})
+        self.wait_for("gpu-1", "up")
+        self.wait_for("gpu-2", "up")
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+
+    def test_all_at_once_refuses_clients_at_once_and_the_first_to_return_serves(self):
+        two = {"gpu-1": 100, "gpu-2": 100}
+        self.start(backends=two)
+        with killed("gpu-1"):
+            with killed("gpu-2"):
+                self.wait_for("gpu-1", "down")
+                self.wait_for("gpu-2", "down")
+                answer = lab.run("client", "curl", "-s", "--max-time", "10", f"http://{lab.VIP}/health", check=False)
+                self.assertEqual(answer.returncode, 7, "refused, not timed out")
+            self.wait_for("gpu-2", "up")
+            self.assertEqual(set(self.serve(50)), {"gpu-2"})
+
+    def test_one_that_flaps_changes_the_tables_ever_less_often(self):
+        balancer = self.start()
+        before = balancer.status()["generation"]
+        for _ in range(8):
+            with killed("gpu-1"):
+                lab.wait_until("a failed check", lambda: self.states()["gpu-1"]["failed_in_a_row"] > 0)
+                self.wait_for("gpu-1", "down")
+            start = time.monotonic()
+            while time.monotonic() - start < 1 and self.states()["gpu-1"]["state"] != "up":
+                time.sleep(0.05)
+        changes = balancer.status()["generation"] - before
+        hold = self.states()["gpu-1"]["hold_s"]
+        print(f"8 falls: {changes} tables, the next return takes {hold:.0f} s of good answers")
+        self.assertLessEqual(changes, 14)
+        self.assertGreater(hold, 0)
+
+
+class Wish(HealthTest):
+    def test_maintenance_moves_all_flows_survives_a_restart_and_ends_by_undrain(self):
+        balancer = self.start()
+        lab.ctl("backend", "maintenance", "llama", "gpu-3")
+        self.assertEqual(self.states()["gpu-3"]["state"], "maintenance")
+        self.assertEqual(set(self.serve(200)), set(FOUR) - {"gpu-3"})
+        self.assertEqual(balancer.stop(), 0)
+        balancer.start()
+        self.assertEqual(self.states()["gpu-3"]["operator"], "maintenance")
+        self.assertEqual(self.states()["gpu-3"]["checked"], "up")
+        lab.ctl("backend", "undrain", "llama", "gpu-3")
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+
+    def test_what_was_down_is_down_after_a_kill_until_it_answers(self):
+        balancer = self.start()
+        with killed("gpu-1"):
+            self.wait_for("gpu-1", "down")
+            balancer.kill()
+            balancer.start()
+            self.assertEqual(self.states()["gpu-1"]["state"], "down")
+            self.assertEqual(set(self.serve(200)), set(FOUR) - {"gpu-1"})
+        self.wait_for("gpu-1", "up")
+
+    def test_a_new_backend_gets_no_flow_before_it_has_answered(self):
+        self.start(backends={"gpu-1": 100, "gpu-2": 100})
+        with killed("gpu-3"):
+            lab.ctl("backend", "add", "llama", "gpu-3", lab.backend_address("gpu-3"))
+            self.assertEqual(set(self.serve(300)), {"gpu-1", "gpu-2"})
+            self.wait_for("gpu-3", "down")
+        self.wait_for("gpu-3", "up")
+        self.assertEqual(set(self.serve(300)), {"gpu-1", "gpu-2", "gpu-3"})
