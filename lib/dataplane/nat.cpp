@@ -4,6 +4,7 @@
 #include "dataplane/encapsulate.hpp"
 #include "dataplane/nat_client_address.hpp"
 #include "dataplane/nat_rewrite.hpp"
+#include "dataplane/nat_signals.hpp"
 
 #include <rte_mbuf.h>
 
@@ -117,8 +118,8 @@ std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
 
 // Three passes over the packets that are NAT's: the first starts the loads of the index, the second
 // those of the sessions that it names, the third translates in the order of arrival.
-void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick,
-                    std::uint64_t cycles) noexcept {
+void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, std::uint64_t cycles,
+                    Signals& signals) noexcept {
   if (!now.nat.any()) return;
   timeouts_ = {.tcp = now.tcp_timeout, .udp = now.udp_timeout};
   std::array<std::uint16_t, kBurst> packet;
@@ -142,7 +143,7 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick,
   bool any_gone = false;
   for (unsigned n = 0; n < count; ++n) {
     const std::uint16_t i = packet[n];
-    const Job job{b, now, tick, i, hash[n]};
+    const Job job{b, now, tick, i, hash[n], signals, cycles};
     unsigned owner = own();
     b.verdict[i] = side[n] == NatSide::kClient ? from_client(job, owner) : from_backend(job, owner);
     if (owner == own()) continue;
@@ -235,6 +236,8 @@ Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
     to = &job.now.backends[number];
     if (!to->reachable) return Verdict::kNoNextHop;
   }
+  if (p.kind == Kind::kFlow && is_of_note(*s, p, job.frame() + p.l4_offset))
+    note_client(*s, p, job.frame() + p.l4_offset, job.b.hash[job.i], job.cycles, job.signals);
   if (is_tcp(p) && carries_insertion(*s, p, job.frame() + p.l4_offset)) {
     if (p.l3_length + insertion_bytes(*s) > to->mtu) return Verdict::kTooBig;
     const Verdict v = insert_client_address(*job.b.packet[job.i], job.parsed(), *s);
@@ -363,6 +366,8 @@ Verdict Nat::from_backend(const Job& job, unsigned& owner) noexcept {
   job.b.egress[job.i] = s->path.port;
   if (p.l3_length > job.now.mtu_of_port(s->path.port)) return Verdict::kTooBig;
   job.b.service[job.i] = service;
+  if (is_answer_of_note(*s, p))
+    note_backend(*s, p, job.frame() + p.l4_offset, job.now, job.cycles, job.signals);
   return send_to_client(job, *s, decrement);
 }
 

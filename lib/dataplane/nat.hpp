@@ -9,6 +9,7 @@
 #include "dataplane/hand_over.hpp"
 #include "dataplane/nat_fragments.hpp"
 #include "dataplane/nat_held.hpp"
+#include "dataplane/signals.hpp"
 #include "flow/nat_table.hpp"
 
 #include <cstddef>
@@ -50,9 +51,10 @@ class Nat {
   /// A session decides where its packets go, not the flow cache: the backend knows the connection
   /// by its local port.
   ///
-  /// @param cycles  the clock of take_held().
-  void translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick,
-                 std::uint64_t cycles) noexcept;
+  /// @param cycles   the clock of take_held() and of signals.
+  /// @param signals  told what the backends' answers say.
+  void translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, std::uint64_t cycles,
+                 Signals& signals) noexcept;
 
   /// Makes a burst of fragments that were kept and are to be judged now, all stages again; call it
   /// after each burst until there is none. @return whether there is any.
@@ -79,6 +81,8 @@ class Nat {
     flow::Tick tick;
     std::uint16_t i;
     std::uint64_t hash;  ///< Of its key; of a later fragment, of its datagram.
+    Signals& signals;
+    std::uint64_t cycles;
 
     /// What goes with a packet from worker to worker; meaningful if b.taken.
     [[nodiscard]] std::uint32_t& way() const noexcept;

@@ -97,7 +97,7 @@ void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexce
   look_up(b, now, state);
   steer(b, now, state);
   rewrite(b, now);
-  state.nat.translate(b, now, state.tick, state.cycles);
+  state.nat.translate(b, now, state.tick, state.cycles, state.signals);
   answer(b, now, state);
 }
 

@@ -72,7 +72,12 @@ class Steering {
       b_.backend[i] = found.backend;
       // An error says nothing of the flow's life, and anybody can send one.
       if (p.kind == Kind::kIcmpError) return;
-      state_.flows.touch(b_.hash[i], found, state_.tick, closes(p));
+      if (opens(p)) [[unlikely]] {
+        open_again(i, found, timeout);
+        return;
+      }
+      if (state_.flows.touch(b_.hash[i], found, state_.tick, closes(p))) [[unlikely]]
+        proceed(i);
       stale_ |= closes(p);  // the packets behind it belong to a closing flow, or open a new one
       return;
     }
@@ -87,6 +92,7 @@ class Steering {
     state_.flows.assign(b_.hash[i], found, b_.backend[i], state_.tick, timeout,
                         /*established=*/false);
     stale_ = true;
+    if (opening) open(i);
   }
 
   /// All fragments of a datagram follow the one that came first: the first fragment goes where its
@@ -225,6 +231,41 @@ class Steering {
       stale_ = true;
     }
     return true;
+  }
+
+  /// The sequence number of a TCP packet.
+  [[nodiscard]] std::uint32_t sequence(std::uint16_t i) const noexcept {
+    const auto* frame = rte_pktmbuf_mtod(b_.packet[i], const std::byte*);
+    return wire::load<Be32>(frame + b_.parsed[i].l4_offset + offsetof(wire::Tcp, sequence))
+        .to_host();
+  }
+
+  /// A flow has got its backend.
+  [[gnu::noinline]] void open(std::uint16_t i) noexcept {
+    state_.signals.opened(b_.backend[i]);
+    if (opens(b_.parsed[i]))
+      state_.signals.asked_for(b_.hash[i], b_.backend[i], sequence(i), state_.cycles);
+  }
+
+  /// A SYN of a known flow. It is no sign that anybody answers: a flow that is new stays so.
+  [[gnu::noinline]] void open_again(std::uint16_t i, const flow::Found& found,
+                                    flow::Tick timeout) noexcept {
+    if (found.state != flow::State::kNew) {
+      state_.flows.touch(b_.hash[i], found, state_.tick, /*closing=*/false);
+      return;
+    }
+    state_.flows.assign(b_.hash[i], found, found.backend, state_.tick, timeout,
+                        /*established=*/false);
+    state_.signals.asked_again(b_.hash[i], found.backend, sequence(i), state_.cycles);
+  }
+
+  /// The first packet of a flow behind its first one. In NAT the backend's SYN-ACK says more.
+  [[gnu::noinline]] void proceed(std::uint16_t i) noexcept {
+    const Parsed& p = b_.parsed[i];
+    if ((p.tcp_flags & (wire::kTcpSyn | wire::kTcpAck)) != wire::kTcpAck ||
+        now_.backends[b_.backend[i]].forwarding == snapshot::Forwarding::kNat)
+      return;
+    state_.signals.accepted(b_.hash[i], b_.backend[i], sequence(i) - 1, state_.cycles);
   }
 
   Burst& b_;

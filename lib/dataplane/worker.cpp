@@ -72,10 +72,11 @@ Result<void> Worker::allocate() {
   const auto nat =
       zeroed.operator()<NatLine>(flow::NatTable::bytes_for(sessions, share) / sizeof(NatLine) + 1);
   const auto steering = zeroed.operator()<SteeringMemory>(1);
+  const auto signals = zeroed.operator()<SignalsMemory>(1);
   const auto services = zeroed.operator()<Traffic>(snapshot::kMostServices);
   const auto backends = zeroed.operator()<Traffic>(snapshot::kMostBackends);
   if (lines.empty() || fragments.empty() || answers.empty() || nat.empty() || steering.empty() ||
-      services.empty() || backends.empty())
+      signals.empty() || services.empty() || backends.empty())
     return fail(Errc::kExhausted, fmt::format("worker {}", settings_.number),
                 "no memory for a flow cache of {} flows and {} NAT sessions; raise /dpdk/memory_mb "
                 "or lower /flow_cache/flows or /flow_cache/nat_sessions",
@@ -89,7 +90,8 @@ Result<void> Worker::allocate() {
                                                        .share = share,
                                                        .secret = secret_of_its_own(),
                                                        .hand_over = settings_.hand_over},
-                                                      steering.data()},
+                                                      steering.data(),
+                                                      signals.data()},
                                          rte_get_tsc_hz(), settings_.workers);
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worker: one poll loop on one lcore, owning its queues, flow cache and counters.
 //
-// Threads: everything but counters(), cache_stats(), capture_to() and stop() belongs to the
-// worker's lcore.
+// Threads: everything but counters(), signals(), cache(), nat(), capture_to() and stop() belongs to
+// the worker's lcore.
 #pragma once
 
 #include "base/result.hpp"
@@ -76,6 +76,10 @@ class Worker {
     tap_.store(tap, std::memory_order_release);  // pairs with the load in handle()
   }
 
+  /// What this worker has seen of a backend; all zero for a number that nobody has had.
+  [[nodiscard]] const BackendSignals& signals(flow::BackendNumber backend) const noexcept {
+    return state_->signals.of(backend);
+  }
   [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
   [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
   [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }

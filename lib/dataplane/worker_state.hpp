@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/nat.hpp"
+#include "dataplane/signals.hpp"
 #include "dataplane/steering_state.hpp"
 #include "flow/cache.hpp"
 #include "flow/meter.hpp"
@@ -27,6 +28,7 @@ struct WorkerMemory {
   std::span<flow::MeterLine> answers;
   NatSettings nat;
   SteeringMemory* steering;
+  SignalsMemory* signals;
 };
 
 /// Datagrams whose fragments are on their way at one time, and sources that were sent ICMP errors
@@ -41,6 +43,7 @@ inline constexpr flow::Tick kFragmentTicks = 30 / flow::kTickSeconds;
 struct WorkerState {
   WorkerState(const WorkerMemory& memory, std::uint64_t clock_hz, unsigned worker_count) noexcept
       : steering(*memory.steering, worker_count),
+        signals(*memory.signals, clock_hz),
         flows(memory.flows, &steering.active),
         fragments(memory.fragments),
         answers(memory.answers),
@@ -49,6 +52,7 @@ struct WorkerState {
         nat(memory.nat) {}
 
   SteeringState steering;
+  Signals signals;
   flow::Cache flows;
   flow::Cache fragments;      ///< Backend of a datagram, by hash of addresses, protocol and id.
   flow::SourceMeter answers;  ///< ICMP errors sent to a source.
@@ -94,7 +98,8 @@ struct HeapMemory {
         nat_share(share),
         nat_sessions(nat_size(std::min<std::size_t>(flow_count, 1U << 16))),
         nat(flow::NatTable::bytes_for(nat_sessions, nat_share) / sizeof(NatLine) + 1),
-        steering(std::make_unique<SteeringMemory>()) {}
+        steering(std::make_unique<SteeringMemory>()),
+        signals(std::make_unique<SignalsMemory>()) {}
   [[nodiscard]] WorkerMemory spans(HandOver* hand_over = nullptr) noexcept {
     return {flows,
             fragments,
@@ -104,7 +109,8 @@ struct HeapMemory {
              .share = nat_share,
              .secret = default_hash_key(),
              .hand_over = hand_over},
-            steering.get()};
+            steering.get(),
+            signals.get()};
   }
 
   std::vector<flow::Line> flows;
@@ -114,6 +120,7 @@ struct HeapMemory {
   flow::NatSize nat_sessions;
   std::vector<NatLine> nat;
   std::unique_ptr<SteeringMemory> steering;
+  std::unique_ptr<SignalsMemory> signals;
 };
 
 }  // namespace sluice::dataplane

@@ -30,7 +30,7 @@ inline constexpr Tick kTickMask = 0x3fff;
 enum class State : std::uint8_t {
   kFree = 0,
   kNew = 1,          ///< One packet seen; the first to go in a flood.
-  kEstablished = 2,  ///< A later packet was seen.
+  kEstablished = 2,  ///< A later packet was seen that is no SYN.
   kClosing = 3,      ///< FIN or RST seen: kept for kClosingTicks; a SYN starts it anew.
 };
 
@@ -109,7 +109,8 @@ class Cache {
   /// stays kClosing, but each packet renews it: a client that half-closes and reads on for minutes
   /// keeps its backend. A SYN on it is a new connection, and the caller assigns it anew. No store
   /// to the line when nothing changes, or when the entry has gone to another flow since.
-  void touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept;
+  /// @return whether this packet made kNew kEstablished.
+  bool touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept;
 
   /// Gives the flow to `backend`: over the found entry on a hit; on a miss, or when that entry has
   /// gone to another flow since, over one with the flow's own tag (a flow never has two), a free
@@ -208,18 +209,19 @@ inline Found Cache::find(std::uint64_t hash, Tick now, Tick timeout) const noexc
   return {false, kFlowsInLine, State::kFree, 0};
 }
 
-inline void Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {
+inline bool Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {
   stats_.hits.add(1);
   Line& line = line_of(hash);
   std::uint16_t& mark = line.mark[found.way];
   const State state = detail::state_of(mark);  // not found.state: a FIN may stand between the two
   if (line.tag[found.way] != static_cast<std::uint32_t>(hash >> 32) || state == State::kFree)
-    return;
+    return false;
   const bool ending = closing || state == State::kClosing;
   const auto next = detail::mark_of(ending ? State::kClosing : State::kEstablished, now);
-  if (mark == next) return;
+  if (mark == next) return false;
   if (closing) forget(mark, line.backend[found.way]);
   detail::put(mark, next);
+  return state == State::kNew && !ending;
 }
 
 }  // namespace sluice::flow

@@ -46,6 +46,11 @@ inline constexpr std::uint8_t kNatDetached = 1;  ///< Client packets no longer f
 inline constexpr std::uint8_t kNatProxy = 2;     ///< A PROXY header goes before the client's bytes,
 inline constexpr std::uint8_t kNatProxyArrived = 4;  ///< and the backend has acknowledged it.
 inline constexpr std::uint8_t kNatToa = 8;           ///< The client's address goes in a TCP option.
+// What of this connection has been noted for the backend's health.
+inline constexpr std::uint8_t kNatAsked = 16;      ///< The client's first data.
+inline constexpr std::uint8_t kNatResponded = 32;  ///< The backend's first data behind that.
+inline constexpr std::uint8_t kNatSilent = 64;     ///< A SYN that came again unanswered.
+inline constexpr std::uint8_t kNatNoted = kNatAsked | kNatResponded | kNatSilent;
 
 /// Where packets to the client go: back where its last packet came from.
 struct NatPath {

@@ -264,7 +264,7 @@ void NatTable::retire(NatSession& s, Tick now) noexcept {
 void NatTable::reopen(NatSession& s, Tick now) noexcept {
   put(s.tick, now);
   put(s.state, NatState::kNew);
-  s.flags &= static_cast<std::uint8_t>(~kNatProxyArrived);
+  s.flags &= static_cast<std::uint8_t>(~(kNatProxyArrived | kNatNoted));
   ++s.serial;
   enqueue(number(s));
   stats_.reopened.add(1);

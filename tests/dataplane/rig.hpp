@@ -81,6 +81,9 @@ class Rig {
   void sweep_nat() noexcept { state_->nat.sweep_all(tick); }
   [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }
 
+  [[nodiscard]] const dataplane::BackendSignals& signals(unsigned backend) const noexcept {
+    return state_->signals.of(static_cast<flow::BackendNumber>(backend));
+  }
   [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_->flows.stats(); }
   [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] dataplane::Books books() const noexcept;

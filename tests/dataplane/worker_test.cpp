@@ -359,6 +359,14 @@ TEST_F(WorkerTest, FlowsOfPublishedTablesStayOverPolls) {
   EXPECT_EQ(later, home);
 }
 
+TEST_F(WorkerTest, SignalsOfABackendCountItsNewFlows) {
+  start(tables(1));
+  arrive({syn(0), syn(1)});
+  poll();
+  EXPECT_EQ(worker_->signals(1).new_flows.value(), 2U);
+  EXPECT_EQ(worker_->signals(snapshot::kMostBackends - 1).new_flows.value(), 0U);
+}
+
 TEST_F(WorkerTest, TablesChangeUnderAPollingWorkerAndEveryPacketIsAccountedFor) {
   constexpr unsigned kPackets = 20'000;
   constexpr std::uint64_t kGenerations = 200;

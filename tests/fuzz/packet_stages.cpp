@@ -338,6 +338,7 @@ void Stages::forget() {
   renew(memory_->answers);
   renew(memory_->nat);
   std::construct_at(memory_->steering.get());
+  renew(memory_->signals->handshakes);  // and not the counters: no packet is judged by them
   state_.emplace(memory_->spans(), kCyclesPerSecond, 1);
 }
 
