@@ -25,7 +25,8 @@ namespace sluice::dataplane {
 /// Whether a client's packet of kind kFlow is to be noted: none behind its first data is.
 [[nodiscard]] inline bool is_of_note(const flow::NatSession& s, const Parsed& p,
                                      const std::byte* l4) noexcept {
-  return (s.flags & flow::kNatAsked) == 0 && (s.is_embryonic() || has_data(p, l4));
+  return (s.flags & flow::kNatAsked) == 0 &&
+         ((p.tcp_flags & wire::kTcpSyn) != 0 || has_data(p, l4));
 }
 
 /// Whether a backend's packet is: none behind its first data, but for errors and RSTs.

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <new>
 #include <random>
 
@@ -24,6 +25,7 @@ namespace {
 // then.
 constexpr std::uint64_t kSweepsPerSecond = 1000;
 constexpr std::size_t kSweepSeconds = 60;
+constexpr std::uint64_t kBeatsPerSecond = 2000;
 constexpr unsigned kTransmitAttempts = 4;  // a queue that the kernel drains may need a second push
 
 /// Where NAT sessions are placed is nobody's business, other nodes' included.
@@ -43,7 +45,9 @@ bool joined(rte_mbuf& packet) noexcept { return rte_pktmbuf_linearize(&packet) =
 void Worker::FreeMemory::operator()(void* memory) const noexcept { rte_free(memory); }
 
 Worker::Worker(WorkerSettings settings, const snapshot::Publisher& publisher) noexcept
-    : settings_(std::move(settings)), publisher_(&publisher) {}
+    : settings_(std::move(settings)), publisher_(&publisher) {
+  if (settings_.heartbeat == nullptr) settings_.heartbeat = &beat_;
+}
 
 Worker::~Worker() = default;
 
@@ -96,6 +100,9 @@ Result<void> Worker::allocate() {
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
   sweep_cycles_ = rte_get_tsc_hz() / kSweepsPerSecond;
+  beat_cycles_ = rte_get_tsc_hz() / kBeatsPerSecond;
+  ns_per_cycle_ = (std::uint64_t{1'000'000'000} << 32) / rte_get_tsc_hz();
+  start_clocks();
   sweep_lines_ = state_->flows.lines() / (kSweepSeconds * kSweepsPerSecond) + 1;
   return {};
 }
@@ -116,23 +123,51 @@ int Worker::run_on_lcore(void* self) noexcept {
 
 void Worker::run() noexcept {
   snapshot::Reader reader(*publisher_, settings_.number);
-  std::uint64_t before = rte_rdtsc();
-  next_tick_ = before + tick_cycles_;
-  while (!stop_.load(std::memory_order_relaxed)) {  // pairs with nothing: no data hangs on it
-    const std::uint32_t received = poll(reader);
-    const std::uint64_t after = rte_rdtsc();
-    (received != 0 ? counters_->busy_cycles : counters_->idle_cycles).add(after - before);
-    before = after;
-    keep_time(after);
-  }
+  start_clocks();
+  while (!stop_.load(std::memory_order_relaxed)) turn(reader);  // pairs with nothing
+}
+
+void Worker::start_clocks() noexcept {
+  last_turn_ = rte_rdtsc();
+  next_tick_ = last_turn_ + tick_cycles_;
+  read_clock();
+}
+
+void Worker::turn(snapshot::Reader& reader) noexcept {
+  const std::uint32_t received = poll(reader);
+  const std::uint64_t now = rte_rdtsc();
+  (received != 0 ? counters_->busy_cycles : counters_->idle_cycles).add(now - last_turn_);
+  last_turn_ = now;
+  keep_time(now);
+}
+
+// The kernel's clock once a tick, since it is slewed and the TSC is not; from its page, no system
+// call where the TSC is what it goes by.
+void Worker::read_clock() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_tsc_ = rte_rdtsc();  // behind the clock: a heartbeat is rather late than of the future
+  clock_ns_ = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+              static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Relaxed: the time is all that is said by it.
+void Worker::beat(std::uint64_t tsc) noexcept {
+  // Both factors without their low 8 bits: the product fits for days, should the worker hang.
+  const std::uint64_t since = ((tsc - clock_tsc_) >> 8) * (ns_per_cycle_ >> 8) >> 16;
+  std::atomic_ref(*settings_.heartbeat).store(clock_ns_ + since, std::memory_order_relaxed);
+  next_beat_ = tsc + beat_cycles_;
 }
 
 void Worker::keep_time(std::uint64_t tsc) noexcept {
+  if (tsc < next_beat_) return;  // all of the following is due less often
   if (tsc >= next_tick_) {
     state_->tick = (state_->tick + 1) & flow::kTickMask;
     counters_->ticks.add(1);
     next_tick_ += tick_cycles_;
+    read_clock();
   }
+  beat(std::max(tsc, clock_tsc_));
   if (tsc >= next_sweep_) {
     state_->flows.sweep(sweep_lines_, state_->tick, longest_timeout_);
     state_->fragments.sweep(1, state_->tick, kFragmentTicks);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worker: one poll loop on one lcore, owning its queues, flow cache and counters.
 //
-// Threads: everything but counters(), signals(), cache(), nat(), capture_to() and stop() belongs to
-// the worker's lcore.
+// Threads: everything but counters(), signals(), heartbeat(), cache(), nat(), capture_to() and
+// stop() belongs to the worker's lcore.
 #pragma once
 
 #include "base/result.hpp"
@@ -48,6 +48,9 @@ struct WorkerSettings {
   std::uint32_t flows = 1U << 20;         ///< Capacity of the flow cache.
   std::uint32_t nat_sessions = 1U << 16;  ///< Connections that it translates at once.
   HandOver* hand_over = nullptr;          ///< Null where there is one worker.
+  /// Where the worker writes its heartbeat, see Worker::heartbeat(): any memory that outlives it,
+  /// on a cache line of its own; that of a BPF map, for instance. Null: the worker's own.
+  std::uint64_t* heartbeat = nullptr;
 };
 
 class Worker {
@@ -70,10 +73,20 @@ class Worker {
   /// one of them. @return packets received.
   std::uint32_t poll(snapshot::Reader& reader) noexcept;
 
+  /// What the loop does over and over: poll(), then the clocks and the heartbeat.
+  void turn(snapshot::Reader& reader) noexcept;
+
   /// From the next burst on packets are copied there; null: no more. The tap before may be in use
   /// until the worker's next quiescent state: Publisher::retire() it. Slow path only.
   void capture_to(CaptureTap* tap) noexcept {
     tap_.store(tap, std::memory_order_release);  // pairs with the load in handle()
+  }
+
+  /// When the loop last came round: nanoseconds of CLOCK_MONOTONIC, right to some microseconds; 0
+  /// before the first time. Written every half millisecond, busy or idle; a worker that hangs
+  /// leaves it as it is, and so does one that has ended.
+  [[nodiscard]] std::uint64_t heartbeat() const noexcept {
+    return std::atomic_ref(*settings_.heartbeat).load(std::memory_order_relaxed);
   }
 
   /// What this worker has seen of a backend; all zero for a number that nobody has had.
@@ -100,6 +113,9 @@ class Worker {
   [[nodiscard]] std::uint16_t send(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept;
   void pass_from_host(const WorkerPort& port) noexcept;
   void keep_time(std::uint64_t tsc) noexcept;
+  void start_clocks() noexcept;
+  void read_clock() noexcept;
+  void beat(std::uint64_t tsc) noexcept;
 
   /// Zeroed memory from DPDK's heap, given back at the end.
   struct FreeMemory {
@@ -114,12 +130,19 @@ class Worker {
   std::unique_ptr<WorkerState> state_;
   std::uint64_t next_tick_ = 0;   ///< TSC.
   std::uint64_t next_sweep_ = 0;  ///< TSC.
+  std::uint64_t next_beat_ = 0;   ///< TSC.
+  std::uint64_t last_turn_ = 0;   ///< TSC.
+  std::uint64_t beat_cycles_ = 0;
+  std::uint64_t clock_tsc_ = 0;     ///< When the clock was read.
+  std::uint64_t clock_ns_ = 0;      ///< What it said.
+  std::uint64_t ns_per_cycle_ = 0;  ///< In 2^-32.
   std::uint64_t tick_cycles_ = 0;
   std::uint64_t sweep_cycles_ = 0;
   std::size_t sweep_lines_ = 0;
   flow::Tick longest_timeout_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<CaptureTap*> tap_{nullptr};  ///< Of the capture that runs.
+  alignas(64) std::uint64_t beat_ = 0;     ///< The heartbeat where settings name no other place.
 };
 
 }  // namespace sluice::dataplane

@@ -359,6 +359,50 @@ TEST_F(WorkerTest, FlowsOfPublishedTablesStayOverPolls) {
   EXPECT_EQ(later, home);
 }
 
+std::uint64_t monotonic_ns() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+TEST_F(WorkerTest, HeartbeatIsTheMonotonicClockOfTheLastTurnsBusyOrIdle) {
+  std::uint64_t word = 0;
+  settings_.heartbeat = &word;
+  const std::uint64_t before = monotonic_ns();
+  start(tables(1));
+  EXPECT_EQ(worker_->heartbeat(), 0U) << "it has not come round yet";
+  snapshot::Reader reader(*publisher_, 0);
+  worker_->turn(reader);
+  const std::uint64_t first = worker_->heartbeat();
+  EXPECT_EQ(first, word) << "where the settings say";
+  EXPECT_GE(first, before);
+  EXPECT_LE(first, monotonic_ns());
+  // Idle until the clock has been read anew, then busy.
+  const std::uint64_t later = first + 2 * flow::kTickSeconds * 1'000'000'000U;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::uint64_t last = first;
+  while (worker_->heartbeat() < later && std::chrono::steady_clock::now() < end) {
+    worker_->turn(reader);
+    const std::uint64_t beat = worker_->heartbeat();
+    // By how much the TSC and the clock may differ within a tick: 100 ppm of it and more.
+    ASSERT_GE(beat + 1'000'000, last);
+    ASSERT_LE(beat, monotonic_ns() + 1'000'000);
+    last = beat;
+  }
+  EXPECT_GE(worker_->heartbeat(), later);
+  while (worker_->heartbeat() == last && std::chrono::steady_clock::now() < end) {
+    arrive({syn(0)});
+    worker_->turn(reader);
+    take(kOut);
+  }
+  EXPECT_NE(worker_->heartbeat(), last);
+}
+
+TEST_F(WorkerTest, HeartbeatHasAPlaceOfItsOwnWhereNoneIsNamed) {
+  start(tables(1));
+  snapshot::Reader reader(*publisher_, 0);
+  worker_->turn(reader);
+  EXPECT_NE(worker_->heartbeat(), 0U);
+}
+
 TEST_F(WorkerTest, SignalsOfABackendCountItsNewFlows) {
   start(tables(1));
   arrive({syn(0), syn(1)});
