@@ -3,6 +3,7 @@
 
 #include "health/curl_multi.hpp"
 #include "health/grpc_health.hpp"
+#include "health/http_answer.hpp"
 
 #include <netinet/in.h>
 #include <strings.h>
@@ -13,8 +14,6 @@
 
 namespace sluice::health {
 namespace {
-
-constexpr std::size_t kQuoted = 80;  // bytes of a wrong answer that are shown
 
 struct EasyEnd {
   void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
@@ -79,8 +78,8 @@ class CurlProbe final : public Probe {
   void ask() override {
     if (easy_ == nullptr) return answered_({Fault::kLocal, "libcurl does not take the check"});
     answer_ = {};
+    body_.clear();
     header_bytes_ = 0;
-    body_bytes_ = 0;
     enough_ = too_long_ = false;
     error_.front() = '\0';
     socket_error_ = 0;
@@ -201,29 +200,19 @@ class CurlProbe final : public Probe {
   }
 
   bool take_body(std::string_view part) {
-    const bool grpc = check_.type == config::CheckType::kGrpc;
-    const std::size_t keep = grpc || !check_.expect_body.empty() ? kLongestBody : kQuoted;
-    std::string& body = answer_.body;
-    const std::size_t before = body.size();
-    body_bytes_ += part.size();
-    body.append(part.substr(0, std::min(part.size(), keep - before)));
-    if (grpc) {
-      too_long_ = body_bytes_ > kLongestBody;
-      return !too_long_;
+    if (check_.type != config::CheckType::kGrpc) {
+      enough_ = !body_.take(part);
+      return !enough_;
     }
-    if (check_.expect_body.empty()) {
-      enough_ = body_bytes_ >= kLongestBody;
-    } else {
-      const std::size_t overlap = std::min(before, check_.expect_body.size() - 1);
-      enough_ = body.size() >= kLongestBody ||
-                body.find(check_.expect_body, before - overlap) != std::string::npos;
-    }
-    return !enough_;
+    too_long_ = answer_.body.size() + part.size() > kLongestBody;
+    if (!too_long_) answer_.body.append(part);
+    return !too_long_;
   }
 
   void done(CURLcode code) {
     Finding finding = judge(code);
     answer_ = {};  // a thousand of them would hold 64 MB
+    body_.clear();
     answered_(std::move(finding));
   }
 
@@ -232,15 +221,8 @@ class CurlProbe final : public Probe {
     if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && enough_)) return broken(code);
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &answer_.http_status);
     if (check_.type == config::CheckType::kGrpc) return judge_grpc(answer_);
-    const auto status = static_cast<unsigned>(std::max(answer_.http_status, 0L));
-    const std::string_view body = answer_.body;
-    if (!config::accepts_status(check_.expect_status, status))
-      return {Fault::kStatus,
-              fmt::format("HTTP {} {}", status, clean(body.substr(0, kQuoted), kQuoted))};
-    if (!check_.expect_body.empty() && body.find(check_.expect_body) == std::string_view::npos)
-      return {Fault::kBody, fmt::format("HTTP {} without the expected text: {}", status,
-                                        clean(body.substr(0, kQuoted), kQuoted))};
-    return {Fault::kNone, fmt::format("HTTP {}", status)};
+    return judge_http(check_, static_cast<unsigned>(std::max(answer_.http_status, 0L)),
+                      body_.kept());
   }
 
   Finding broken(CURLcode code) const {
@@ -264,8 +246,8 @@ class CurlProbe final : public Probe {
   std::string request_;
   std::array<char, CURL_ERROR_SIZE> error_{};
   GrpcAnswer answer_;
+  AnswerBody body_{check_.expect_body};
   std::size_t header_bytes_ = 0;
-  std::size_t body_bytes_ = 0;
   int socket_error_ = 0;
   bool taken_ = true;    // libcurl took every option
   bool enough_ = false;  // the rest of the body does not matter

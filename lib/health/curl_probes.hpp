@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Probes by HTTP, HTTPS and gRPC: libcurl's state machines, woken by our event loop.
+// Probes by HTTPS and gRPC: libcurl's state machines, woken by our event loop.
 //
 // Threads: the event loop's.
 #pragma once
@@ -17,10 +17,6 @@ namespace sluice::health {
 
 class CurlMulti;
 
-/// What is read of an answer. More of a body is not waited for; more of headers is a fault.
-inline constexpr std::size_t kLongestBody = 65536;
-inline constexpr std::size_t kLongestHeaders = 16384;
-
 /// Each question has a connection of its own, closed by a reset: a connection kept open tells
 /// nothing of the listener, and a thousand closed ones a second would linger for a minute each.
 /// Addresses only, no proxies, no redirects, no cookies, nothing of the environment.
@@ -33,7 +29,8 @@ class CurlProbes {
   CurlProbes& operator=(const CurlProbes&) = delete;
   ~CurlProbes();
 
-  /// Of type grpc or any of HTTP. What libcurl does not take is told by the answer, as kLocal.
+  /// Of type grpc or https. What libcurl does not take is told by the answer, as
+  /// kLocal.
   [[nodiscard]] std::unique_ptr<Probe> make(const Target& target, Probe::Answered answered);
 
  private:

@@ -3,6 +3,7 @@
 
 #include "health/command_probes.hpp"
 #include "health/curl_probes.hpp"
+#include "health/http_probe.hpp"
 #include "health/icmp_probes.hpp"
 #include "health/syn_probes.hpp"
 #include "health/tcp_probe.hpp"
@@ -68,8 +69,11 @@ std::unique_ptr<Probe> Prober::make_probe(const Target& target, Probe::Answered 
       return make_udp_probe(loop_, target, std::move(answered));
     case config::CheckType::kCommand:
       return commands_->make(target, std::move(answered));
-    default:
+    case config::CheckType::kHttps:
+    case config::CheckType::kGrpc:
       return curl_->make(target, std::move(answered));
+    default:  // presets are of HTTP
+      return make_http_probe(loop_, target, std::move(answered));
   }
 }
 

@@ -1,205 +1,134 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "health/curl_probes.hpp"
-
 #include "rig.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include <array>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace sluice::health {
 namespace {
 
-using namespace std::chrono_literals;
 using config::CheckType;
 using testing::HasSubstr;
-using testing::StartsWith;
 
-Outcome ask_http(std::string answer, const std::function<void(config::Health&)>& settle = {}) {
-  Rig rig;
-  const Server server(answer_with(std::move(answer)));
-  Target target = target_of(CheckType::kHttp, kLoopback, server.port());
-  if (settle) settle(target.check);
-  return rig.ask(target);
+/// The servers of tls_server.py, one set for all tests of this file.
+class HttpsProbe : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string pattern = std::filesystem::temp_directory_path() / "sluice-tls-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    // Its input is a pipe that we hold: it ends when we do, however we end.
+    const std::string output = folder_ + "/ports";
+    server_ =
+        ::popen(fmt::format("exec {} {} {} > {}", SLUICE_PYTHON, SLUICE_TLS_SERVER, folder_, output)
+                    .c_str(),
+                "we");
+    ASSERT_NE(server_, nullptr);
+    Rig rig;  // for its clock: the first line comes when all serve
+    nlohmann::json ports;
+    ASSERT_TRUE(rig.wait([&] {
+      std::string line;
+      if (std::FILE* const file = std::fopen(output.c_str(), "r"); file != nullptr) {
+        std::array<char, 256> text{};
+        if (std::fgets(text.data(), text.size(), file) != nullptr) line = text.data();
+        std::fclose(file);
+      }
+      if (!line.ends_with('\n')) return false;
+      ports = nlohmann::json::parse(line);
+      return true;
+    }));
+    for (const auto& [name, port] : ports.items()) ports_[name] = port.get<std::uint16_t>();
+  }
+
+  static void TearDownTestSuite() {
+    if (server_ != nullptr) ::pclose(server_);
+    std::filesystem::remove_all(folder_);
+  }
+
+  Outcome ask(const std::string& server, const std::function<void(config::Health&)>& settle = {}) {
+    Target target = target_of(CheckType::kHttps, kLoopback, ports_.at(server));
+    target.check.tls_ca = folder_ + "/ca.pem";
+    if (settle) settle(target.check);
+    return rig_.ask(target);
+  }
+
+  static inline std::string folder_;
+  static inline std::FILE* server_ = nullptr;
+  static inline std::map<std::string, std::uint16_t> ports_;
+  Rig rig_;
+};
+
+TEST_F(HttpsProbe, CertificateIsJudgedByAddressOrByTheNameThatIsGiven) {
+  const Outcome by_address = ask("good");
+  EXPECT_TRUE(by_address.ok()) << by_address.detail;
+  const Outcome by_name = ask("good", [](config::Health& c) { c.tls_name = "backend.example"; });
+  EXPECT_TRUE(by_name.ok()) << by_name.detail;
+  const Outcome by_host = ask("good", [](config::Health& c) { c.host = "backend.example"; });
+  EXPECT_TRUE(by_host.ok()) << by_host.detail;
+  const Outcome wrong = ask("good", [](config::Health& c) { c.tls_name = "other.example"; });
+  EXPECT_EQ(wrong.fault, Fault::kTls);
 }
 
-TEST(HttpProbe, Status200IsFineInBothFamilies) {
-  Rig rig;
-  for (const auto& address : {kLoopback, kLoopback6}) {
-    const Server server(answer_with(http(200, "ok")), address);
-    const Outcome outcome = rig.ask(target_of(CheckType::kHttp, address, server.port()));
-    EXPECT_TRUE(outcome.ok()) << outcome.detail;
-    EXPECT_EQ(outcome.detail, "HTTP 200");
+TEST_F(HttpsProbe, WrongNameUnknownAuthorityAndExpiryAreToldApart) {
+  const Outcome name = ask("other_name");
+  EXPECT_EQ(name.fault, Fault::kTls);
+  EXPECT_THAT(name.detail, HasSubstr("no alternative certificate subject name matches"));
+  const Outcome authority = ask("unknown");
+  EXPECT_EQ(authority.fault, Fault::kTls);
+  EXPECT_THAT(authority.detail, HasSubstr("unable to get local issuer certificate"));
+  const Outcome expired = ask("expired");
+  EXPECT_EQ(expired.fault, Fault::kTls);
+  EXPECT_THAT(expired.detail, HasSubstr("expired"));
+}
+
+TEST_F(HttpsProbe, WithoutVerificationAnyCertificateIsTaken) {
+  for (const char* const server : {"good", "other_name", "unknown", "expired"}) {
+    const Outcome outcome = ask(server, [](config::Health& c) { c.tls_verify = false; });
+    EXPECT_TRUE(outcome.ok()) << server << ' ' << outcome.detail;
   }
 }
 
-TEST(HttpProbe, OtherStatusesFailAndTheBeginningOfTheBodyIsShown) {
-  const Outcome outcome = ask_http(http(503, "model is\nloading\x1b[1m" + std::string(5000, 'x')));
-  EXPECT_EQ(outcome.fault, Fault::kStatus);
-  EXPECT_THAT(outcome.detail, StartsWith("HTTP 503 model is loading?[1mxxx"));
-  EXPECT_LE(outcome.detail.size(), kLongestDetail);
+TEST_F(HttpsProbe, AuthorityOfTheSystemDoesNotVouchForOurs) {
+  EXPECT_EQ(ask("good", [](config::Health& c) { c.tls_ca.clear(); }).fault, Fault::kTls);
 }
 
-TEST(HttpProbe, ExpectedStatusesAreThoseOfTheList) {
-  const auto accept = [](config::Health& check) { check.expect_status = "204,401-403"; };
-  EXPECT_TRUE(ask_http(http(402, ""), accept).ok());
-  EXPECT_EQ(ask_http(http(200, ""), accept).fault, Fault::kStatus);
+TEST_F(HttpsProbe, EachQuestionShowsItsCertificateAgain) {
+  // Were a session resumed, the second probe would be content without a look at it.
+  EXPECT_TRUE(ask("good").ok());
+  EXPECT_EQ(ask("good", [](config::Health& c) { c.tls_name = "other.example"; }).fault,
+            Fault::kTls);
 }
 
-TEST(HttpProbe, RedirectIsNotFollowed) {
-  const Server other(answer_with(http(200, "ok")));
-  const Outcome outcome =
-      ask_http(http(302, "", fmt::format("Location: http://127.0.0.1:{}/\r\n", other.port())));
-  EXPECT_EQ(outcome.fault, Fault::kStatus);
-  EXPECT_EQ(other.accepted(), 0);
+TEST_F(HttpsProbe, FileOfAuthoritiesThatCannotBeReadIsOurOwnFault) {
+  const Outcome missing = ask("good", [](config::Health& c) { c.tls_ca = "/nonexistent/ca.pem"; });
+  EXPECT_EQ(missing.fault, Fault::kLocal);
+  EXPECT_THAT(missing.detail, HasSubstr("/nonexistent/ca.pem"));
+  const std::string wrong = folder_ + "/serial";
+  const Outcome no_certificate = ask("good", [&](config::Health& c) { c.tls_ca = wrong; });
+  EXPECT_EQ(no_certificate.fault, Fault::kLocal) << no_certificate.detail;
 }
 
-TEST(HttpProbe, BodyMustContainTheExpectedTextAlsoAcrossPieces) {
-  const auto expect = [](config::Health& check) { check.expect_body = "\"state\":\"ready\""; };
-  EXPECT_TRUE(ask_http(http(200, "{\"state\":\"ready\"}"), expect).ok());
-  const Outcome outcome = ask_http(http(200, "{\"state\":\"loading\"}"), expect);
-  EXPECT_EQ(outcome.fault, Fault::kBody);
-  EXPECT_THAT(outcome.detail, HasSubstr("loading"));
-  const std::string split =
-      "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\"stat\r\n5\r\ne\":\"r\r\n"
-      "5\r\neady\"\r\n0\r\n\r\n";
-  EXPECT_TRUE(ask_http(split, expect).ok());
-  EXPECT_EQ(ask_http(http(200, ""), expect).fault, Fault::kBody);
-}
-
-TEST(HttpProbe, BodyIsReadToABoundAndNotWaitedForBeyondIt) {
-  // An endless body: the server's script ends when the probe closes.
-  Rig rig;
-  const Server server([](int fd) {
-    (void)read_request(fd);
-    send_all(fd, "HTTP/1.1 200 X\r\n\r\n");
-    const std::string piece(4096, 'x');
-    while (::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) > 0) {
-    }
+TEST_F(HttpsProbe, ServerWithoutTlsFailsTheHandshake) {
+  const Server plain([](int fd) {
+    send_all(fd, http(400, "plain"));
+    stay_silent()(fd);
   });
-  Target target = target_of(CheckType::kHttp, kLoopback, server.port());
-  EXPECT_TRUE(rig.ask(target).ok());
-  target.check.expect_body = "never there";
-  EXPECT_EQ(rig.ask(target).fault, Fault::kBody);
+  const Outcome outcome = rig_.ask(target_of(CheckType::kHttps, kLoopback, plain.port()));
+  EXPECT_EQ(outcome.fault, Fault::kTls) << outcome.detail;
 }
 
-TEST(HttpProbe, TextThatEndsAtTheBoundIsFoundAndOneByteFurtherIsNot) {
-  const auto expect = [](config::Health& check) { check.expect_body = "needle"; };
-  EXPECT_TRUE(ask_http(http(200, std::string(kLongestBody - 6, 'x') + "needle"), expect).ok());
-  EXPECT_EQ(ask_http(http(200, std::string(kLongestBody - 5, 'x') + "needle"), expect).fault,
-            Fault::kBody);
-}
-
-TEST(HttpProbe, HeadersBeyondTheBoundAreAFault) {
-  Rig rig;
-  const Server server([](int fd) {
-    (void)read_request(fd);
-    send_all(fd, "HTTP/1.1 200 X\r\n");
-    while (::send(fd, "X-Filler: 0123456789012345678901234567890\r\n", 43, MSG_NOSIGNAL) > 0) {
-    }
-  });
-  const Outcome outcome = rig.ask(target_of(CheckType::kHttp, kLoopback, server.port()));
-  EXPECT_EQ(outcome.fault, Fault::kProtocol);
-  EXPECT_EQ(outcome.detail, "a longer answer than is read");
-}
-
-TEST(HttpProbe, InterimAnswersWithoutEndAreAFault) {
-  Rig rig;
-  const Server server([](int fd) {
-    (void)read_request(fd);
-    while (::send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL) > 0) {
-    }
-  });
-  EXPECT_EQ(rig.ask(target_of(CheckType::kHttp, kLoopback, server.port())).fault, Fault::kProtocol);
-}
-
-TEST(HttpProbe, WhatIsNoHttpIsAFaultOfProtocol) {
-  EXPECT_EQ(ask_http("SSH-2.0-OpenSSH_9.2p1\r\n").fault, Fault::kProtocol);
-  EXPECT_EQ(ask_http("HTTP/1.1 what\r\n\r\n").fault, Fault::kProtocol);
-  EXPECT_EQ(ask_http(std::string(300, '\0')).fault, Fault::kProtocol);
-}
-
-TEST(HttpProbe, ConnectionThatBreaksBeforeTheAnswerIsWholeIsAReset) {
-  EXPECT_EQ(ask_http("").fault, Fault::kReset);
-  EXPECT_EQ(ask_http("HTTP/1.1 200 X\r\nContent-Length: 10\r\n\r\nhalf").fault, Fault::kReset);
-  Rig rig;
-  const Server server([](int fd) {
-    (void)read_request(fd);
-    const linger reset{1, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  });
-  EXPECT_EQ(rig.ask(target_of(CheckType::kHttp, kLoopback, server.port())).fault, Fault::kReset);
-}
-
-TEST(HttpProbe, PortWhereNobodyListensIsRefused) {
-  Rig rig;
-  const NobodyThere there;
-  const Outcome outcome = rig.ask(target_of(CheckType::kHttp, kLoopback, there.port()));
-  EXPECT_EQ(outcome.fault, Fault::kRefused);
-  EXPECT_EQ(outcome.detail, "connect: Connection refused");
-}
-
-TEST(HttpProbe, SlowServerIsATimeOut) {
-  Rig rig;
-  const Server server(stay_silent());
-  Target target = target_of(CheckType::kHttp, kLoopback, server.port());
-  target.check.timeout = 50ms;
-  const Outcome outcome = rig.ask(target);
-  EXPECT_EQ(outcome.fault, Fault::kTimeout);
-  EXPECT_EQ(outcome.detail, "no answer in 50 ms");
-}
-
-TEST(HttpProbe, HeadersOfTheRequestAreThoseOfTheConfigurationAlone) {
-  ::setenv("http_proxy", "http://127.0.0.1:1/", 1);
-  Rig rig;
-  std::string request;
-  const Server server([&](int fd) {
-    request = read_request(fd);
-    send_all(fd, http(200, ""));
-  });
-  Target target = target_of(CheckType::kHttp, kLoopback, server.port());
-  target.check.path = "/v1/../health?deep=1#x";
-  ASSERT_TRUE(rig.ask(target).ok());
-  EXPECT_EQ(request, fmt::format("GET /v1/../health?deep=1#x HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n"
-                                 "User-Agent: sluice-health\r\nAccept: */*\r\n"
-                                 "Connection: close\r\n\r\n",
-                                 server.port()));
-  target.check.host = "chat.example";
-  ASSERT_TRUE(rig.ask(target).ok());
-  EXPECT_THAT(request, HasSubstr("\r\nHost: chat.example\r\n"));
-  ::unsetenv("http_proxy");
-}
-
-TEST(HttpProbe, EachQuestionHasAConnectionOfItsOwn) {
-  Rig rig;
-  const Server server([](int fd) {
-    for (int i = 0; i < 2 && !read_request(fd).empty(); ++i) send_all(fd, http(200, ""));
-  });
-  Target target = target_of(CheckType::kHttp, kLoopback, server.port());
-  target.check.interval = 10ms;
-  int good = 0;
-  rig.prober->on_outcome([&](const Target&, const Outcome& outcome) { good += outcome.ok(); });
-  rig.prober->set_targets({target});
-  ASSERT_TRUE(rig.wait([&] { return good >= 3; }));
-  rig.prober->set_targets({});
-  EXPECT_GE(server.accepted(), 3);
-}
-
-TEST(HttpProbe, PresetsAskForWhatTheirServersAnswer) {
-  Rig rig;
-  std::string request;
-  const Server server([&](int fd) {
-    request = read_request(fd);
-    send_all(fd, http(200, ""));
-  });
-  for (const auto& [type, path] :
-       {std::pair{CheckType::kVllm, "/health"}, std::pair{CheckType::kSglang, "/health"},
-        std::pair{CheckType::kTriton, "/v2/health/ready"}, std::pair{CheckType::kTgi, "/health"},
-        std::pair{CheckType::kOllama, "/"}, std::pair{CheckType::kLlamaCpp, "/health"}}) {
-    EXPECT_TRUE(rig.ask(target_of(type, kLoopback, server.port())).ok());
-    EXPECT_THAT(request, StartsWith(fmt::format("GET {} HTTP/1.1\r\n", path)));
-  }
+TEST_F(HttpsProbe, SilentServerIsATimeOut) {
+  const Server silent(stay_silent());
+  Target target = target_of(CheckType::kHttps, kLoopback, silent.port());
+  target.check.timeout = std::chrono::milliseconds(50);
+  EXPECT_EQ(rig_.ask(target).fault, Fault::kTimeout);
 }
 
 }  // namespace
