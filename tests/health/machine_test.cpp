@@ -6,8 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <initializer_list>
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace sluice::health {
 namespace {

@@ -3,13 +3,12 @@
 
 #include "health/steps.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <map>
 #include <string>
+#include <utility>
 
 namespace sluice::health {
 namespace {
@@ -20,7 +19,6 @@ using test::bad;
 using test::good;
 using test::pool_of;
 using test::probed_pool_of;
-using testing::HasSubstr;
 
 config::Pool watched_pool_of(unsigned backends) {
   auto pool = pool_of(backends);
