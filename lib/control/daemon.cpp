@@ -219,7 +219,10 @@ Result<void> Daemon::make_health() {
   auto health = HealthKeeper::open(
       {.loop = *loop_,
        .events = events_,
-       .signals = {},
+       .signals =
+           [this](const std::string& pool, const std::string& name) {
+             return fast_path_->signals(model_->number(pool, name));
+           },
        .changed = [this] { follow_health(); },
        .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); }},
       model_->running().state_dir);

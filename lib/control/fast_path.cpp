@@ -154,6 +154,8 @@ dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned wo
                                      .flows = configuration_.flow_cache.flows,
                                      .nat_sessions = configuration_.flow_cache.nat_sessions,
                                      .hand_over = hand_over_.get()};
+  if (filter_ && number < filter_->heartbeats().size())
+    settings.heartbeat = &filter_->heartbeats()[number].nanoseconds;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const std::size_t own = configuration_.ports_beside(i)[number / queues];
     settings.ports.push_back(
@@ -219,6 +221,33 @@ std::optional<std::chrono::steady_clock::time_point> FastPath::driver_saw(
   if (!seen || seen->answered.count() == 0) return std::nullopt;
   // CLOCK_MONOTONIC, both of them.
   return std::chrono::steady_clock::time_point(seen->answered);
+}
+
+health::Signals FastPath::signals(std::uint16_t backend) const {
+  health::Signals sum;
+  for (const auto& worker : workers_) {
+    const auto& of = worker->signals(backend);
+    sum.new_flows += of.new_flows.value();
+    sum.syn_repeats += of.syn_repeats.value();
+    sum.handshakes += of.handshakes.value();
+    sum.handshake_us += of.handshake_us.value();
+    sum.resets += of.resets.value();
+    sum.syn_unanswered += of.syn_unanswered.value();
+    sum.responses += of.responses.value();
+    sum.response_us += of.response_us.value();
+    sum.unreachables += of.unreachables.value();
+  }
+  return sum;
+}
+
+std::optional<unsigned> FastPath::stuck_worker(std::chrono::milliseconds limit) const {
+  if (!launched_) return std::nullopt;
+  const auto now =
+      std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC, as theirs
+  for (const auto& worker : workers_)
+    if (now - std::chrono::nanoseconds(worker->heartbeat()) > limit)
+      return worker->settings().number;
+  return std::nullopt;
 }
 
 void FastPath::stop() {

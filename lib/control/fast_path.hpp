@@ -12,6 +12,7 @@
 #include "dataplane/hand_over.hpp"
 #include "dataplane/port.hpp"
 #include "dataplane/worker.hpp"
+#include "health/signals.hpp"
 #include "snapshot/publisher.hpp"
 #include "snapshot/snapshot.hpp"
 #include "xdp/filter.hpp"
@@ -69,6 +70,10 @@ class FastPath {
   }
   /// The filter's counters on an interface; empty when they cannot be read.
   [[nodiscard]] std::vector<xdp::Stat> filter_statistics(const std::string& interface) const;
+  /// What a backend's traffic has shown so far, all workers together.
+  [[nodiscard]] health::Signals signals(std::uint16_t backend) const;
+  /// A worker that has not turned for longer than `limit`: its number; std::nullopt: all turn.
+  [[nodiscard]] std::optional<unsigned> stuck_worker(std::chrono::milliseconds limit) const;
   [[nodiscard]] std::vector<MacAddress> macs() const;
   /// All workers' books together.
   [[nodiscard]] dataplane::Books books() const;

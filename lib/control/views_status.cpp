@@ -11,6 +11,10 @@
 namespace sluice::control {
 namespace {
 
+// Of a worker, unless the configuration says how old its heartbeat may be: some scheduling delays
+// are no reason to withdraw a node.
+constexpr std::chrono::milliseconds kLongestTurn{1000};
+
 std::size_t count_operator_changes(const OperatorState& state) {
   std::size_t n = 0;
   for (const auto& [name, pool] : state.pools)
@@ -73,6 +77,10 @@ Json announced(const Scene& scene) {
 
 std::string not_ready_because(const Scene& scene) {
   if (scene.standing.stopping) return "stopping";
+  const auto& answer = scene.model.running().answer;
+  const auto limit = answer ? answer->max_age : kLongestTurn;
+  if (const auto stuck = scene.fast_path.stuck_worker(limit))
+    return fmt::format("worker {} has not turned for more than {} ms", *stuck, limit.count());
   for (const auto& pool : scene.model.snapshot().pools)
     if (!pool.slots.empty()) return "";
   return scene.model.running().services.empty() ? "no service is configured"

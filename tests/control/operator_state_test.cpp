@@ -56,6 +56,7 @@ OperatorState some_changes() {
   llama.weights = {{"gpu-1", 50}, {"gpu-2", 0}};
   llama.drained = {"gpu-2", "gpu-7"};
   state.pools["mistral"].drained = {"gpu-1"};
+  state.pools["mistral"].maintenance = {"gpu-3"};
   return state;
 }
 
@@ -244,6 +245,7 @@ TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
       with("/pools/llama/removed", {"", "x"}),
       with("/pools/llama/removed", "gpu-1"),
       with("/pools/llama/drained", {1, 2}),
+      with("/pools/llama/maintenance", {1, 2}),
       with("/pools/llama/drained", {{"gpu-1", true}}),
       with("/pools/bad name", good["pools"]["mistral"]),
   };
@@ -386,6 +388,7 @@ TEST(Prune, ChangesNothingOfWhatRuns) {
     for (unsigned i = below(3); i > 0; --i) changes.removed.insert(name());
     for (unsigned i = below(3); i > 0; --i) changes.weights[name()] = below(3);
     for (unsigned i = below(3); i > 0; --i) changes.drained.insert(name());
+    for (unsigned i = below(3); i > 0; --i) changes.maintenance.insert(name());
 
     const auto text_of = [&](const OperatorState& with) {
       std::string text;

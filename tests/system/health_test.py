@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends that fail in every way there is: found by the right signal, left by new connections, taken back when mended."""
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import time
 
 import lab
-from case import LabTest
+from case import PING, LabTest
 
 CHECK = {"type": "http", "path": "/health", "interval_ms": 200, "fast_interval_ms": 20, "timeout_ms": 150, "rise": 2,
          "fall": 2}
@@ -104,6 +105,23 @@ def replaced(name, status, seconds):
         start_server(name)
 
 
+@contextlib.contextmanager
+def stopped_alone(thread):
+    """One thread stands still under a tracer while the rest of its process runs on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+    for request in (seize, interrupt):
+        if libc.ptrace(request, int(thread), None, None) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace request {request:#x}")
+    os.waitpid(int(thread), 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        libc.ptrace(detach, int(thread), None, None)
+
+
 def answering_503(name):
     return replaced(name, 503, 0)
 
@@ -174,6 +192,40 @@ class Faults(HealthTest):
         self.wait_for("gpu-1", "down")
         self.assertEqual(self.states()["gpu-1"]["last"]["fault"], "status")
         lab.wait_until("the node to be unready", lambda: not balancer.status()["ready"])
+
+
+class Traffic(HealthTest):
+    """No probes: clients' packets alone tell."""
+
+    def test_a_backend_that_answers_nobody_is_left_within_the_second_syn(self):
+        self.start(pool={"outlier": {"silent_flows": 3, "max_ejection_percent": 50, "base_ejection_s": 5}})
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+        subprocess.run(["ip", "-n", "gpu-2", "route", "add", "blackhole", "10.0.9.0/24"], check=True)
+        began = time.monotonic()
+        with lab.Steady("--streams", "0") as load:
+            took = self.wait_for("gpu-2", "ejected")
+            load.more(500)
+        print(f"blackholed: ejected by traffic alone {took * 1000:.0f} ms after it fell silent")
+        self.assertIn("silent", self.events("ejected")[0])
+        subprocess.run(["ip", "-n", "gpu-2", "route", "del", "blackhole", "10.0.9.0/24"], check=True)
+        self.wait_for("gpu-2", "up", "degraded", seconds=30)
+        self.assertEqual(set(self.serve(400)), set(FOUR))
+
+
+class Worker(HealthTest):
+    def test_a_node_whose_worker_hangs_says_so_and_answers_no_probe(self):
+        answer = {"icmp_echo": True, "max_age_ms": 200}
+        balancer = self.balancer(FOUR, answer=answer)
+        lab.run("client", sys.executable, "-c", PING, lab.VIP)
+        worker = next(t for t in os.listdir(f"/proc/{balancer.process.pid}/task")
+                      if open(f"/proc/{balancer.process.pid}/task/{t}/comm").read().startswith("rte-worker"))
+        with stopped_alone(worker):
+            lab.wait_until("the node to be unready", lambda: not balancer.status()["ready"])
+            self.assertIn("worker 0 has not turned", balancer.status()["not_ready_because"])
+            done = lab.run("client", sys.executable, "-c", PING, lab.VIP, check=False)
+            self.assertNotEqual(done.returncode, 0, "nobody may answer for a node that stands still")
+        lab.wait_until("the node to be ready again", lambda: balancer.status()["ready"])
+        lab.run("client", sys.executable, "-c", PING, lab.VIP)
 
 
 class Many(HealthTest):
