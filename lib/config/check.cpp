@@ -23,8 +23,8 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "No two services have the same address, port and protocol (`quic` is UDP). `services[].pool` "
     "and `services[].shards[].pool` are names of pools.",
     "A shard has either `source` or `hash_range`. No two shards of a service have one prefix or "
-    "overlapping ranges; a range's first number is the smaller one. Prefixes of shards and of "
-    "`deny` are of the family of the service's address.",
+    "overlapping ranges; a range's first number is the smaller one, by 2^-32 at least. Prefixes of "
+    "shards and of `deny` are of the family of the service's address.",
     "Pools of forwarding `l2dsr` or `nat` serve services of the family of all their backends only, "
     "by `pool`, by shard and by overflow; `ipip` and `gue` carry either family to either.",
     "`pools[].table_size` is a prime number and not smaller than the number of backends.",
@@ -34,10 +34,14 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "Sources are unique and none is the address of a service or backend. `nat.ports` runs upwards. "
     "Only `nat` changes the port: elsewhere `backends[].port` is 0.",
     "`pools[].max_load_ratio` is 0 or above 1.",
+    "At most 65535 services and 65535 pools; at most 4096 services have `limits`, at most 4096 "
+    "pools go round robin.",
     "`pools[].overflow` is the name of another pool, and at most four follow one "
     "another; no chain comes back to its start.",
     "Affinity `quic_cid` is for services of protocol `quic`; it needs `quic_lb`, and for every "
     "backend a `server_id` of its own, as long as every rotation says.",
+    "A service of such a pool has no two backends of one `server_id` in its pool, in those of its "
+    "`shards` and in those that these flow over to.",
     "`quic_lb[].rotation` is unique; `server_id_bytes` and `nonce_bytes` are at most 19 together.",
     "No backend has the address of a service; `backends[].class` is the name of one of the pool's "
     "classes; all pools together have at most 65535 backends.",
@@ -55,6 +59,7 @@ Findings check(const Configuration& configuration, const std::vector<Fault>& kno
   check_filter(rules);
   check_services(rules);
   check_pools(rules);
+  check_limits(rules);
   return {rules.reader().take_faults(), rules.reader().take_warnings()};
 }
 

@@ -222,10 +222,7 @@ class PoolRules {
     }
     rules_.reader().at("backends", [&] {
       rules_.distinct(pool_.backends, "server_id", "server_id", [](const Backend& backend) {
-        std::string id = backend.server_id;
-        std::ranges::transform(
-            id, id.begin(), [](char c) { return c >= 'A' && c <= 'F' ? char(c - 'A' + 'a') : c; });
-        return id;
+        return in_lower_case(backend.server_id);
       });
       rules_.each(pool_.backends, [&](const Backend& backend) {
         rules_.at("server_id", [&] { server_id(backend, rotations.front()); });

@@ -4,6 +4,7 @@
 #include "config/words.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -131,6 +132,12 @@ class Shards {
     if (range.first >= range.second) {
       rules_.fault(fmt::format("{} is not below {}", range.first, range.second),
                    "give the smaller number first");
+      return;
+    }
+    // Of the hash 32 bits count.
+    if (std::floor(std::ldexp(range.first, 32)) == std::floor(std::ldexp(range.second, 32))) {
+      rules_.fault(fmt::format("{} to {} is too narrow for any flow", range.first, range.second),
+                   "make it wider, or remove the shard");
       return;
     }
     const auto after = ranges_.lower_bound(range.first);

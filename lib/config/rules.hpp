@@ -23,6 +23,13 @@
 
 namespace sluice::config {
 
+/// Hexadecimal digits as they are compared.
+[[nodiscard]] inline std::string in_lower_case(std::string digits) {
+  for (char& c : digits)
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  return digits;
+}
+
 /// Pools that one pool may flow over to, one after the other.
 inline constexpr unsigned kLongestOverflow = 4;
 
@@ -108,6 +115,8 @@ class Rules {
 
 /// Lcores, ports and neighbours.
 void check_node(Rules& rules);
+/// What a node has room for, and server ids that two pools of a service share.
+void check_limits(Rules& rules);
 /// Services, their shards, and whether their pools can serve them.
 void check_services(Rules& rules);
 /// Active and passive checks of one pool, at its place.

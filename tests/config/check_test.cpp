@@ -81,6 +81,93 @@ TEST(Check, AllPoolsTogetherHaveNoMoreBackendsThanNumbers) {
                                      "together; spread them over several nodes"});
 }
 
+TEST(Check, NoMoreServicesHaveLimitsThanAWorkerHasRoomFor) {
+  auto configuration = good();
+  configuration.services.assign(4097, configuration.services[0]);
+  for (std::size_t i = 0; i < configuration.services.size(); ++i) {
+    auto& service = configuration.services[i];
+    service.name = fmt::format("s{}", i);
+    service.port = static_cast<std::uint16_t>(i);
+    service.limits = Limits{.packets_per_second = 1000};
+  }
+  configuration.services[7].limits = Limits{};  // limits nothing
+  EXPECT_EQ(faults(configuration), std::vector<std::string>());
+  configuration.services[7].limits = Limits{.bits_per_second = 1};
+  EXPECT_EQ(faults(configuration),
+            std::vector<std::string>{
+                "/services/4096/limits: more than 4096 services have limits; limit those that need "
+                "it most, or spread the services over several nodes"});
+}
+
+TEST(Check, NoMorePoolsGoRoundRobinThanAWorkerHasRoomFor) {
+  auto configuration = good();
+  const auto plain = configuration.pools[0];
+  for (unsigned i = 0; i < 4097; ++i) {
+    auto& pool = configuration.pools.emplace_back(plain);
+    pool.name = fmt::format("p{}", i);
+    pool.backends.clear();
+    pool.policy = i % 2 == 0 ? Policy::kRoundRobin : Policy::kWeightedRoundRobin;
+  }
+  EXPECT_EQ(faults(configuration),
+            std::vector<std::string>{"/pools/4097/policy: more than 4096 pools go round robin; "
+                                     "choose 'random', which gives each backend the same share"});
+  configuration.pools[1].policy = Policy::kRandom;
+  EXPECT_EQ(faults(configuration), std::vector<std::string>());
+}
+
+TEST(Check, ServicesAndPoolsHaveNoMoreThanTheirNumbers) {
+  auto configuration = good();
+  const auto pool = configuration.pools[0];
+  const auto service = configuration.services[0];
+  for (unsigned i = 1; i < 65536; ++i) {
+    configuration.pools.push_back(pool);
+    configuration.pools.back().name = fmt::format("p{}", i);
+    configuration.pools.back().backends.clear();
+    configuration.services.push_back(service);
+    configuration.services.back().name = fmt::format("s{}", i);
+    configuration.services.back().address = backends(1, 200000 + i)[0].address;
+  }
+  EXPECT_EQ(faults(configuration),
+            (std::vector<std::string>{
+                "/services: 65536 services are more than 65535; spread them over several nodes",
+                "/pools: 65536 pools are more than 65535; spread them over several nodes"}));
+}
+
+// Of whatever way the flows of one service come to two pools.
+TEST(Check, OneServerIdLeadsFromAServiceToOneBackend) {
+  auto configuration = good();
+  configuration.quic_lb = {{.rotation = 0, .server_id_bytes = 2, .nonce_bytes = 6}};
+  configuration.services.resize(1);
+  configuration.services[0].protocol = Protocol::kQuic;
+  const auto plain = configuration.pools[0];
+  configuration.pools.assign(3, plain);
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto& pool = configuration.pools[i];
+    pool.name = fmt::format("p{}", i);
+    pool.affinity = Affinity::kQuicCid;
+    pool.backends = backends(2, static_cast<unsigned>(10 * i + 1));
+    pool.backends[0].server_id = fmt::format("0a{:02x}", i);
+    pool.backends[1].server_id = fmt::format("0b{:02x}", i);
+  }
+  configuration.services[0].pool = "p0";
+  EXPECT_EQ(faults(configuration), std::vector<std::string>());
+  configuration.pools[2].backends[1].server_id = "0A00";
+  EXPECT_EQ(faults(configuration), std::vector<std::string>()) << "another service's pool";
+  const std::vector<std::string> twice{
+      "/pools/2/backends/1/server_id: '0A00' is the server_id of /pools/0/backends/0 too, and "
+      "service 'chat' has flows with both; give each its own"};
+  auto by_shard = configuration;
+  by_shard.services[0].shards = {{.hash_range = std::pair(0.0, 0.5), .pool = "p2"}};
+  EXPECT_EQ(faults(by_shard), twice);
+  auto by_overflow = by_shard;
+  by_overflow.services[0].shards[0].pool = "p1";
+  by_overflow.pools[1].overflow = "p2";
+  EXPECT_EQ(faults(by_overflow), twice);
+  auto by_both = by_overflow;  // p1 is there already when the shard names it
+  by_both.pools[0].overflow = "p1";
+  EXPECT_EQ(faults(by_both), twice);
+}
+
 TEST(Check, OnlyTheFirstUnknownNamesAreGivenASuggestion) {
   auto configuration = good();
   configuration.services.assign(3 * kMostFaults, configuration.services[0]);
