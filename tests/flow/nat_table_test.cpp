@@ -214,6 +214,24 @@ TEST(NatTable, ALocalPortRestsForSixtySecondsTowardsTheSameEndpoint) {
   }
 }
 
+// A client acknowledges the SYN of the session that it accepts, perhaps with data behind it.
+TEST(NatTable, AnAcknowledgementIsAcceptedOnlyOfTheSessionsOwnSynAndOnlyOnceThatHasCome) {
+  NatRig table;
+  NatSession& s = opened(table, nat_request(table, nat_client(1), 1));
+  EXPECT_FALSE(NatTable::accepts(s, kBackendIsn + 1)) << "nothing was answered yet";
+  for (const std::uint32_t isn : {0U, 1U, 0x7fffffffU, 0xfffffffeU, 0xffffffffU}) {
+    table.track(s, NatSide::kBackend, kSynAck, isn, kClientIsn + 1, 0);
+    EXPECT_FALSE(NatTable::accepts(s, isn - 1)) << isn;
+    EXPECT_FALSE(NatTable::accepts(s, isn)) << isn;
+    EXPECT_TRUE(NatTable::accepts(s, isn + 1)) << isn;
+    EXPECT_TRUE(NatTable::accepts(s, isn + 1 + 65535)) << isn << ": data came at once";
+    EXPECT_FALSE(NatTable::accepts(s, isn + 0x80000000U)) << isn;
+  }
+  table.track(s, NatSide::kClient, kTcpAck, kClientIsn + 1, 0, 0);
+  ASSERT_EQ(s.state, NatState::kEstablished);
+  EXPECT_FALSE(NatTable::accepts(s, 0)) << "it is open: there is nothing to accept";
+}
+
 TEST(NatTable, PacketsAfterAResetKeepTheConnection) {
   NatRig table;
   NatSession& s = opened(table, nat_request(table, nat_client(1), 1));
