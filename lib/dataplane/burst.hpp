@@ -24,7 +24,7 @@ struct Burst {
   std::uint16_t size = 0;
   std::uint16_t port = 0;  ///< Index of the port that the packets came from.
   bool taken = false;      ///< Another worker received them and handed them over.
-  bool overdue = false;    ///< Nat has kept them for longer than it waits: judged for good.
+  bool overdue = false;  ///< Kept for longer than a first fragment is waited for: judged for good.
   std::array<rte_mbuf*, kBurst> packet;
   std::array<std::uint32_t, kBurst> length;  ///< Bytes as received, for the counters.
   std::array<Parsed, kBurst> parsed;
@@ -40,6 +40,29 @@ struct Burst {
   void each_live(auto&& f) noexcept {
     for (std::uint16_t i = 0; i < size; ++i)
       if (verdict[i] == Verdict::kForward) f(i);
+  }
+
+  /// Takes packets out that somebody else has now, as if they had not been received here.
+  /// @param gone  bit i: packet i; called between stages, from steer on.
+  [[gnu::noinline]] void take_out(std::uint32_t gone) noexcept {
+    static_assert(kBurst <= 32);
+    std::uint16_t to = 0;
+    for (std::uint16_t i = 0; i < size; ++i) {
+      if ((gone >> i & 1U) != 0) continue;
+      if (to != i) {
+        packet[to] = packet[i];
+        length[to] = length[i];
+        parsed[to] = parsed[i];
+        service[to] = service[i];
+        hash[to] = hash[i];
+        backend[to] = backend[i];
+        new_flow[to] = verdict[i] == Verdict::kForward && new_flow[i];  // else never set
+        egress[to] = egress[i];
+        verdict[to] = verdict[i];
+      }
+      ++to;
+    }
+    size = to;
   }
 };
 

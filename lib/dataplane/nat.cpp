@@ -82,27 +82,6 @@ Verdict verdict_of(flow::NatOutcome o) noexcept {
   return o == flow::NatOutcome::kNoPort ? Verdict::kNoNatPort : Verdict::kNatTableFull;
 }
 
-/// Takes packets that were handed over out of a burst, as if they had not been received here.
-void close_gaps(Burst& b, const std::array<bool, kBurst>& gone) noexcept {
-  std::uint16_t to = 0;
-  for (std::uint16_t i = 0; i < b.size; ++i) {
-    if (gone[i]) continue;
-    if (to != i) {
-      b.packet[to] = b.packet[i];
-      b.length[to] = b.length[i];
-      b.parsed[to] = b.parsed[i];
-      b.service[to] = b.service[i];
-      b.hash[to] = b.hash[i];
-      b.backend[to] = b.backend[i];
-      b.new_flow[to] = b.verdict[i] == Verdict::kForward && b.new_flow[i];  // else never set
-      b.egress[to] = b.egress[i];
-      b.verdict[to] = b.verdict[i];
-    }
-    ++to;
-  }
-  b.size = to;
-}
-
 }  // namespace
 
 std::uint32_t& Nat::Job::way() const noexcept { return b.packet[i]->hash.usr; }
@@ -139,8 +118,7 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, st
   }
   if (count == 0) return;
   for (unsigned n = 0; n < count; ++n) table_.prefetch_session(hash[n]);
-  std::array<bool, kBurst> gone{};
-  bool any_gone = false;
+  std::uint32_t gone = 0;
   for (unsigned n = 0; n < count; ++n) {
     const std::uint16_t i = packet[n];
     const Job job{b, now, tick, i, hash[n], signals, cycles};
@@ -148,18 +126,19 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, st
     b.verdict[i] = side[n] == NatSide::kClient ? from_client(job, owner) : from_backend(job, owner);
     if (owner == own()) continue;
     b.packet[i]->port = b.port;  // whoever has it next goes on from there
+    bool left = false;
     if (owner == kKept) {
-      gone[i] = held_.keep(b.packet[i], hash[n], cycles);
+      left = held_.keep(b.packet[i], hash[n], cycles);
     } else {
-      gone[i] = give(b, i, owner);
-      if (!gone[i]) b.verdict[i] = Verdict::kHandOverFull;
+      left = give(b, i, owner);
+      if (!left) b.verdict[i] = Verdict::kHandOverFull;
       // What waited for it here follows it by the same ring.
       if (b.parsed[i].fragmented && b.parsed[i].kind == Kind::kFlow)
         held_.release(datagram_hash(b.parsed[i]));
     }
-    any_gone |= gone[i];
+    if (left) gone |= 1U << i;
   }
-  if (any_gone) close_gaps(b, gone);
+  if (gone != 0) b.take_out(gone);
 }
 
 bool Nat::give(Burst& b, std::uint16_t i, unsigned owner) noexcept {

@@ -7,8 +7,8 @@
 
 #include "dataplane/burst.hpp"
 #include "dataplane/hand_over.hpp"
+#include "dataplane/held_fragments.hpp"
 #include "dataplane/nat_fragments.hpp"
-#include "dataplane/nat_held.hpp"
 #include "dataplane/signals.hpp"
 #include "flow/nat_table.hpp"
 
@@ -64,6 +64,11 @@ class Nat {
   }
   [[nodiscard]] bool holds_any() const noexcept { return held_.size() != 0; }
 
+  /// The first fragment of a datagram has come, whoever forwards it: what is kept for it may go on.
+  void first_has_come(const Parsed& p) noexcept {
+    if (held_.size() != 0) held_.release(datagram_hash(p));
+  }
+
   /// Ends sessions past their time; call it about every millisecond: the table is swept in 5 s.
   void sweep(flow::Tick tick) noexcept {
     table_.sweep(table_.capacity() / 5000 + 1, tick, timeouts_);
@@ -109,7 +114,7 @@ class Nat {
 
   flow::NatTable table_;
   NatFragments fragments_;
-  NatHeld held_;
+  HeldFragments held_;
   HandOver* hand_over_;
   flow::NatTimeouts timeouts_{};
 };

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,7 +24,9 @@ constexpr std::uint16_t kBufferBytes = 65535 / 64 * 64;
 constexpr std::size_t kLongestFrame = kBufferBytes - RTE_PKTMBUF_HEADROOM;
 // What a cut packet may say of its length: two tags before the longest IPv4 packet.
 constexpr std::uint32_t kLongestOnWire = 65535 + 22;
-constexpr unsigned kBuffers = 2 * kBurst + NatHeld::kInBurst;
+constexpr unsigned kBuffers = 2 * kBurst + 2 * HeldFragments::kInBurst;  // steering's, and NAT's
+// What is judged already and waits for its turn in the output, behind a fragment that is kept.
+constexpr std::size_t kMostJudged = 65536;
 // The meters' clock, and how much of it passes within one burst at most.
 constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
 constexpr std::uint64_t kBurstCycles = 1'000'000;
@@ -37,6 +40,14 @@ struct FreePool {
 struct Origin {
   std::uint64_t index;  ///< In the capture.
   std::chrono::nanoseconds time;
+};
+
+/// A packet that has its verdict.
+struct Judged {
+  ReplayVerdict verdict;
+  std::chrono::nanoseconds time;
+  std::vector<std::byte> frame;  ///< What is sent; empty: nothing.
+  std::uint32_t length;          ///< Of the packet; more than the frame's when that was cut.
 };
 static_assert(sizeof(Origin) % RTE_MBUF_PRIV_ALIGN == 0);
 
@@ -82,14 +93,15 @@ class Replay {
     auto writer = CaptureWriter::create(settings_.out);
     if (!writer) return forward_error(writer);
     Input input;
-    for (;;) {
-      const auto more = fill(*reader, input);
+    Result<bool> more = true;
+    while (more && *more) {
+      more = fill(*reader, input);
       process_and_write(input, *writer, tell);
-      if (!more) return forward_error(more);
-      if (!*more) break;
     }
     state_.cycles += 2 * kCyclesPerSecond;  // nothing is waited for behind the last packet
     judge_held(input.burst, *writer, tell);
+    while (!judged_.empty()) put_first(*writer, tell);
+    if (!more) return forward_error(more);
     if (auto whole = writer->finish(); !whole) return forward_error(whole);
     Books books;
     books.add(counters_);
@@ -188,7 +200,6 @@ class Replay {
     Burst held;
     judge_held(held, writer, tell);  // what a worker does while no packet comes
     b.port = 0;
-    latest_time_ = origin_of(b.packet[b.size - 1U]).time;
     judge(b, writer, tell);
     judge_held(held, writer, tell);
   }
@@ -196,10 +207,7 @@ class Replay {
   /// Fragments whose first one has come, and such as have waited for it long enough.
   void judge_held(Burst& b, CaptureWriter& writer,
                   const std::function<void(const ReplayVerdict&)>& tell) {
-    while (state_.take_held(b)) {
-      for (std::uint16_t i = 0; i < b.size; ++i) origin_of(b.packet[i]).time = latest_time_;
-      judge(b, writer, tell);
-    }
+    while (state_.take_held(b)) judge(b, writer, tell);
   }
 
   void judge(Burst& b, CaptureWriter& writer,
@@ -211,16 +219,32 @@ class Replay {
       rte_mbuf* m = b.packet[i];
       counters_.rx_bytes.add(b.length[i]);
       const Origin& origin = origin_of(m);
-      if (is_sent(b.verdict[i]))
-        writer.write(
-            {origin.time, {rte_pktmbuf_mtod(m, const std::byte*), m->data_len}, m->pkt_len});
       const bool chosen = b.service[i] != nullptr && b.verdict[i] != Verdict::kNoBackend;
-      tell({origin.index, b.verdict[i], b.service[i],
-            chosen ? &now_.backends[b.backend[i]] : nullptr,
-            chosen ? b.backend[i] : flow::BackendNumber{0}, chosen && b.new_flow[i]});
+      Judged done{
+          .verdict = {origin.index, b.verdict[i], b.service[i],
+                      chosen ? &now_.backends[b.backend[i]] : nullptr,
+                      chosen ? b.backend[i] : flow::BackendNumber{0}, chosen && b.new_flow[i]},
+          .time = origin.time,
+          .frame = {},
+          .length = m->pkt_len};
+      const auto* bytes = rte_pktmbuf_mtod(m, const std::byte*);
+      if (is_sent(b.verdict[i])) done.frame.assign(bytes, bytes + m->data_len);
+      judged_.emplace(origin.index, std::move(done));
       rte_pktmbuf_free(m);
     }
     count(b, counters_);
+    while (!judged_.empty() && (judged_.begin()->first <= next_ || judged_.size() > kMostJudged))
+      put_first(writer, tell);
+  }
+
+  /// Puts out the first of the packets that have their verdict.
+  void put_first(CaptureWriter& writer, const std::function<void(const ReplayVerdict&)>& tell) {
+    const auto first = judged_.begin();
+    const Judged& done = first->second;
+    if (!done.frame.empty()) writer.write({done.time, done.frame, done.length});
+    tell(done.verdict);
+    next_ = std::max(next_, first->first + 1);
+    judged_.erase(first);
   }
 
   const ReplaySettings& settings_;
@@ -233,11 +257,12 @@ class Replay {
   Counters counters_;
   std::chrono::nanoseconds start_{};
   bool started_ = false;
-  double latest_ = 0;                       ///< Seconds since the first packet, scaled.
-  std::chrono::nanoseconds latest_time_{};  ///< In the capture, of the packets under way.
-  std::uint64_t swept_ = 0;                 ///< Tick of the last sweep.
+  double latest_ = 0;        ///< Seconds since the first packet, scaled.
+  std::uint64_t swept_ = 0;  ///< Tick of the last sweep.
   std::uint64_t nat_swept_ = 0;
-  std::uint64_t read_ = 0;  ///< Packets read.
+  std::uint64_t read_ = 0;                  ///< Packets read.
+  std::uint64_t next_ = 0;                  ///< Index of the packet that is put out next.
+  std::map<std::uint64_t, Judged> judged_;  ///< By index.
   std::optional<Read> ahead_;
 };
 

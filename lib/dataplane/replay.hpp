@@ -31,8 +31,9 @@ struct ReplayVerdict {
   bool new_flow = false;             ///< The first packet of a flow, as the cache sees it.
 };
 
-/// Replays the whole capture and calls `tell` once a packet, in the order of the verdicts: that of
-/// the capture, but fragments that NAT keeps for the first one of their datagram are told with it.
+/// Replays the whole capture and calls `tell` once a packet, in the order of the capture, as `out`
+/// has what is sent. A fragment that is kept for the first one of its datagram keeps its place and
+/// its time in both, unless more than 65536 packets follow it until then.
 /// @return the books, balanced; or the error of a file (packets before it are written and told).
 [[nodiscard]] Result<Books> replay(const ReplaySettings& settings, const snapshot::Snapshot& now,
                                    const std::function<void(const ReplayVerdict&)>& tell);

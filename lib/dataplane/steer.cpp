@@ -95,33 +95,51 @@ class Steering {
     if (opening) open(i);
   }
 
-  /// All fragments of a datagram follow the one that came first: the first fragment goes where its
-  /// flow goes, a later one by the hash of addresses and protocol.
-  [[gnu::noinline]] void fragment(std::uint16_t i) noexcept {
+  /// All fragments of a datagram go where the first one, which has the ports, goes. A later one
+  /// that comes before it is kept until it has come. Only when that lasts too long is the backend
+  /// guessed by the hash of addresses and protocol; the first one then follows, if it may.
+  /// @return false when the packet is kept.
+  [[gnu::noinline]] bool fragment(std::uint16_t i) noexcept {
     const Parsed& p = b_.parsed[i];
     const std::uint64_t datagram = datagram_hash(p);
     const auto known = state_.fragments.find(datagram, state_.tick, kFragmentTicks);
-    // Where an address has several services, that of a later fragment is a guess: it has no port.
     const bool later = p.kind == Kind::kLaterFragment;
     if (known.hit &&
         (later ? keeps_flows(known.backend, now_) : serves(known.backend, *b_.service[i], now_))) {
       b_.new_flow[i] = false;
       b_.backend[i] = known.backend;
       state_.fragments.touch(datagram, known, state_.tick, /*closing=*/false);
-      return;
-    }
-    if (later) {
-      b_.new_flow[i] = false;
-      take_backend(i, *b_.service[i], /*opening=*/false);
     } else {
-      flow(i);
+      if (!later)
+        flow(i);
+      else if (!guess(i) && !known.hit && !b_.overdue && kept(i, datagram))
+        return false;  // of one that is known the first has come, but its backend is gone
+      if (b_.verdict[i] == Verdict::kForward)
+        state_.fragments.assign(datagram, known, b_.backend[i], state_.tick, kFragmentTicks,
+                                /*established=*/false);
     }
-    if (b_.verdict[i] == Verdict::kForward)
-      state_.fragments.assign(datagram, known, b_.backend[i], state_.tick, kFragmentTicks,
-                              /*established=*/false);
+    if (!later && b_.verdict[i] == Verdict::kForward) {
+      state_.early.release(datagram);
+      state_.nat.first_has_come(p);
+    }
+    return true;
   }
 
  private:
+  /// A backend for a later fragment whose datagram is not known. Where an address has several
+  /// services, even its service is a guess.
+  /// @return whether it is NAT's, which may not guess, and waits for the first one itself.
+  bool guess(std::uint16_t i) noexcept {
+    b_.new_flow[i] = false;
+    return take_backend(i, *b_.service[i], /*opening=*/false) &&
+           now_.backends[b_.backend[i]].forwarding == snapshot::Forwarding::kNat;
+  }
+
+  bool kept(std::uint16_t i, std::uint64_t datagram) noexcept {
+    b_.packet[i]->port = b_.port;  // whence it goes on
+    return state_.early.keep(b_.packet[i], datagram, state_.cycles);
+  }
+
   [[nodiscard]] std::uint64_t datagram_hash(const Parsed& p) const noexcept {
     FlowKey key = p.key;  // the id stands where the ports do
     key.source_port = static_cast<std::uint16_t>(p.fragment_id);
@@ -297,12 +315,15 @@ void look_up(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) 
 
 void steer(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
   Steering steering(b, now, state);
+  std::uint32_t kept = 0;
   b.each_live([&](std::uint16_t i) {
     if (b.parsed[i].fragmented) [[unlikely]]
-      steering.fragment(i);
+      kept |= steering.fragment(i) ? 0U : 1U << i;
     else
       steering.flow(i);
   });
+  if (kept != 0) [[unlikely]]
+    b.take_out(kept);
 }
 
 }  // namespace sluice::dataplane

@@ -184,7 +184,7 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
   for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
   if (settings_.hand_over != nullptr) received += poll_hand_over(b, now);
-  if (state_->nat.holds_any()) received += poll_held(b, now);
+  if (state_->holds_any()) received += poll_held(b, now);
   for (const WorkerPort& port : settings_.ports)
     if (port.exception) pass_from_host(port);
   counters_->polls.add(1);
@@ -225,7 +225,7 @@ std::uint16_t Worker::poll_hand_over(Burst& b, const snapshot::Snapshot& now) no
   return received;
 }
 
-/// Fragments that NAT kept until the first one of their datagram came, or for long enough.
+/// Fragments that were kept until the first one of their datagram came, or for long enough.
 std::uint16_t Worker::poll_held(Burst& b, const snapshot::Snapshot& now) noexcept {
   std::uint16_t received = 0;
   state_->cycles = rte_rdtsc();

@@ -4,6 +4,7 @@
 // Threads: one worker; any thread may read the caches' statistics and samples.
 #pragma once
 
+#include "dataplane/held_fragments.hpp"
 #include "dataplane/nat.hpp"
 #include "dataplane/signals.hpp"
 #include "dataplane/steering_state.hpp"
@@ -55,6 +56,7 @@ struct WorkerState {
   Signals signals;
   flow::Cache flows;
   flow::Cache fragments;      ///< Backend of a datagram, by hash of addresses, protocol and id.
+  HeldFragments early;        ///< Of datagrams that are not known yet; by the same hash.
   flow::SourceMeter answers;  ///< ICMP errors sent to a source.
   flow::Tick tick = 0;        ///< The caches' clock.
   std::uint64_t cycles = 0;   ///< The meters' clock, `cycles_per_second` to the second.
@@ -76,8 +78,10 @@ struct WorkerState {
   /// Makes a burst of what is kept and to be judged now; process() it. @return whether there is
   /// any.
   [[nodiscard]] bool take_held(Burst& b) noexcept {
-    return nat.take_held(b, cycles, cycles_per_second);
+    return (early.size() != 0 && early.take(b, cycles, cycles_per_second)) ||
+           nat.take_held(b, cycles, cycles_per_second);
   }
+  [[nodiscard]] bool holds_any() const noexcept { return early.size() != 0 || nat.holds_any(); }
 
   /// Errors that a source may be sent at once: those of a window of packets.
   static constexpr std::uint32_t kAnswerBurst = 10;

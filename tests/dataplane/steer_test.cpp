@@ -9,9 +9,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace sluice::dataplane {
 namespace {
@@ -57,6 +61,21 @@ class Steer : public testing::TestWithParam<int> {
   static Bytes later(unsigned n, unsigned id, std::uint16_t offset = 101, bool more = true) {
     return fragment(n, id, offset, more).payload(800);
   }
+  /// What became of them, in whatever order they were judged.
+  std::vector<test::Handled> pass(const snapshot::Snapshot& now, const std::vector<Bytes>& parts) {
+    std::vector<test::Handled> all;
+    for (const auto& part : parts)
+      std::ranges::move(rig.burst(now, {&part, 1}), std::back_inserter(all));
+    return all;
+  }
+  static std::set<unsigned> backends_of(const std::vector<test::Handled>& handled) {
+    std::set<unsigned> numbers;
+    for (const auto& one : handled) {
+      EXPECT_EQ(one.verdict, Verdict::kForward);
+      numbers.insert(one.backend);
+    }
+    return numbers;
+  }
   unsigned backend_of(const snapshot::Snapshot& now, const Bytes& packet) {
     const auto got = rig.one(now, packet);
     EXPECT_EQ(got.verdict, Verdict::kForward);
@@ -75,28 +94,91 @@ TEST_P(Steer, FragmentsInOrderGoWhereTheirFlowGoes) {
   }
 }
 
-TEST_P(Steer, FragmentsOfADatagramStayTogetherWhateverTheirOrder) {
+TEST_P(Steer, FragmentsGoWhereTheirFlowGoesWhateverTheirOrder) {
   const auto now = test::built(input(7));
   std::mt19937 random(1);
   for (unsigned n = 0; n < 200; ++n) {
+    const auto flow = backend_of(*now, from_client(n).udp(40000, 443).payload(9));
     std::vector<Bytes> parts = {first(n, n), later(n, n), later(n, n, 201),
                                 later(n, n, 301, false)};
     std::ranges::shuffle(parts, random);
-    std::set<unsigned> backends;
-    for (const auto& part : parts) backends.insert(backend_of(*now, part));
-    EXPECT_EQ(backends.size(), 1U) << n;
+    const auto got = pass(*now, parts);
+    EXPECT_EQ(got.size(), parts.size()) << n;
+    EXPECT_EQ(backends_of(got), std::set{flow}) << n;
+  }
+}
+
+// An address has a service on UDP 443, whose pool the guess would be, and one on UDP 53.
+TEST_P(Steer, FragmentsGoToTheServiceOfTheFirstOneWhateverTheirOrder) {
+  const auto now = test::built(input(7));
+  const auto head = [](unsigned n) { return fragment(n, n, 0, true).udp(40000, 53).payload(800); };
+  for (unsigned n = 0; n < 50; ++n) {
+    std::array<unsigned, 3> order{0, 1, 2};
+    do {
+      Rig fresh;
+      const std::array<Bytes, 3> parts{head(n), later(n, n), later(n, n, 201, false)};
+      std::vector<test::Handled> got;
+      for (const unsigned part : order)
+        std::ranges::move(fresh.burst(*now, {&parts[part], 1}), std::back_inserter(got));
+      ASSERT_EQ(got.size(), 3U);
+      EXPECT_EQ(backends_of(got).size(), 1U);
+      EXPECT_GE(got[0].backend, 100U) << "a backend of the pool of UDP 53";
+    } while (std::ranges::next_permutation(order).found);
   }
 }
 
 TEST_P(Steer, FragmentsOfOneBurstStayTogether) {
   const auto now = test::built(input(7));
   std::vector<Bytes> parts;
-  for (unsigned n = 0; n < 8; ++n)
+  std::map<std::string, unsigned> flow;
+  for (unsigned n = 1; n < 9; ++n) {
+    flow[client(n)] = backend_of(*now, from_client(n).udp(40000, 443).payload(9));
     for (const auto& part : {later(n, n), first(n, n), later(n, n, 201), later(n, n, 301, false)})
       parts.push_back(part);
+  }
   const auto got = rig.burst(*now, parts);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    EXPECT_EQ(got[i].backend, got[i / 4 * 4].backend) << i;
+  EXPECT_EQ(got.size(), parts.size());
+  for (const auto& one : got) {
+    ASSERT_EQ(one.verdict, Verdict::kForward);
+    const auto inner = test::ip_of(test::strip_ipv4(test::strip_ethernet(one.bytes)));
+    EXPECT_EQ(one.backend, flow[test::text(inner.source)]);
+  }
+}
+
+TEST_P(Steer, EarlyFragmentsWaitForASecondAndGoByTheirAddressesThen) {
+  const auto now = test::built(input(7));
+  const std::vector<Bytes> parts = {later(1, 1), later(1, 1, 201)};
+  EXPECT_TRUE(rig.burst(*now, parts).empty());
+  EXPECT_EQ(rig.books().rx, 0U) << "what waits is in no book yet";
+  EXPECT_TRUE(rig.wait(*now, 1).empty());
+  const auto late = rig.wait(*now, 1);
+  EXPECT_EQ(late.size(), 2U);
+  const auto guessed = backends_of(late);
+  EXPECT_EQ(guessed.size(), 1U);
+  EXPECT_EQ(std::set{backend_of(*now, first(1, 1))}, guessed) << "the first one follows";
+  EXPECT_EQ(std::set{backend_of(*now, later(1, 1, 301, false))}, guessed);
+}
+
+TEST_P(Steer, OfManyEarlyFragmentsTheLatestAreKeptAndNoneIsDropped) {
+  const auto now = test::built(input(7));
+  std::vector<Bytes> early;
+  for (unsigned id = 0; id < 100; ++id) early.push_back(later(1, id));
+  const auto gone_on = rig.run(*now, early);
+  EXPECT_EQ(gone_on.size(), 100U - HeldFragments::kMost);
+  EXPECT_EQ(backends_of(gone_on).size(), 1U) << "by addresses alone";
+  for (unsigned id = 99; id >= 100 - HeldFragments::kMost; --id)
+    EXPECT_EQ(pass(*now, {first(1, id)}).size(), 2U) << id;
+}
+
+TEST_P(Steer, AFirstFragmentThatIsRefusedLetsNobodyGoOn) {
+  auto limited = input(7);
+  limited.services[1].limits.new_flows_per_second = 1;
+  const auto now = test::built(std::move(limited));
+  EXPECT_EQ(rig.one(*now, first(1, 1)).verdict, Verdict::kForward);
+  EXPECT_TRUE(pass(*now, {later(2, 2)}).empty());
+  const auto refused = pass(*now, {first(2, 2)});
+  ASSERT_EQ(refused.size(), 1U);
+  EXPECT_EQ(refused[0].verdict, Verdict::kNewFlowRate);
 }
 
 TEST_P(Steer, DatagramsOfOneFlowEachFollowTheirFlowAgain) {
@@ -112,8 +194,8 @@ TEST_P(Steer, AFragmentedDatagramStaysTogetherWhileTheTableChanges) {
   const auto before = test::built(input(7));
   const auto after = test::built(input(14));
   for (unsigned n = 0; n < 200; ++n) {
-    const auto at = backend_of(*before, later(n, n));
-    EXPECT_EQ(backend_of(*after, first(n, n)), at);
+    const auto at = backend_of(*before, first(n, n));
+    EXPECT_EQ(backend_of(*after, later(n, n)), at);
     EXPECT_EQ(backend_of(*after, later(n, n, 201, false)), at);
   }
 }
@@ -132,10 +214,11 @@ TEST_P(Steer, FragmentsOfABackendThatIsDownGoToAnother) {
 TEST_P(Steer, FragmentsAreForgottenAfterThirtySeconds) {
   const auto before = test::built(input(7));
   const auto after = test::built(input(1));
-  const auto at = backend_of(*before, later(3, 3));
-  ASSERT_NE(at, 1U) << "choose another client";
+  unsigned n = 1;
+  while (backend_of(*before, first(n, n)) == 1U) ++n;
   rig.tick = kFragmentTicks + 1;
-  EXPECT_EQ(backend_of(*after, later(3, 3)), 1U);
+  EXPECT_TRUE(pass(*after, {later(n, n)}).empty()) << "not known any more";
+  EXPECT_EQ(backends_of(rig.wait(*after, 2)), std::set{1U});
 }
 
 TEST_P(Steer, LaterFragmentsOfAnotherProtocolAreLinuxs) {

@@ -197,6 +197,68 @@ TEST_F(WorkerTest, EveryQueueIsPolled) {
   EXPECT_EQ(take(kIn).size(), 3U);
 }
 
+// Fragments: the first of a datagram has the ports, the others wait for it.
+
+Bytes fragment(unsigned id, bool first) {
+  const Packet ip = Packet()
+                        .eth()
+                        .ipv4("198.51.100.1", kVip)
+                        .id(static_cast<std::uint16_t>(id))
+                        .fragment(first ? 0 : 10, first);
+  return first ? Packet(ip).tcp(40000, 443, wire::kTcpSyn).payload(60)
+               : Packet(ip).protocol(wire::kIpProtoTcp).payload(40);
+}
+
+TEST_F(WorkerTest, AFragmentThatWaitsIsTakenUpByThePollThatBringsTheFirst) {
+  start(tables(5));
+  arrive({fragment(7, false)});
+  EXPECT_EQ(poll(), 1U);
+  EXPECT_EQ(worker_->counters().rx_packets.value(), 0U) << "what waits is in no book yet";
+  EXPECT_EQ(poll(), 0U) << "it waits on";
+  EXPECT_TRUE(take(kOut).empty());
+  arrive({fragment(7, true)});
+  EXPECT_EQ(poll(), 2U) << "the first one, and the one that waited";
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_FALSE(test::ip_of(test::strip_ipv4(test::strip_ethernet(sent[0]))).later);
+  EXPECT_TRUE(test::ip_of(test::strip_ipv4(test::strip_ethernet(sent[1]))).later);
+  EXPECT_EQ(test::text(test::ip_of(test::strip_ethernet(sent[0])).destination),
+            test::text(test::ip_of(test::strip_ethernet(sent[1])).destination));
+  EXPECT_EQ(worker_->counters().rx_packets.value(), 2U);
+  EXPECT_EQ(count(Verdict::kForward), 2U);
+  EXPECT_EQ(poll(), 0U);
+}
+
+TEST_F(WorkerTest, AFragmentThatHasWaitedLongEnoughGoesOnWithoutTheFirst) {
+  start(tables(5));
+  const auto began = std::chrono::steady_clock::now();
+  arrive({fragment(7, false)});
+  EXPECT_EQ(poll(), 1U);
+  EXPECT_EQ(count(Verdict::kForward), 0U);
+  while (count(Verdict::kForward) == 0 &&
+         std::chrono::steady_clock::now() - began < std::chrono::seconds(30))
+    poll();
+  EXPECT_EQ(take(kOut).size(), 1U);
+}
+
+TEST_F(WorkerTest, MoreFragmentsThanABurstThatWaitForOneFirstAllGoOn) {
+  start(tables(5));
+  arrive(std::vector<Bytes>(kBurst + 9, fragment(7, false)));
+  while (poll() != 0) {
+  }
+  arrive({fragment(7, true)});
+  EXPECT_EQ(poll(), kBurst + 10U);
+  EXPECT_EQ(take(kOut).size(), kBurst + 10U);
+}
+
+TEST_F(WorkerTest, FragmentsThatStillWaitAreFreedWithTheWorker) {
+  start(tables(5));
+  arrive({fragment(7, false), fragment(8, false)});
+  EXPECT_EQ(poll(), 2U);
+  EXPECT_GT(test::buffers_in_use(), in_use_before_);
+  worker_.reset();
+}
+
 TEST_F(WorkerTest, WhatIsNotSentIsFreed) {
   start(tables(1));
   std::vector<Bytes> packets;

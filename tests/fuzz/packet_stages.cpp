@@ -247,7 +247,9 @@ void require_forwarded(const snapshot::Snapshot& now, const dataplane::Burst& b,
   SLUICE_REQUIRE(b.backend[i] < now.backends.size());
   const auto& to = now.backends[b.backend[i]];
   SLUICE_REQUIRE(to.state == snapshot::State::kUp && to.reachable);
-  SLUICE_REQUIRE(to.pool == b.service[i]->pool);
+  // Of a later fragment the first one says which service of the address has it.
+  SLUICE_REQUIRE(b.parsed[i].kind == Kind::kLaterFragment || to.pool == b.service[i]->pool ||
+                 (b.service[i]->rules != nullptr && b.service[i]->rules->has_pool(to.pool)));
   const test::Ip sent = test::ip_of(test::strip_ethernet(after));
   const auto length = sent.payload.data() + sent.payload.size() - sent.fixed.data();
   // Back to a client the way is that of the port it came by.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dataplane/nat_held.hpp"
+#include "dataplane/held_fragments.hpp"
 
 #include <rte_mbuf.h>
 
 namespace sluice::dataplane {
 
-NatHeld::~NatHeld() {
+HeldFragments::~HeldFragments() {
   for (unsigned n = 0; n < size_; ++n) rte_pktmbuf_free(entries_[n].packet);
 }
 
-bool NatHeld::keep(rte_mbuf* packet, std::uint64_t hash, std::uint64_t cycles) noexcept {
+bool HeldFragments::keep(rte_mbuf* packet, std::uint64_t hash, std::uint64_t cycles) noexcept {
   if (size_ == kInBurst) return false;
   entries_[size_++] = {.packet = packet, .hash = hash, .since = cycles, .released = false};
   return true;
 }
 
-void NatHeld::release(std::uint64_t hash) noexcept {
+void HeldFragments::release(std::uint64_t hash) noexcept {
   for (unsigned n = 0; n < size_; ++n) {
     if (entries_[n].hash != hash || entries_[n].released) continue;
     entries_[n].released = true;
@@ -23,7 +23,7 @@ void NatHeld::release(std::uint64_t hash) noexcept {
   }
 }
 
-bool NatHeld::take(Burst& b, std::uint64_t cycles, std::uint64_t patience) noexcept {
+bool HeldFragments::take(Burst& b, std::uint64_t cycles, std::uint64_t patience) noexcept {
   b.size = 0;
   const unsigned waiting = size_ - released_;
   unsigned too_many = waiting > kMost ? waiting - kMost : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fragments that came before the first one of their datagram, which alone has ports: kept for a
-// second, until that has come.
+// second, until that has come. NAT keeps those of sessions, steering all others.
 //
 // Threads: one worker owns it.
 #pragma once
@@ -12,15 +12,15 @@
 
 namespace sluice::dataplane {
 
-class NatHeld {
+class HeldFragments {
  public:
   static constexpr unsigned kMost = 64;                 ///< Packets kept from burst to burst.
   static constexpr unsigned kInBurst = kMost + kBurst;  ///< Until take() has been called.
 
-  NatHeld() noexcept = default;
-  ~NatHeld();  ///< Frees what is still kept.
-  NatHeld(const NatHeld&) = delete;
-  NatHeld& operator=(const NatHeld&) = delete;
+  HeldFragments() noexcept = default;
+  ~HeldFragments();  ///< Frees what is still kept.
+  HeldFragments(const HeldFragments&) = delete;
+  HeldFragments& operator=(const HeldFragments&) = delete;
 
   /// Keeps a packet; `hash` stands for its datagram.
   /// @return false when there are kInBurst; the packet is then still the caller's.
