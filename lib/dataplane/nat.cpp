@@ -89,10 +89,7 @@ std::uint32_t& Nat::Job::way() const noexcept { return b.packet[i]->hash.usr; }
 std::byte* Nat::Job::frame() const noexcept { return rte_pktmbuf_mtod(b.packet[i], std::byte*); }
 
 std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
-  FlowKey key = p.key;  // the id stands where the ports do
-  key.source_port = static_cast<std::uint16_t>(p.fragment_id);
-  key.destination_port = static_cast<std::uint16_t>(p.fragment_id >> 16);
-  return table_.hash(key) | 1U;
+  return table_.hash(datagram_key(p)) | 1U;
 }
 
 // Three passes over the packets that are NAT's: the first starts the loads of the index, the second

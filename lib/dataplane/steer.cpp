@@ -141,10 +141,7 @@ class Steering {
   }
 
   [[nodiscard]] std::uint64_t datagram_hash(const Parsed& p) const noexcept {
-    FlowKey key = p.key;  // the id stands where the ports do
-    key.source_port = static_cast<std::uint16_t>(p.fragment_id);
-    key.destination_port = static_cast<std::uint16_t>(p.fragment_id >> 16);
-    return flow_hash(key, now_.hash_key);
+    return flow_hash(datagram_key(p), now_.hash_key);
   }
 
   /// A backend for a packet that the cache does not know; false and a verdict when there is none.

@@ -133,7 +133,9 @@ Verdict parse_icmp(const Rest& icmp, Parsed& out) noexcept {
 }
 
 Verdict parse_fragment(const Rest& l4, bool later, std::uint32_t id, Parsed& out) noexcept {
-  if (!has_ports(out.key.protocol)) return Verdict::kHost;
+  // What follows the options only the first fragment tells, which has them.
+  const bool behind_options = later && out.key.family == 6 && is_options(out.key.protocol);
+  if (!has_ports(out.key.protocol) && !behind_options) return Verdict::kHost;
   if (!later) {
     const Verdict verdict =
         out.key.protocol == wire::kIpProtoTcp ? parse_tcp(l4, true, out) : parse_udp(l4, true, out);

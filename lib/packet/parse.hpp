@@ -18,7 +18,8 @@ namespace sluice {
 /// What kind of packet it is to a balancer.
 enum class Kind : std::uint8_t {
   kFlow,           ///< TCP or UDP with its ports: a whole datagram or a first fragment.
-  kLaterFragment,  ///< Of a TCP or UDP datagram: no ports.
+  kLaterFragment,  ///< Of a TCP or UDP datagram: no ports. Or of IPv6 with options behind the
+                   ///< fragment header, which may be one: key.protocol is the options'.
   kIcmpError,      ///< Quotes a packet of a TCP or UDP flow.
   kEcho,           ///< ICMP or ICMPv6 echo request.
 };
@@ -40,6 +41,16 @@ struct Parsed {
   bool fragmented;     ///< A fragment, first or later.
 };
 static_assert(sizeof(Parsed) <= 64);
+
+/// What all fragments of a datagram have in common, with the id where the ports are. Of IPv4 the
+/// protocol is part of it (RFC 791); of IPv6 it is not (RFC 8200), and fragments need not agree.
+[[nodiscard]] inline FlowKey datagram_key(const Parsed& p) noexcept {
+  FlowKey key = p.key;
+  key.source_port = static_cast<std::uint16_t>(p.fragment_id);
+  key.destination_port = static_cast<std::uint16_t>(p.fragment_id >> 16);
+  if (key.family == 6) key.protocol = 0;
+  return key;
+}
 
 /// Largest number of VLAN tags that are looked behind (802.1Q, 802.1ad).
 inline constexpr unsigned kMostVlanTags = 2;
@@ -64,6 +75,8 @@ inline constexpr unsigned kMostExtensions = 8;
 ///   for IPv6, header by header: kHost for a header that is none of the four, TCP, UDP or ICMPv6, a
 ///               ninth one, a second fragment header, or a routing header that is not at its end;
 ///               kMalformed when it ends behind the packet, kTruncated when behind the frame;
+///   kForward    a later IPv6 fragment whose fragment header says that hop-by-hop, routing or
+///               destination options follow: the first one of its datagram has them;
 ///   kHost       the protocol is neither TCP nor UDP nor the family's ICMP, or ICMP in fragments;
 ///   kMalformed  the packet leaves no room for a TCP (20 bytes), UDP or ICMP (8 bytes) header;
 ///   kTruncated  the frame ends inside those bytes;

@@ -21,7 +21,8 @@ ServiceTable::ServiceTable(const std::vector<Entry>& entries)
   using detail::Ask;
   for (const Entry& e : entries) {
     insert(e.address, bits_of(Be16::from_host(e.port).wire(), e.protocol, Ask::kService), e.index);
-    insert(e.address, bits_of(0, 0, Ask::kAddress), e.index);
+    const auto any = bits_of(0, 0, Ask::kAddress);
+    if (!holds(e.address, any)) insert(e.address, any, e.index);
     const auto portless = bits_of(0, e.protocol, Ask::kProtocol);
     if (e.port == 0 || !holds(e.address, portless)) insert(e.address, portless, e.index);
     any_port_ = any_port_ || e.port == 0;

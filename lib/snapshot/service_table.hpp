@@ -6,6 +6,7 @@
 
 #include "base/address.hpp"
 #include "packet/flow_key.hpp"
+#include "packet/headers.hpp"
 
 #include <array>
 #include <bit>
@@ -21,7 +22,7 @@ namespace detail {
 enum class Ask : std::uint8_t {
   kService = 1,   ///< (address, port, protocol)
   kProtocol = 2,  ///< (address, protocol): packets without ports
-  kAddress = 3,   ///< (address)
+  kAddress = 3,   ///< (address): the first service's index
 };
 
 struct Key4 {
@@ -107,9 +108,13 @@ class ServiceTable {
     return exact != kNone || !any_port_ ? exact : ask(key, 0, key.protocol, detail::Ask::kService);
   }
   /// Index of the service that takes packets without ports: of those with the destination and the
-  /// protocol the one for every port, else the first; or kNone.
+  /// protocol the one for every port, else the first; or kNone. A protocol that no service can have
+  /// says nothing (options behind an IPv6 fragment header): the first of those with the
+  /// destination.
   [[nodiscard]] std::uint32_t find_portless(const FlowKey& key) const noexcept {
-    return ask(key, 0, key.protocol, detail::Ask::kProtocol);
+    const bool told = key.protocol == wire::kIpProtoTcp || key.protocol == wire::kIpProtoUdp;
+    return told ? ask(key, 0, key.protocol, detail::Ask::kProtocol)
+                : ask(key, 0, 0, detail::Ask::kAddress);
   }
   /// Whether any service has the destination's address.
   [[nodiscard]] bool has_address(const FlowKey& key) const noexcept {

@@ -266,6 +266,9 @@ static __always_inline enum sluice_xdp_stat classify(struct xdp_md* ctx, const s
   p->transport = r->offset;
   if (has_ports(r->protocol))
     return r->later ? by_protocol(&p->to, r->protocol) : by_transport(f, p);
+  // What follows the options only the first fragment tells, which has them.
+  if (r->later && r->family == 6 && is_options(r->protocol))
+    return address_flags(&p->to) ? SLUICE_XDP_FRAGMENT : SLUICE_XDP_PASS;
   if (r->fragmented || r->protocol != (r->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
     return SLUICE_XDP_PASS;
   return by_icmp(ctx, f, p);

@@ -188,6 +188,65 @@ TEST_P(Fragments, OfManyDatagramsTheLatest64AreKept) {
   }
 }
 
+TEST_P(Fragments, BehindOptionsPassInAnyOrderToo) {
+  if (f.v4()) GTEST_SKIP() << "IPv4 has its options in each fragment's own header";
+  const auto head = [&](Packet ip, std::uint32_t id, std::uint16_t from, std::uint16_t to) {
+    return part(std::move(ip), 0, id)
+        .destination_options()
+        .udp(from, to)
+        .udp_length(608)
+        .payload(192);
+  };
+  const auto rest = [&](Packet ip, unsigned number, std::uint32_t id) {
+    return part(std::move(ip), number, id)
+        .protocol(wire::kIpDestinationOptions)
+        .payload(number == 1 ? 208 : 200);
+  };
+  for (const bool in_order : {true, false}) {
+    Rig rig;
+    const auto pass = [&](const Packet& first_of, const Packet& second) {
+      std::vector<Handled> got;
+      for (const Bytes& p : in_order ? std::array<Bytes, 2>{first_of, second}
+                                     : std::array<Bytes, 2>{second, first_of})
+        append(got, rig.burst(*now, {&p, 1}));
+      return got;
+    };
+    const auto there = pass(head(f.from_client(), 99, 40000, 443), rest(f.from_client(), 1, 99));
+    ASSERT_EQ(there.size(), 2U);
+    for (const auto& h : there) EXPECT_EQ(h.verdict, Verdict::kForward);
+    EXPECT_EQ(id_of(there[0].bytes), id_of(there[1].bytes));
+    const auto port = source_port(there[0].bytes);
+    const auto back = pass(head(f.from_backend(), 5, kListens, port), rest(f.from_backend(), 1, 5));
+    ASSERT_EQ(back.size(), 2U);
+    for (const auto& h : back) EXPECT_EQ(h.verdict, Verdict::kForward);
+    EXPECT_EQ(id_of(back[0].bytes), id_of(back[1].bytes));
+  }
+}
+
+TEST_P(Fragments, OfAServiceWithoutNatOnTheSameAddressFindItInAnyOrder) {
+  auto both = f.input();
+  auto backend = test::backend("t", 8);
+  backend.address = test::ip(f.v4() ? "10.0.1.8" : "2001:db8:1::8");
+  both.pools.push_back(test::pool("tunnelled", {backend}));
+  both.pools[1].outer_source6 = test::ip("2001:db8::1");
+  both.services.push_back(test::service("more", f.hosts.vip, 53, 1, wire::kIpProtoUdp));
+  both.services.back().number = 2;
+  const auto mixed = test::built(std::move(both));
+  std::array<unsigned, 3> order{0, 1, 2};
+  do {
+    Rig rig;
+    const std::array<Bytes, 3> datagram{first(f.from_client(), 9, 40000, 53),
+                                        later(f.from_client(), 1, 9), later(f.from_client(), 2, 9)};
+    std::vector<Handled> got;
+    for (const unsigned n : order) append(got, rig.burst(*mixed, {&datagram[n], 1}));
+    ASSERT_EQ(got.size(), 3U);
+    for (const auto& h : got) {
+      EXPECT_EQ(h.verdict, Verdict::kForward);
+      EXPECT_EQ(h.backend, 8U);
+    }
+  } while (std::ranges::next_permutation(order).found);
+}
+
 TEST_P(Fragments, ThatAreKeptAtTheEndAreFreedWithTheWorker) {
   Rig rig;  // which says if a buffer is missing, or the books do not balance
   const auto datagram = asked(99);

@@ -227,6 +227,26 @@ TEST_P(Steer, LaterFragmentsOfAnotherProtocolAreLinuxs) {
   EXPECT_EQ(rig.one(*now, packet).verdict, Verdict::kHost);
 }
 
+TEST_P(Steer, FragmentsBehindOptionsFollowTheFirstWhichHasThem) {
+  if (v4()) GTEST_SKIP() << "IPv4 has its options in each fragment's own header";
+  const auto now = test::built(input(7));
+  const auto head = [](unsigned n) {
+    return fragment(n, n, 0, true).destination_options().udp(40000, 53).payload(800);
+  };
+  const auto rest = [](unsigned n, std::uint16_t at) {
+    return fragment(n, n, at, true, wire::kIpDestinationOptions).payload(800);
+  };
+  for (unsigned n = 0; n < 50; ++n) {
+    const auto flow = backend_of(*now, from_client(n).udp(40000, 53).payload(9));
+    EXPECT_GE(flow, 100U);
+    const auto got = pass(*now, {rest(n, 102), head(n), rest(n, 202)});
+    EXPECT_EQ(got.size(), 3U);
+    EXPECT_EQ(backends_of(got), std::set{flow});
+  }
+  EXPECT_TRUE(pass(*now, {rest(99, 102)}).empty());
+  EXPECT_EQ(backends_of(rig.wait(*now, 2)).size(), 1U) << "never a drop";
+}
+
 TEST_P(Steer, FirstFragmentForNoServiceIsLinuxs) {
   const auto now = test::built(input(7));
   EXPECT_EQ(rig.one(*now, fragment(1, 1, 0, true).udp(40000, 9999).payload(80)).verdict,

@@ -267,6 +267,39 @@ TEST(ParseFragment, LaterOneHasNoPorts) {
   }
 }
 
+TEST(ParseFragment, LaterOneOfIpv6MayHaveOptionsBeforeItsTransportInTheFirst) {
+  for (const std::uint8_t options : std::to_array<std::uint8_t>({0, 43, 60})) {
+    const auto [verdict, p] =
+        judge(to_service6().fragment_header(1, true, 7).protocol(options).payload(64).bytes());
+    EXPECT_EQ(verdict, Verdict::kForward);
+    EXPECT_EQ(p.kind, Kind::kLaterFragment);
+    EXPECT_EQ(p.key.protocol, options);
+    EXPECT_EQ(p.fragment_id, 7U);
+    EXPECT_EQ(judge(to_service().id(7).fragment(1, true).protocol(options).payload(64)).verdict,
+              Verdict::kHost)
+        << "in IPv4 this is a protocol";
+  }
+  for (const std::uint8_t other : std::to_array<std::uint8_t>({44, 50, 51, 58, 122}))
+    EXPECT_EQ(judge(to_service6().fragment_header(1, true, 7).protocol(other).payload(64)).verdict,
+              Verdict::kHost);
+}
+
+TEST(DatagramKey, IsThatOfTheFirstFragmentWhateverProtocolTheOthersTell) {
+  const auto hash = [](const Packet& packet) {
+    return flow_hash(datagram_key(judge(packet).parsed), default_hash_key());
+  };
+  const auto later = [](unsigned id, std::uint8_t protocol) {
+    return to_service6().fragment_header(1, true, id).protocol(protocol).payload(64);
+  };
+  const auto first =
+      hash(to_service6().fragment_header(0, true, 7).destination_options().udp(1, 2));
+  EXPECT_EQ(hash(later(7, 60)), first);
+  EXPECT_EQ(hash(later(7, 17)), first);
+  EXPECT_NE(hash(later(8, 60)), first);
+  EXPECT_NE(hash(to_service().id(7).fragment(1, true).protocol(6)),
+            hash(to_service().id(7).fragment(1, true).protocol(17)));
+}
+
 TEST(ParseFragment, IdOfIpv6Has32Bits) {
   for (const std::uint32_t id : {1U, 0x10000U, 0xdeadbeefU, 0xffffffffU}) {
     EXPECT_EQ(judge(to_service6().fragment_header(0, true, id).udp(1, 2)).parsed.fragment_id, id);

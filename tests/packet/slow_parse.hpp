@@ -137,7 +137,9 @@ class SlowParser {
     const bool ports = place.protocol == 6 || place.protocol == 17;
     const bool icmp = place.protocol == (out_->key.family == 4 ? 1U : 58U);
     const bool fragmented = place.first || place.later;
-    if (!ports && (!icmp || fragmented)) return Verdict::kHost;
+    const bool options = out_->key.family == 6 && place.later && place.protocol != 44 &&
+                         is_extension(place.protocol);
+    if (!ports && !options && (!icmp || fragmented)) return Verdict::kHost;
     if (!place.later) {
       if (const Step stop = icmp                  ? this->icmp(place.at)
                             : place.protocol == 6 ? tcp(place.at, fragmented)

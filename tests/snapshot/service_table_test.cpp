@@ -87,6 +87,14 @@ TEST_P(ServiceTableOf, PacketsWithoutPortsGoToTheServiceForEveryPortElseToTheFir
   EXPECT_EQ(table.find_portless(key(3, 0, kUdp)), ServiceTable::kNone);
 }
 
+TEST_P(ServiceTableOf, AProtocolThatNoServiceCanHaveSaysNothingOfTheService) {
+  const ServiceTable table(
+      {{address(1), 443, kTcp, 7}, {address(1), 80, kUdp, 1}, {address(2), 0, kUdp, 3}});
+  EXPECT_EQ(table.find_portless(key(1, 0, 60)), 7U) << "the first one";
+  EXPECT_EQ(table.find_portless(key(2, 0, 60)), 3U);
+  EXPECT_EQ(table.find_portless(key(3, 0, 60)), ServiceTable::kNone);
+}
+
 TEST_P(ServiceTableOf, AddressIsKnownWhateverThePortAndProtocol) {
   const ServiceTable table({{address(1), 443, kTcp, 0}, {address(2), 0, kUdp, 1}});
   EXPECT_TRUE(table.has_address(key(1, 1, kUdp)));

@@ -49,10 +49,11 @@ class Oracle {
     std::ranges::copy(key.destination, to.begin());
     if (verdict == Verdict::kHost || key.family == 0) return SLUICE_XDP_PASS;
     if (verdict != Verdict::kForward) {
-      const bool known = std::ranges::any_of(
-          fragments_, [&](const auto& some) { return std::get<0>(some) == to; });
-      return known ? SLUICE_XDP_MALFORMED : SLUICE_XDP_PASS;
+      return knows(to) ? SLUICE_XDP_MALFORMED : SLUICE_XDP_PASS;
     }
+    const bool options = key.protocol != wire::kIpProtoTcp && key.protocol != wire::kIpProtoUdp;
+    if (parsed.kind == Kind::kLaterFragment && options)
+      return knows(to) ? SLUICE_XDP_FRAGMENT : SLUICE_XDP_PASS;
     if (parsed.kind == Kind::kEcho)
       return vips_.contains(to) ? SLUICE_XDP_REDIRECT : SLUICE_XDP_PASS;
     if (parsed.fragmented)
@@ -70,6 +71,10 @@ class Oracle {
     Words r{};
     std::ranges::copy(IpAddress::parse(address).value().words(), r.begin());
     return r;
+  }
+  [[nodiscard]] bool knows(const Words& address) const {
+    return std::ranges::any_of(fragments_,
+                               [&](const auto& some) { return std::get<0>(some) == address; });
   }
   std::vector<ServiceEntry> services_;
   std::vector<NatEntry> nat_;

@@ -169,7 +169,9 @@ void add_ipv6(std::vector<FrameKind>& all) {
   add("options in a first fragment",
       chain().fragment(0, true).options(kOptions).before(kVip6, kTcp, tcp), kFragment);
   add("options in a later fragment", chain().fragment(9, true).before(kVip6, kOptions, Bytes(8)),
-      kPass);
+      kFragment);
+  add("options in a later fragment for nat",
+      chain().fragment(9, true).before(kNat6, kOptions, Bytes(8)), kFragment);
   add("v6 fragment without room", to(kVip6).protocol(kFragmentHeader).payload(7), kMalformed);
   add("v6 first fragment with a cut header",
       chain().fragment(0, true).before(kVip6, kTcp, Bytes(16)), kMalformed);
