@@ -3,6 +3,7 @@
 #include "dataplane/admit.hpp"
 
 #include "dataplane/rig.hpp"
+#include "dataplane/site.hpp"
 #include "snapshot/input.hpp"
 #include "support/packet.hpp"
 
@@ -17,14 +18,14 @@ namespace sluice::dataplane {
 namespace {
 
 using test::Bytes;
+using test::kAck;
+using test::kSyn;
+using test::kVip;
 using test::Packet;
 using test::Rig;
 
-constexpr const char* kVip = "203.0.113.10";
 constexpr const char* kVip6 = "2001:db8:1::10";
 constexpr const char* kClient = "198.51.100.1";
-constexpr std::uint8_t kSyn = wire::kTcpSyn;
-constexpr std::uint8_t kAck = wire::kTcpAck;
 
 snapshot::Input site() {
   return test::input(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows through the stages: who stays, who moves, and when, while the tables change under them.
 #include "dataplane/rig.hpp"
+#include "dataplane/site.hpp"
 #include "dataplane/stages.hpp"
 #include "snapshot/input.hpp"
 #include "support/packet.hpp"
@@ -14,36 +15,25 @@ namespace sluice::dataplane {
 namespace {
 
 using test::Bytes;
+using test::kAck;
+using test::kFin;
+using test::kRst;
+using test::kSyn;
+using test::kVip;
 using test::Packet;
 using test::Rig;
 
-constexpr const char* kVip = "203.0.113.10";
-constexpr std::uint8_t kSyn = wire::kTcpSyn;
-constexpr std::uint8_t kAck = wire::kTcpAck;
-constexpr std::uint8_t kFin = wire::kTcpFin | wire::kTcpAck;
-constexpr std::uint8_t kRst = wire::kTcpRst;
-
-using Snapshot = std::unique_ptr<const snapshot::Snapshot>;
+using Snapshot = test::Tables;
 
 snapshot::Input input(std::vector<snapshot::BackendInput> members) {
-  return test::input(
-      {test::pool("p", std::move(members))},
-      {test::service("tcp", kVip, 443), test::service("udp", kVip, 443, 0, wire::kIpProtoUdp)});
+  return test::site({test::pool("p", std::move(members))});
 }
 
 Bytes tcp(unsigned flow, std::uint8_t flags) {
-  return Packet()
-      .eth()
-      .ipv4("198.51.100.1", kVip)
-      .tcp(static_cast<std::uint16_t>(1024 + flow), 443, flags);
+  return test::tcp("198.51.100.1", 1024 + flow, flags);
 }
 
-Bytes udp(unsigned flow) {
-  return Packet()
-      .eth()
-      .ipv4("198.51.100.1", kVip)
-      .udp(static_cast<std::uint16_t>(1024 + flow), 443);
-}
+Bytes udp(unsigned flow) { return test::udp("198.51.100.1", 1024 + flow); }
 
 /// Where the table alone sends a TCP flow.
 unsigned by_table(const Snapshot& now, unsigned flow) {

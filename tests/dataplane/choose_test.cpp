@@ -3,6 +3,7 @@
 #include "dataplane/choose.hpp"
 
 #include "dataplane/rig.hpp"
+#include "dataplane/site.hpp"
 #include "snapshot/input.hpp"
 #include "support/packet.hpp"
 
@@ -21,25 +22,21 @@ namespace {
 
 using snapshot::Policy;
 using test::Bytes;
+using test::kAck;
+using test::kFin;
+using test::kSyn;
+using test::kVip;
 using test::Packet;
 using test::Rig;
 
-constexpr const char* kVip = "203.0.113.10";
-constexpr std::uint8_t kSyn = wire::kTcpSyn;
-constexpr std::uint8_t kAck = wire::kTcpAck;
-constexpr std::uint8_t kFin = wire::kTcpFin | wire::kTcpAck;
-
-using Snapshot = std::unique_ptr<const snapshot::Snapshot>;
+using Snapshot = test::Tables;
 using Counts = std::map<unsigned, unsigned>;
 
 /// A packet of flow number `flow`; each flow has a source address of its own.
 Bytes tcp(unsigned flow, std::uint8_t flags) {
   const std::string source =
       fmt::format("198.{}.{}.{}", 18 + flow / 65536 % 2, flow / 256 % 256, flow % 256);
-  return Packet()
-      .eth()
-      .ipv4(source, kVip)
-      .tcp(static_cast<std::uint16_t>(1024 + flow / 131072), 443, flags);
+  return test::tcp(source, 1024 + flow / 131072, flags);
 }
 
 snapshot::Input one_pool(std::vector<snapshot::BackendInput> members, Policy policy) {

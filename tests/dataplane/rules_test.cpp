@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows of services with rules: shards, affinity by source, affinity by QUIC connection id.
 #include "dataplane/rig.hpp"
+#include "dataplane/site.hpp"
 #include "packet/make_cid.hpp"
 #include "snapshot/input.hpp"
 #include "support/packet.hpp"
@@ -18,25 +19,19 @@ namespace {
 using snapshot::Affinity;
 using snapshot::Policy;
 using test::Bytes;
+using test::kAck;
+using test::kFin;
+using test::kSyn;
+using test::kVip;
 using test::Octets;
 using test::Packet;
 using test::Rig;
-
-constexpr const char* kVip = "203.0.113.10";
-constexpr std::uint8_t kSyn = wire::kTcpSyn;
-constexpr std::uint8_t kAck = wire::kTcpAck;
-constexpr std::uint8_t kFin = wire::kTcpFin | wire::kTcpAck;
-
-Bytes tcp(const std::string& source, unsigned port, std::uint8_t flags) {
-  return Packet().eth().ipv4(source, kVip).tcp(static_cast<std::uint16_t>(port), 443, flags);
-}
+using test::tcp;
 
 /// Three pools with the backends 1-4, 11-14 and 21-24; TCP and UDP services on the first.
 snapshot::Input three_pools() {
-  return test::input(
-      {test::pool("a", test::backends(4, 1)), test::pool("b", test::backends(4, 11)),
-       test::pool("c", test::backends(4, 21))},
-      {test::service("tcp", kVip, 443), test::service("udp", kVip, 443, 0, wire::kIpProtoUdp)});
+  return test::site({test::pool("a", test::backends(4, 1)), test::pool("b", test::backends(4, 11)),
+                     test::pool("c", test::backends(4, 21))});
 }
 
 std::unique_ptr<const snapshot::Snapshot> with(auto&& change) {
