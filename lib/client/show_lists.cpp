@@ -181,6 +181,7 @@ Result<std::string> show_backends(const View& answer, const Look& look) {
                number("PACKETS"),
                number("BYTES"),
                number("NEW FLOWS"),
+               number("ACTIVE"),
                {"NOTE", Align::kLeft, 80, true},
                {"NEXT HOP", Align::kLeft, 240}});
   for (const auto& b : *backends) {
@@ -195,6 +196,7 @@ Result<std::string> show_backends(const View& answer, const Look& look) {
                {b["packets"].count()},
                {b["bytes"].count()},
                {b["new_flows"].count()},
+               {b["active_flows"].count()},
                {note_on(b), Tone::kWarning},
                {next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad}});
   }

@@ -183,6 +183,8 @@ struct Pool {
   bool decrement_ttl = true;         ///< Of tunnelled packets (RFC 2003).
   double max_load_ratio = 0;  ///< Of the mean load, what one backend may have at most; 0: any.
   std::string overflow = {};  ///< Pool of new flows that no backend here may take; empty: none.
+  std::chrono::seconds drain_timeout{
+      0};                              ///< After which a drained backend keeps no flow; 0: never.
   std::chrono::seconds slow_start{0};  ///< Time in which a new backend's weight rises to its own.
   std::optional<Encapsulation> encapsulation = {};  ///< Required by ipip and gue.
   std::optional<Nat> nat = {};                      ///< Required by nat.

@@ -149,6 +149,9 @@ std::shared_ptr<const Object> pool_object() {
        field("slow_start_s", kOptional, kReload, &Pool::slow_start, Whole{0, 3600, "s"},
              "Time in which the weight of a backend that is added or comes back rises to its own; "
              "0: at once."),
+       field("drain_timeout_s", kOptional, kReload, &Pool::drain_timeout, Whole{0, 604'800, "s"},
+             "Time after which a drained backend keeps none of its flows; 0: they end by "
+             "themselves."),
        field("encapsulation", kOptional, kReload, &Pool::encapsulation, Nested{encapsulation()},
              "The tunnel's outer header; required by `ipip` and `gue`."),
        field("nat", kOptional, kReload, &Pool::nat, Nested{nat()},

@@ -223,6 +223,10 @@ Result<void> Daemon::make_health() {
            [this](const std::string& pool, const std::string& name) {
              return fast_path_->signals(model_->number(pool, name));
            },
+       .active =
+           [this](const std::string& pool, const std::string& name) {
+             return fast_path_->active_flows(model_->number(pool, name));
+           },
        .changed = [this] { follow_health(); },
        .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); }},
       model_->running().state_dir);

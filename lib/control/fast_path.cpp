@@ -240,6 +240,12 @@ health::Signals FastPath::signals(std::uint16_t backend) const {
   return sum;
 }
 
+std::uint64_t FastPath::active_flows(std::uint16_t backend) const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) sum += worker->active().of(backend);
+  return sum;
+}
+
 std::optional<unsigned> FastPath::stuck_worker(std::chrono::milliseconds limit) const {
   if (!launched_) return std::nullopt;
   const auto now =

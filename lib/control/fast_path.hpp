@@ -72,6 +72,8 @@ class FastPath {
   [[nodiscard]] std::vector<xdp::Stat> filter_statistics(const std::string& interface) const;
   /// What a backend's traffic has shown so far, all workers together.
   [[nodiscard]] health::Signals signals(std::uint16_t backend) const;
+  /// Flows that a backend has now, all workers together; see flow::Active.
+  [[nodiscard]] std::uint64_t active_flows(std::uint16_t backend) const;
   /// A worker that has not turned for longer than `limit`: its number; std::nullopt: all turn.
   [[nodiscard]] std::optional<unsigned> stuck_worker(std::chrono::milliseconds limit) const;
   [[nodiscard]] std::vector<MacAddress> macs() const;

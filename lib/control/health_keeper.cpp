@@ -94,6 +94,7 @@ void HealthKeeper::follow(const config::Configuration& running, const OperatorSt
   }
   std::erase_if(pools_, [&](const auto& one) { return !names.contains(one.first); });
   uses_.clear();
+  follow_drains(running, wishes);
   for (auto& [name, pool] : pools_) refresh(pool);
   std::erase_if(counts_, [&](const auto& one) { return !uses_.contains(one.first); });
 
@@ -108,8 +109,10 @@ void HealthKeeper::follow(const config::Configuration& running, const OperatorSt
 // Takes over how the pool's backends stand.
 void HealthKeeper::refresh(Pool& pool) {
   for (const auto& standing : pool.health.standings()) {
-    uses_[full_name(pool.health.name(), standing.name)] = {standing.takes_new_flows,
-                                                           standing.keeps_flows};
+    const auto name = full_name(pool.health.name(), standing.name);
+    const auto drain = drains_.find(name);
+    uses_[name] = {standing.takes_new_flows,
+                   standing.keeps_flows && (drain == drains_.end() || !drain->second.cut)};
     prober_->hurry(pool.health.name(), standing.name, standing.changing);
   }
 }
@@ -146,7 +149,50 @@ void HealthKeeper::step() {
     if (touched) refresh(pool);
     changed = changed || pool.health.table_version() != before;
   }
+  changed = step_drains(now) || changed;
   if (changed) parts_.changed();
+}
+
+void HealthKeeper::follow_drains(const config::Configuration& running,
+                                 const OperatorState& wishes) {
+  std::map<std::string, Drain, std::less<>> drains;
+  for (const auto& pool : running.pools) {
+    const auto changes = wishes.pools.find(pool.name);
+    if (changes == wishes.pools.end()) continue;
+    for (const auto& backend : changes->second.drained) {
+      const auto name = full_name(pool.name, backend);
+      const auto known = drains_.find(name);
+      auto drain = known != drains_.end()
+                       ? known->second
+                       : Drain{pool.name, backend, parts_.loop.now(), pool.drain_timeout};
+      drain.at_most = pool.drain_timeout;
+      drains.emplace(name, std::move(drain));
+    }
+  }
+  drains_ = std::move(drains);
+}
+
+// Tells when a backend has no flow left, and takes those it has when its time is over.
+// @return whether that changes the tables.
+bool HealthKeeper::step_drains(EventLoop::Clock::time_point now) {
+  bool changed = false;
+  for (auto& [name, drain] : drains_) {
+    const auto flows = parts_.active ? parts_.active(drain.pool, drain.backend) : 1;
+    const double lasted = std::chrono::duration<double>(now - drain.since).count();
+    if (flows == 0 && !drain.empty)
+      parts_.events.add(Level::kInfo, "health", "drained",
+                        fmt::format("backend {} has no flow left after {:.1f} s", name, lasted));
+    drain.empty = flows == 0;
+    if (drain.cut || drain.at_most.count() == 0 || now - drain.since < drain.at_most) continue;
+    drain.cut = true;
+    uses_[name].keeps_flows = false;
+    changed = true;
+    if (flows != 0)
+      parts_.events.add(Level::kWarn, "health", "drain_timeout",
+                        fmt::format("backend {} still had {} flows after {:.0f} s; they move", name,
+                                    flows, lasted));
+  }
+  return changed;
 }
 
 void HealthKeeper::note(const std::vector<health::Change>& changes) {

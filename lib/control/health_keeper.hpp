@@ -45,6 +45,8 @@ class HealthKeeper {
     EventLog& events;
     /// Totals of a backend's traffic over all workers; may be empty: traffic is not judged then.
     std::function<health::Signals(const std::string& pool, const std::string& backend)> signals;
+    /// Flows that a backend has now, over all workers; may be empty: drains end by time alone.
+    std::function<std::uint64_t(const std::string& pool, const std::string& backend)> active;
     /// Who takes or keeps flows has changed: called once a turn, at its end.
     std::function<void()> changed;
     /// When the driver last saw a good answer from an address; may be empty.
@@ -86,17 +88,30 @@ class HealthKeeper {
     std::vector<std::string> backends;
   };
 
+  /// A backend that the operator drains.
+  struct Drain {
+    std::string pool;
+    std::string backend;
+    EventLoop::Clock::time_point since;
+    std::chrono::seconds at_most;  ///< 0: as long as its flows last.
+    bool empty = false;            ///< It has no flow left, and that was told.
+    bool cut = false;              ///< Its time is over: it keeps none.
+  };
+
   HealthKeeper(Parts parts, std::string directory, std::unique_ptr<health::Prober> prober);
   void probed(const health::Target& target, const health::Outcome& outcome);
   void step();
   void note(const std::vector<health::Change>& changes);
   void refresh(Pool& pool);
+  void follow_drains(const config::Configuration& running, const OperatorState& wishes);
+  bool step_drains(EventLoop::Clock::time_point now);
 
   Parts parts_;
   std::string directory_;
   std::unique_ptr<health::Prober> prober_;
   std::map<std::string, Pool, std::less<>> pools_;
   std::map<std::string, Use, std::less<>> uses_;  ///< Of "POOL/BACKEND".
+  std::map<std::string, Drain, std::less<>> drains_;
   std::map<std::string, ProbeCounts, std::less<>> counts_;
   health::KeptHealth kept_;  ///< Read at the start, for pools that come.
   std::string saved_;

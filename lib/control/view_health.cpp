@@ -45,6 +45,7 @@ Json backend_json(const Scene& scene, const config::Pool& pool, const Standing& 
       {"checked", health::name(standing.checked)},
       {"takes_new_flows", standing.takes_new_flows},
       {"keeps_flows", standing.keeps_flows},
+      {"active_flows", scene.fast_path.active_flows(scene.model.number(pool.name, standing.name))},
       {"last", last_answer(standing)},
       {"good_in_a_row", standing.good},
       {"failed_in_a_row", standing.bad},

@@ -77,7 +77,7 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     const bool by_operator = added.contains(backend.name);
     // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
     Json::object_t one;
-    one.reserve(18);
+    one.reserve(19);
     const auto add = [&](const char* key, auto&& value) {
       one.emplace_back(key, std::forward<decltype(value)>(value));
     };
@@ -99,6 +99,7 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     add("packets", traffic.packets);
     add("bytes", traffic.bytes);
     add("new_flows", traffic.new_flows);
+    add("active_flows", scene.fast_path.active_flows(number));
     out.push_back(std::move(one));
   }
 }

@@ -95,6 +95,10 @@ class Worker {
   }
   [[nodiscard]] const Counters& counters() const noexcept { return *counters_; }
   [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
+  /// Backends of sources, by affinity.
+  [[nodiscard]] const flow::Cache& sources() const noexcept { return state_->steering.sources; }
+  /// Flows by backend.
+  [[nodiscard]] const flow::Active& active() const noexcept { return state_->steering.active; }
   [[nodiscard]] const flow::NatTable& nat() const noexcept { return state_->nat.table(); }
   [[nodiscard]] const WorkerSettings& settings() const noexcept { return settings_; }
 

@@ -32,19 +32,19 @@ constexpr auto kBackends = R"({"backends": [
  {"pool": "llama", "name": "gpu-1", "address": "10.0.1.11", "number": 0, "weight": 200, "configured_weight": 200,
   "state": "up", "operator": "none", "origin": "configuration",
   "next_hop": {"resolved": true, "mac": "02:00:00:00:01:11", "port": "front", "source": "kernel", "problem": ""},
-  "slots": 37450, "slots_share": 0.57143, "weight_share": 0.571428, "packets": 61725, "bytes": 49382716, "new_flows": 1004},
+  "slots": 37450, "slots_share": 0.57143, "weight_share": 0.571428, "packets": 61725, "bytes": 49382716, "new_flows": 1004, "active_flows": 88},
  {"pool": "llama", "name": "gpu-2", "address": "10.0.1.12", "number": 1, "weight": 100, "configured_weight": 100,
   "state": "draining", "operator": "drain", "origin": "configuration",
   "next_hop": {"resolved": true, "mac": "02:00:00:00:01:12", "port": "front", "source": "kernel", "problem": ""},
-  "slots": 0, "slots_share": 0, "weight_share": 0, "packets": 30863, "bytes": 24691358, "new_flows": 496},
+  "slots": 0, "slots_share": 0, "weight_share": 0, "packets": 30863, "bytes": 24691358, "new_flows": 496, "active_flows": 12},
  {"pool": "llama", "name": "gpu-3", "address": "10.0.1.13", "number": 2, "weight": 50, "configured_weight": 100,
   "state": "up", "operator": "none", "origin": "configuration",
   "next_hop": {"resolved": true, "mac": "02:00:00:00:01:13", "port": "front", "source": "configuration", "problem": ""},
-  "slots": 9362, "slots_share": 0.14285, "weight_share": 0.142857, "packets": 30862, "bytes": 24691358, "new_flows": 500},
+  "slots": 9362, "slots_share": 0.14285, "weight_share": 0.142857, "packets": 30862, "bytes": 24691358, "new_flows": 500, "active_flows": 90},
  {"pool": "llama", "name": "gpu-4", "address": "10.0.1.14", "number": 3, "weight": 100, "configured_weight": 100,
   "state": "up", "operator": "none", "origin": "operator",
   "next_hop": {"resolved": false, "mac": "", "port": "", "source": "kernel", "problem": "no answer to ARP on lb0"},
-  "slots": 18725, "slots_share": 0.28571, "weight_share": 0.285714, "packets": 0, "bytes": 0, "new_flows": 0}]})";
+  "slots": 18725, "slots_share": 0.28571, "weight_share": 0.285714, "packets": 0, "bytes": 0, "new_flows": 0, "active_flows": 0}]})";
 
 constexpr auto kWorkers =
     R"({"workers": [{"id": 0, "lcore": 1, "queues": [{"port": "front", "queue": 0}],

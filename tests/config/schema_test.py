@@ -60,6 +60,7 @@ REST = {
     "/pools/0/max_load_ratio": 1.25,
     "/pools/0/overflow": "rest",
     "/pools/0/slow_start_s": 30,
+    "/pools/0/drain_timeout_s": 600,
     "/pools/0/backends/0/max_connections": 1000,
     "/pools/1": {"name": "six", "forwarding": "gue", "affinity": "quic_cid",
                  "encapsulation": {"source": "10.0.0.1", "source6": "2001:db8::1", "variant": 0, "port": 9886},

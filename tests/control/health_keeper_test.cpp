@@ -41,12 +41,14 @@ class HealthKeeperTest : public testing::Test {
 
   void keep() {
     keeper_.reset();
-    auto opened = HealthKeeper::open({.loop = *loop_,
-                                      .events = events_,
-                                      .signals = {},
-                                      .changed = [this] { ++changes_; },
-                                      .driver_saw = {}},
-                                     directory_.string());
+    auto opened = HealthKeeper::open(
+        {.loop = *loop_,
+         .events = events_,
+         .signals = {},
+         .active = [this](const std::string&, const std::string&) { return flows_; },
+         .changed = [this] { ++changes_; },
+         .driver_saw = {}},
+        directory_.string());
     ASSERT_TRUE(opened) << opened.error().text();
     keeper_ = std::move(*opened);
     follow();
@@ -81,6 +83,7 @@ class HealthKeeperTest : public testing::Test {
   std::filesystem::path directory_;
   std::optional<http::TcpListener> server_;
   unsigned changes_ = 0;
+  std::uint64_t flows_ = 7;
   std::unique_ptr<HealthKeeper> keeper_;
 };
 
@@ -125,6 +128,23 @@ TEST_F(HealthKeeperTest, AWishComesBeforeHealthAndLeavesItAsItWas) {
   wishes_.pools.clear();
   follow();
   EXPECT_EQ(state("here"), "up");
+}
+
+TEST_F(HealthKeeperTest, ADrainEndsWithItsLastFlowOrWithItsTime) {
+  ASSERT_TRUE(until([&] { return keeper_->first_round_done(); }));
+  configuration_.pools[0].drain_timeout = 1s;
+  wishes_.pools["llama"].drained = {"here", "gone"};
+  follow();
+  EXPECT_EQ(keeper_->use("llama", "here"), (Use{false, true}));
+  ASSERT_TRUE(until([&] { return keeper_->use("llama", "here") == Use{false, false}; }));
+  EXPECT_TRUE(told("drained").empty());
+  EXPECT_EQ(told("drain_timeout").size(), 2U);
+  EXPECT_THAT(told("drain_timeout")[1], HasSubstr("llama/here still had 7 flows"));
+  flows_ = 0;
+  ASSERT_TRUE(until([&] { return told("drained").size() == 2; }));
+  wishes_.pools.clear();
+  follow();
+  EXPECT_EQ(keeper_->use("llama", "here"), (Use{true, true}));
 }
 
 TEST_F(HealthKeeperTest, PoolsThatGoAreForgotten) {
