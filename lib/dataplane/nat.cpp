@@ -50,6 +50,16 @@ std::size_t tcp_bytes(const Parsed& p, const std::byte* tcp) noexcept {
   return (std::to_integer<std::size_t>(tcp[offsetof(wire::Tcp, data_offset)]) >> 4U) * 4;
 }
 
+/// Whether the backend of the session has that address: word by word, which costs a tenth of a call
+/// to compare 16 bytes.
+bool is_at(const NatSession& s, const snapshot::NatTarget& target) noexcept {
+  if (target.family != s.family || target.address[0] != s.word0[flow::kNatBackend]) return false;
+  if (s.family == 4) return true;
+  const auto& rest = s.rest[flow::kNatBackend];
+  return target.address[1] == rest[0] && target.address[2] == rest[1] &&
+         target.address[3] == rest[2];
+}
+
 /// The session's backend is still what it was when the session began.
 bool is_there(const NatSession& s, const snapshot::Snapshot& now) noexcept {
   if (s.backend >= now.backends.size()) return false;
@@ -57,8 +67,7 @@ bool is_there(const NatSession& s, const snapshot::Snapshot& now) noexcept {
   if (to.state == snapshot::State::kAbsent || to.forwarding != snapshot::Forwarding::kNat)
     return false;
   const auto& target = now.nat.target(s.backend);
-  return target.address == s.address(flow::kNatBackend) &&
-         (target.port == 0 || target.port == s.port[flow::kNatBackend]);
+  return is_at(s, target) && (target.port == 0 || target.port == s.port[flow::kNatBackend]);
 }
 
 /// Likewise, and it keeps its flows.
@@ -151,11 +160,14 @@ NatSession* Nat::of_fragment(const Job& job) noexcept {
 
 // From the client.
 
-NatSession* Nat::of_client(const Job& job) noexcept {
+/// @param over  set when the session's backend is down or gone, and its client is to be told.
+NatSession* Nat::of_client(const Job& job, bool& over) noexcept {
   NatSession* s = job.parsed().kind == Kind::kLaterFragment
                       ? of_fragment(job)
                       : table_.find(NatSide::kClient, job.parsed().key, job.hash);
-  if (s == nullptr || is_current(*s, job.now) || is_to_be_reset(*s, job.parsed())) return s;
+  if (s == nullptr || is_current(*s, job.now)) return s;
+  over = is_to_be_reset(*s, job.parsed());
+  if (over) return s;
   table_.retire(*s, job.tick);  // the backend is gone, and the connection with it
   return nullptr;
 }
@@ -186,8 +198,10 @@ Verdict Nat::await_first(const Job& job, unsigned& owner) const noexcept {
 
 Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   const Parsed& p = job.parsed();
-  NatSession* s = of_client(job);
-  if (s != nullptr && !is_current(*s, job.now)) return reset(job, *s);
+  bool over = false;
+  NatSession* s = of_client(job, over);
+  if (over) [[unlikely]]
+    return reset(job, *s);
   const bool begins = p.kind == Kind::kFlow && (p.key.protocol != wire::kIpProtoTcp || opens(p));
   if (s == nullptr && p.kind == Kind::kLaterFragment) return await_first(job, owner);
   // A device may spread the fragments of a flow otherwise than its whole packets: it may be known.
