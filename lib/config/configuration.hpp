@@ -30,6 +30,8 @@ enum class Affinity : std::uint8_t { kFiveTuple, kSource, kQuicCid };
 enum class XdpMode : std::uint8_t { kAuto, kNative, kGeneric };
 /// Where packets go that are for no service, on a device without a kernel interface.
 enum class Exception : std::uint8_t { kNone, kTap };
+/// Who makes checksums: the device where it offers to, or always software.
+enum class Offload : std::uint8_t { kAuto, kOff };
 /// How a backend behind NAT learns the client's address.
 enum class ClientAddress : std::uint8_t { kNone, kProxyV2, kToa };
 
@@ -57,6 +59,7 @@ struct Port {
   std::uint16_t queues = 1;       ///< Receive queues, each polled by a worker of its own.
   XdpMode xdp = XdpMode::kAuto;   ///< Of net_af_xdp devices: where the filter runs.
   Exception exception = Exception::kNone;
+  Offload offload = Offload::kAuto;
 
   /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
   [[nodiscard]] std::string interface() const;

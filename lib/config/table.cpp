@@ -73,7 +73,10 @@ auto port() {
        field("exception", kOptional, kRestart, &Port::exception,
              Choice<Exception>{{{"none", Exception::kNone}, {"tap", Exception::kTap}}},
              "Where packets go that are for no service, on a device without a kernel interface: "
-             "nowhere, or to Linux by a TAP interface with the port's name and MAC address.")});
+             "nowhere, or to Linux by a TAP interface with the port's name and MAC address."),
+       field("offload", kOptional, kRestart, &Port::offload,
+             Choice<Offload>{{{"auto", Offload::kAuto}, {"off", Offload::kOff}}},
+             "Who makes and checks checksums: the device where it offers to, or always software.")});
 }
 
 auto neighbour() {

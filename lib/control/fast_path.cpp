@@ -109,17 +109,25 @@ Result<void> FastPath::attach_filters() {
 }
 
 Result<void> FastPath::open_ports() {
+  // What nothing needs is not asked for: drivers have faster paths for those who ask for less.
+  const bool any_gue = std::ranges::any_of(configuration_.pools, [](const config::Pool& pool) {
+    return pool.forwarding == config::Forwarding::kGue;
+  });
   // Of the workers that share a port each has one of its queues.
   const auto workers = static_cast<std::uint16_t>(
       std::min<std::size_t>(worker_count(), configuration_.ports.front().queues));
   for (const auto& port : configuration_.ports) {
-    auto opened = dataplane::Port::open({.name = port.name,
-                                         .device = port.device,
-                                         .interface = port.interface(),
-                                         .mac = port.mac,
-                                         .mtu = port.mtu,
-                                         .rx_queues = port.queues,
-                                         .tx_queues = workers});
+    const bool offload = port.offload == config::Offload::kAuto;
+    auto opened =
+        dataplane::Port::open({.name = port.name,
+                               .device = port.device,
+                               .interface = port.interface(),
+                               .mac = port.mac,
+                               .mtu = port.mtu,
+                               .rx_queues = port.queues,
+                               .tx_queues = workers,
+                               .ask_to_sum = offload && any_gue,
+                               .ask_to_verify = offload && configuration_.protection.bad_checksum});
     if (!opened) return forward_error(opened);
     ports_.push_back(std::move(*opened));
     exceptions_.emplace_back();
@@ -160,6 +168,7 @@ dataplane::WorkerSettings FastPath::worker_settings(unsigned number, unsigned wo
     const std::size_t own = configuration_.ports_beside(i)[number / queues];
     settings.ports.push_back(
         {ports_[own].id(), ports_[own].kernel_has_copy(), ports_[own].sends_segments(),
+         ports_[own].sums_udp(),
          exceptions_[own] ? std::optional(exceptions_[own]->id()) : std::nullopt});
     if (own == i)
       settings.queues.push_back({static_cast<std::uint16_t>(i), settings.transmit_queue});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/capture_tap.hpp"
 
+#include "dataplane/encapsulate.hpp"
+
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -77,6 +79,7 @@ void CaptureTap::after(const Burst& b) noexcept {
     s.after_length = 0;
     // The verdict may still change, but only from one that is sent to one that is not.
     if (!is_sent(b.verdict[i]) || !wants(b, p)) continue;
+    finish_checksum(*b.packet[i]);  // who looks on is not to take it for wrong
     s.after_length = p.packet->pkt_len;
     s.after_size = copy(*p.packet, memory_of(number) + sizeof(Slot) + filter_.snap);
   }

@@ -58,6 +58,23 @@ std::uint64_t sum_of(const rte_mbuf& packet, std::uint32_t offset, std::uint32_t
   return sum;
 }
 
+/// Leaves the checksum to the device, which wants the sum over the pseudo header in its place. The
+/// outer headers are all that it needs to know of: to it this is a UDP packet like any other.
+void leave_checksum(rte_mbuf& packet, std::byte* udp, std::uint16_t template_sum,
+                    std::size_t l3_offset, bool v4) noexcept {
+  const auto length = wire::load<Be16>(udp + offsetof(wire::Udp, length));
+  const auto port = wire::load<Be16>(udp + offsetof(wire::Udp, destination_port));
+  // The template's sum has the destination port besides.
+  const std::uint16_t without = static_cast<std::uint16_t>(~port.wire());
+  wire::store(udp + offsetof(wire::Udp, checksum),
+              fold_checksum(std::uint64_t{template_sum} + without + length.wire()));
+  packet.ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+  packet.tx_offload = rte_mbuf_tx_offload(l3_offset, v4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6),
+                                          sizeof(wire::Udp), 0, 0, 0, 0);
+  // Drivers that do it in software (net_vhost) look there before they write 0 as ones.
+  packet.packet_type = RTE_PTYPE_L4_UDP;
+}
+
 /// The template's headers before the frame's Ethernet header, whose tags stay.
 template <std::size_t kFixed>
 [[gnu::always_inline]] inline std::byte* copy_headers(std::byte* frame, const Parsed& parsed,
@@ -77,7 +94,7 @@ template <std::size_t kFixed>
 template <bool kOuterV4, bool kGue>
 [[gnu::always_inline]] inline void write_outer(rte_mbuf& packet, std::byte* frame,
                                                const Parsed& parsed, const snapshot::Backend& to,
-                                               std::uint64_t hash) noexcept {
+                                               std::uint64_t hash, bool device_sums) noexcept {
   constexpr std::size_t kIp = kOuterV4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
   constexpr std::size_t kFixed = kIp + (kGue ? sizeof(wire::Udp) : 0);
   std::byte* outer = copy_headers<kFixed>(frame, parsed, to);
@@ -93,8 +110,12 @@ template <bool kOuterV4, bool kGue>
     if (gue_bytes != 0)
       std::memcpy(udp + sizeof(wire::Udp), to.header.data() + kEthernetBytes + kFixed,
                   sizeof(snapshot::GueHeader));
-    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, parsed.l3_length,
-                         sum_of(packet, parsed.l3_offset + to.overhead, parsed.l3_length), hash);
+    // Some drivers lose a carry where a segment ends at an odd byte.
+    const bool leave = device_sums && packet.nb_segs == 1;
+    const std::uint64_t sum =
+        leave ? 0 : sum_of(packet, parsed.l3_offset + to.overhead, parsed.l3_length);
+    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, parsed.l3_length, sum, hash);
+    if (leave) leave_checksum(packet, udp, to.udp_sum, parsed.l3_offset, kOuterV4);
   }
   if constexpr (kOuterV4)
     snapshot::finish_ipv4(outer, to.outer_sum, to.overhead, inner);
@@ -126,7 +147,7 @@ Verdict redirect(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend
 }
 
 Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend& to,
-                    std::uint64_t hash) noexcept {
+                    std::uint64_t hash, bool device_sums) noexcept {
   const std::uint32_t total = parsed.l3_length + std::uint32_t{to.overhead};
   if (to.decrement_ttl && parsed.ttl <= 1) return Verdict::kTtlExpired;
   if (total > to.mtu) return Verdict::kTooBig;
@@ -138,16 +159,27 @@ Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Back
   const bool gue = to.forwarding == snapshot::Forwarding::kGue;
   if (to.outer_family == 4) {
     if (gue)
-      write_outer<true, true>(packet, frame, parsed, to, hash);
+      write_outer<true, true>(packet, frame, parsed, to, hash, device_sums);
     else
-      write_outer<true, false>(packet, frame, parsed, to, hash);
+      write_outer<true, false>(packet, frame, parsed, to, hash, device_sums);
   } else {
     if (gue)
-      write_outer<false, true>(packet, frame, parsed, to, hash);
+      write_outer<false, true>(packet, frame, parsed, to, hash, device_sums);
     else
-      write_outer<false, false>(packet, frame, parsed, to, hash);
+      write_outer<false, false>(packet, frame, parsed, to, hash, device_sums);
   }
   return Verdict::kForward;
+}
+
+void finish_checksum(rte_mbuf& packet) noexcept {
+  if ((packet.ol_flags & RTE_MBUF_F_TX_L4_MASK) != RTE_MBUF_F_TX_UDP_CKSUM) return;
+  packet.ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+  const auto at = static_cast<std::uint32_t>(packet.l2_len + packet.l3_len);
+  auto* udp = rte_pktmbuf_mtod_offset(&packet, std::byte*, at);
+  const std::uint16_t length = wire::load<Be16>(udp + offsetof(wire::Udp, length)).to_host();
+  // The pseudo header's sum stands in the packet already.
+  const auto check = static_cast<std::uint16_t>(~fold_checksum(sum_of(packet, at, length)));
+  wire::store(udp + offsetof(wire::Udp, checksum), check == 0 ? std::uint16_t{0xffff} : check);
 }
 
 }  // namespace sluice::dataplane

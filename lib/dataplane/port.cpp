@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace sluice::dataplane {
@@ -44,6 +45,25 @@ std::uint64_t rss_of(const rte_eth_dev_info& info) {
   return (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
 }
 
+/// What the device may be asked to check. With checks on, para-virtual devices hand over packets
+/// whose checksum nobody has made yet; such a packet must not be sent on.
+std::uint64_t verifiable(const rte_eth_dev_info& info) {
+  const std::string_view driver = info.driver_name == nullptr ? "" : info.driver_name;
+  if (driver.starts_with("net_vhost") || driver.starts_with("net_virtio")) return 0;
+  return RTE_ETH_RX_OFFLOAD_CHECKSUM & info.rx_offload_capa;
+}
+
+/// Tells who makes and checks checksums, where that was asked for.
+void tell_checksums(const PortSettings& settings, const Port& port) {
+  rte_eth_dev_info info{};
+  if (!settings.ask_to_sum && !settings.ask_to_verify) return;
+  if (rte_eth_dev_info_get(port.id(), &info) != 0) return;
+  const bool checks = settings.ask_to_verify && verifiable(info) != 0;
+  log("dataplane")
+      ->info("checksums port={} made_by={} checked_by={}", settings.name,
+             port.sums_udp() ? "device" : "software", checks ? "device" : "software");
+}
+
 }  // namespace
 
 Result<Port> Port::open(const PortSettings& settings) {
@@ -55,6 +75,8 @@ Result<Port> Port::open(const PortSettings& settings) {
     return opened;
   }();
   if (port && !words.empty()) log("dpdk")->warn("port={} {}", settings.name, words);
+  // Not before: what a driver writes to stderr is taken for its words.
+  if (port) tell_checksums(settings, *port);
   if (!port && !words.empty()) port.error().message += fmt::format(" (DPDK: {})", words);
   return port;
 }
@@ -99,6 +121,9 @@ Result<void> Port::set_up(const PortSettings& settings) {
   conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
   conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   sends_segments_ = conf.txmode.offloads != 0;
+  if (settings.ask_to_verify) conf.rxmode.offloads |= verifiable(info);
+  sums_udp_ = settings.ask_to_sum && (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+  if (sums_udp_) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
   if (settings.rx_queues > 1 && rss_of(info) != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = rss_of(info);
@@ -161,6 +186,7 @@ Port::Port(Port&& other) noexcept
       mac_(other.mac_),
       kernel_has_copy_(other.kernel_has_copy_),
       sends_segments_(other.sends_segments_),
+      sums_udp_(other.sums_udp_),
       pool_(std::exchange(other.pool_, nullptr)),
       open_(std::exchange(other.open_, false)) {}
 

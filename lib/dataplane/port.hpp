@@ -23,6 +23,8 @@ struct PortSettings {
   std::uint16_t mtu = 1500;       ///< Largest IP packet, bytes.
   std::uint16_t rx_queues = 1;
   std::uint16_t tx_queues = 1;  ///< One a worker: two workers never share one.
+  bool ask_to_sum = false;      ///< Have the device make UDP checksums, where it offers to.
+  bool ask_to_verify = false;   ///< Have it check those of received packets, likewise.
 };
 
 /// The device's own counters and link.
@@ -56,6 +58,8 @@ class Port {
   [[nodiscard]] bool kernel_has_copy() const noexcept { return kernel_has_copy_; }
   /// The device sends packets of several segments.
   [[nodiscard]] bool sends_segments() const noexcept { return sends_segments_; }
+  /// The device was asked to make UDP checksums, and does.
+  [[nodiscard]] bool sums_udp() const noexcept { return sums_udp_; }
 
  private:
   Port(std::uint16_t id, std::string name) noexcept : id_(id), name_(std::move(name)) {}
@@ -69,6 +73,7 @@ class Port {
   MacAddress mac_;
   bool kernel_has_copy_ = false;
   bool sends_segments_ = false;
+  bool sums_udp_ = false;
   rte_mempool* pool_ = nullptr;
   bool open_ = true;
 };

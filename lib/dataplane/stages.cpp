@@ -15,11 +15,13 @@ namespace {
 
 using snapshot::Forwarding;
 
-Verdict rewritten(Burst& b, std::uint16_t i, const snapshot::Backend& to) noexcept {
+Verdict rewritten(Burst& b, std::uint16_t i, const snapshot::Backend& to,
+                  std::uint32_t udp_sum_ports) noexcept {
   if (!to.reachable) return Verdict::kNoNextHop;
   if (to.forwarding == Forwarding::kL2dsr) return redirect(*b.packet[i], b.parsed[i], to);
   if (to.forwarding == Forwarding::kNat) return Verdict::kForward;  // not yet: Nat::translate()
-  return encapsulate(*b.packet[i], b.parsed[i], to, b.hash[i]);
+  const bool device_sums = (udp_sum_ports >> to.port & 1U) != 0;
+  return encapsulate(*b.packet[i], b.parsed[i], to, b.hash[i], device_sums);
 }
 
 }  // namespace
@@ -57,11 +59,12 @@ void classify(Burst& b, const snapshot::Snapshot& now) noexcept {
   }
 }
 
-void rewrite(Burst& b, const snapshot::Snapshot& now) noexcept {
+void rewrite(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept {
+  const std::uint32_t udp_sum_ports = state.udp_sum_ports;
   b.each_live([&](std::uint16_t i) {
     const snapshot::Backend& to = now.backends[b.backend[i]];
     b.egress[i] = to.port;
-    b.verdict[i] = rewritten(b, i, to);
+    b.verdict[i] = rewritten(b, i, to, udp_sum_ports);
   });
 }
 
@@ -96,7 +99,7 @@ void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexce
   admit(b, now, state);
   look_up(b, now, state);
   steer(b, now, state);
-  rewrite(b, now);
+  rewrite(b, now, state);
   state.nat.translate(b, now, state.tick, state.cycles, state.signals);
   answer(b, now, state);
 }

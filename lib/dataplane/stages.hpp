@@ -29,7 +29,7 @@ void parse(Burst& b) noexcept;
 void classify(Burst& b, const snapshot::Snapshot& now) noexcept;
 void look_up(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept;
 void steer(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
-void rewrite(Burst& b, const snapshot::Snapshot& now) noexcept;
+void rewrite(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept;
 void answer(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
 
 }  // namespace sluice::dataplane

@@ -15,8 +15,14 @@ namespace {
 /// A sum over bytes that hold a right checksum is all ones once folded.
 constexpr std::uint16_t kRight = 0xffff;
 
+/// What the device says of checksums. Of a packet that it takes for a tunnel's it may mean those
+/// inside.
+std::uint64_t word_of(const rte_mbuf& packet) noexcept {
+  return (packet.packet_type & RTE_PTYPE_TUNNEL_MASK) == 0 ? packet.ol_flags : 0;
+}
+
 bool is_ip_header_right(const rte_mbuf& packet, const std::byte* ip) noexcept {
-  const std::uint64_t told = packet.ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  const std::uint64_t told = word_of(packet) & RTE_MBUF_F_RX_IP_CKSUM_MASK;
   if (told == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return true;
   if (told == RTE_MBUF_F_RX_IP_CKSUM_BAD) return false;
   const std::size_t length = (wire::load<std::uint8_t>(ip) & 0x0fU) * 4U;
@@ -45,13 +51,13 @@ std::uint64_t sum_of(const rte_mbuf& packet, std::size_t offset, std::size_t len
 }
 
 bool is_l4_right(const rte_mbuf& packet, const Parsed& p) noexcept {
-  const std::uint64_t told = packet.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-  if (told == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
-  if (told == RTE_MBUF_F_RX_L4_CKSUM_BAD) return false;
   const auto* frame = rte_pktmbuf_mtod(&packet, const std::byte*);
   if (p.key.protocol == wire::kIpProtoUdp &&
       wire::load<std::uint16_t>(frame + p.l4_offset + offsetof(wire::Udp, checksum)) == 0)
-    return p.key.family == 4;
+    return p.key.family == 4;  // some devices call that bad, others good
+  const std::uint64_t told = word_of(packet) & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (told == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
+  if (told == RTE_MBUF_F_RX_L4_CKSUM_BAD) return false;
   // UDP says itself how much of the packet it is.
   const auto length =
       p.key.protocol == wire::kIpProtoUdp

@@ -2,6 +2,7 @@
 #include "dataplane/worker.hpp"
 
 #include "base/assert.hpp"
+#include "dataplane/encapsulate.hpp"
 #include "dataplane/stages.hpp"
 
 #include <rte_cycles.h>
@@ -97,6 +98,8 @@ Result<void> Worker::allocate() {
                                                       steering.data(),
                                                       signals.data()},
                                          rte_get_tsc_hz(), settings_.workers);
+  for (std::size_t i = 0; i < settings_.ports.size(); ++i)
+    if (settings_.ports[i].sums_udp) state_->udp_sum_ports |= 1U << i;
 
   tick_cycles_ = rte_get_tsc_hz() * flow::kTickSeconds;
   sweep_cycles_ = rte_get_tsc_hz() / kSweepsPerSecond;
@@ -291,6 +294,7 @@ void Worker::transmit(Burst& b) noexcept {
     const WorkerPort& to = settings_.ports[b.egress[first]];
     std::uint16_t n = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t flags = 0;
     for (std::uint16_t i = first; i < b.size; ++i) {
       if (!is_sent(b.verdict[i]) || done[i] || b.egress[i] != b.egress[first]) continue;
       done[i] = true;
@@ -300,9 +304,11 @@ void Worker::transmit(Burst& b) noexcept {
         continue;
       }
       bytes += b.packet[i]->pkt_len;
+      flags |= b.packet[i]->ol_flags;
       origin[n] = i;
       bundle[n++] = b.packet[i];
     }
+    if ((flags & RTE_MBUF_F_TX_L4_MASK) != 0) prepare(to.id, std::span(bundle).first(n));
     const std::uint16_t sent = send(to.id, std::span(bundle).first(n));
     for (std::uint16_t i = sent; i < n; ++i) {
       bytes -= bundle[i]->pkt_len;
@@ -310,6 +316,18 @@ void Worker::transmit(Burst& b) noexcept {
       rte_pktmbuf_free(bundle[i]);
     }
     counters_->tx_bytes.add(bytes);
+  }
+}
+
+/// Has the driver look at packets whose checksums are left to it. Those that it does not take so
+/// get theirs here.
+void Worker::prepare(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept {
+  while (!packets.empty()) {
+    const std::uint16_t ready = rte_eth_tx_prepare(id, settings_.transmit_queue, packets.data(),
+                                                   static_cast<std::uint16_t>(packets.size()));
+    if (ready >= packets.size()) return;
+    finish_checksum(*packets[ready]);
+    packets = packets.subspan(ready + 1U);
   }
 }
 

@@ -33,6 +33,7 @@ struct WorkerPort {
   std::uint16_t id;             ///< DPDK's number.
   bool kernel_has_copy;         ///< Packets for the host need no handing over.
   bool sends_segments = false;  ///< Takes packets of several segments.
+  bool sums_udp = false;        ///< Makes the UDP checksums that are left to it.
   /// DPDK's number of the device that takes packets for the host and gives those from it, one queue
   /// a worker: the exception path of a device that Linux cannot see.
   std::optional<std::uint16_t> exception = {};
@@ -115,6 +116,7 @@ class Worker {
   void settle_unsent(Burst& b) noexcept;
   /// Sends on the worker's own queue. @return how many the device took.
   [[nodiscard]] std::uint16_t send(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept;
+  void prepare(std::uint16_t id, std::span<rte_mbuf*> packets) noexcept;
   void pass_from_host(const WorkerPort& port) noexcept;
   void keep_time(std::uint64_t tsc) noexcept;
   void start_clocks() noexcept;

@@ -62,6 +62,8 @@ struct WorkerState {
   std::uint64_t cycles = 0;   ///< The meters' clock, `cycles_per_second` to the second.
   std::uint64_t cycles_per_second;
   unsigned workers;          ///< That share a rate.
+  /// A bit for each port, by its index: its device makes the UDP checksums of what leaves.
+  std::uint32_t udp_sum_ports = 0;
   flow::Rate answer_rate{};  ///< Of the generation at hand.
   std::uint64_t generation = ~std::uint64_t{0};
   Nat nat;

@@ -157,7 +157,7 @@ void BM_Stage(benchmark::State& state, Stage wanted) {
     timed(Stage::kAdmit, [&] { admit(b, *on.now, on.state); });
     timed(Stage::kLookUp, [&] { look_up(b, *on.now, on.state); });
     timed(Stage::kSteer, [&] { steer(b, *on.now, on.state); });
-    timed(Stage::kRewrite, [&] { rewrite(b, *on.now); });
+    timed(Stage::kRewrite, [&] { rewrite(b, *on.now, on.state); });
     timed(Stage::kAnswer, [&] { answer(b, *on.now, on.state); });
     timed(Stage::kCount, [&] { count(b, on.counters); });
     benchmark::ClobberMemory();

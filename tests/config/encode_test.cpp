@@ -36,7 +36,8 @@ class Generator {
                          .mtu = static_cast<std::uint16_t>(number(1280, 9000)),
                          .queues = queues,
                          .xdp = static_cast<XdpMode>(number(0, 2)),
-                         .exception = Exception::kNone});
+                         .exception = Exception::kNone,
+                         .offload = static_cast<Offload>(number(0, 1))});
     for (unsigned i = 0, n = number(0, 3); i < n; ++i)
       c.neighbours.push_back({*IpPrefix::parse(fmt::format("10.{}.0.0/{}", i, number(16, 32))),
                               mac(),

@@ -3,6 +3,7 @@
 // the worker receives, what it sends by port 1 is found in the ring of that port.
 #include "dataplane/worker.hpp"
 
+#include "dataplane/encapsulate.hpp"
 #include "dataplane/port.hpp"
 #include "dataplane/rig.hpp"
 #include "snapshot/input.hpp"
@@ -328,6 +329,63 @@ TEST_F(WorkerTest, DeviceThatSendsNoSegmentsGetsPacketsInOneOrNotAtAll) {
   const auto sent = take(kOut);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].size(), fits.size() + 20);
+}
+
+/// A driver that takes every other packet as it is.
+std::uint16_t take_every_other(void*, rte_mbuf** packets, std::uint16_t count) {
+  static unsigned seen = 0;
+  for (std::uint16_t i = 0; i < count; ++i)
+    if ((packets[i]->ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0 && ++seen % 2 == 0) return i;
+  return count;
+}
+
+TEST_F(WorkerTest, ChecksumsAreLeftToADeviceThatMakesThemAsFarAsItsDriverTakesThem) {
+  settings_.ports[kOut].sums_udp = true;
+  auto in = test::input({test::pool("p", test::backends(1), snapshot::Forwarding::kGue)},
+                        {test::service("s", kVip, 443)});
+  for (auto& b : in.pools[0].backends) b.hop->port = kOut;
+  const auto same = test::built(in);
+  start(test::built(std::move(in)));
+  std::vector<Bytes> packets;
+  for (unsigned i = 0; i < 8; ++i) packets.push_back(syn(i));
+  test::Rig rig;  // makes all of them in software
+  const auto wanted = rig.run(*same, packets);
+  arrive(packets);
+  auto& prepare = rte_eth_fp_ops[ports_[kOut].id()].tx_pkt_prepare;
+  prepare = take_every_other;
+  EXPECT_EQ(poll(), 8U);
+  prepare = nullptr;
+  for (unsigned i = 0; i < 8; ++i) {
+    rte_mbuf* m = nullptr;
+    ASSERT_EQ(rte_eth_rx_burst(ports_[kOut].id(), 0, &m, 1), 1);
+    EXPECT_EQ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0, i % 2 == 0);
+    finish_checksum(*m);  // as the device would
+    EXPECT_EQ(test::hex(test::bytes_of(m)), test::hex(wanted[i].bytes));
+    rte_pktmbuf_free(m);
+  }
+}
+
+TEST_F(WorkerTest, CapturedPacketsHaveTheirChecksums) {
+  settings_.ports[kOut].sums_udp = true;
+  auto in = test::input({test::pool("p", test::backends(1), snapshot::Forwarding::kGue)},
+                        {test::service("s", kVip, 443)});
+  for (auto& b : in.pools[0].backends) b.hop->port = kOut;
+  const auto same = test::built(in);
+  start(test::built(std::move(in)));
+  const auto tap = std::make_shared<CaptureTap>(CaptureFilter{});
+  worker_->capture_to(tap.get());
+  arrive({syn(0)});
+  EXPECT_EQ(poll(), 1U);
+  worker_->capture_to(nullptr);
+  Bytes after;
+  tap->drain([&](const Captured& c) {
+    after.assign(c.after.begin(), c.after.end());
+    return true;
+  });
+  publisher_->retire(tap);
+  EXPECT_EQ(take(kOut), std::vector<Bytes>{after});
+  test::Rig rig;
+  EXPECT_EQ(test::hex(after), test::hex(rig.one(*same, syn(0)).bytes));
 }
 
 TEST_F(WorkerTest, PortOfArrivalDecidesWhetherTheHostHasACopy) {
