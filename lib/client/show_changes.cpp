@@ -84,11 +84,24 @@ std::string shard_text(const View& shard) {
   return "none";
 }
 
-// What a worker's flow cache knows of the flow.
+// What a worker remembers: of the flow, of its source, or of its NAT session.
+std::string entry_text(const View& entry) {
+  return fmt::format("{}/{}, {}, idle for {} s", entry["pool"].text(), entry["backend"].text(),
+                     entry["state"].text(16), entry["idle_s"].text(8));
+}
+
 std::string cached_text(const View& worker) {
   if (!worker["cached"].is_true()) return "does not know the flow";
-  return fmt::format("knows it: {}/{}, {}, idle for {} s", worker["pool"].text(),
-                     worker["backend"].text(), worker["state"].text(16), worker["idle_s"].text(8));
+  return "knows it: " + entry_text(worker);
+}
+
+void add_known(Listing& out, const View& worker) {
+  out.add(fmt::format("worker {}", worker["worker"].text(8)), cached_text(worker));
+  if (const auto source = worker["source"]; source.present())
+    out.add("  source", entry_text(source));
+  if (const auto session = worker["session"]; session.present())
+    out.add("  session", fmt::format("{}, as {} port {}", entry_text(session),
+                                     session["local"].text(48), session["local_port"].text(8)));
 }
 
 }  // namespace
@@ -119,8 +132,7 @@ Result<std::string> show_trace(const View& answer, const Look& look, const Flow&
     out.add("next hop", next_hop_text(hop), hop["resolved"].is_true() ? Tone::kPlain : Tone::kBad);
   }
   if (const auto workers = answer["workers"].items())
-    for (const auto& worker : *workers)
-      out.add(fmt::format("worker {}", worker["worker"].text(8)), cached_text(worker));
+    for (const auto& worker : *workers) add_known(out, worker);
   out.add("verdict", answer["verdict"].text(), forward ? Tone::kGood : Tone::kWarning);
   out.add("why", answer["why"].text(500));
   out.add("generation", answer["generation"].text());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the workers' flow caches hold: samples, and what they know of one flow.
+// What the workers remember: samples of their flows, and what they know of one flow.
 #include "control/flow_samples.hpp"
 #include "control/view_parts.hpp"
 
@@ -19,6 +19,26 @@ std::string_view word(flow::State state) {
     case flow::State::kClosing:
       return "closing";
     case flow::State::kFree:
+      break;
+  }
+  return "free";
+}
+
+std::string_view word(flow::NatState state) {
+  switch (state) {
+    case flow::NatState::kNew:
+      return "new";
+    case flow::NatState::kAnswered:
+      return "answered";
+    case flow::NatState::kEstablished:
+      return "established";
+    case flow::NatState::kClientFinished:
+      return "client_finished";
+    case flow::NatState::kBackendFinished:
+      return "backend_finished";
+    case flow::NatState::kClosing:
+      return "closing";
+    case flow::NatState::kFree:
       break;
   }
   return "free";
@@ -48,13 +68,33 @@ std::uint64_t seconds_since(flow::Tick then, flow::Tick now) {
          flow::kTickSeconds;
 }
 
-Json flow_json(const flow::Sample& sample, flow::Tick now, const Owner& owner) {
+Owner owner_of(const std::vector<Owner>& names, flow::BackendNumber number) {
+  return number < names.size() ? names[number] : Owner{};
+}
+
+// Of an entry of a flow cache, or of a NAT session.
+Json entry_json(const auto& sample, flow::Tick now, const Owner& owner) {
   return {{"state", word(sample.state)},
           {"idle_s", seconds_since(sample.tick, now)},
           {"pool", owner.pool == nullptr ? Json(nullptr) : Json(owner.pool->name)},
           {"backend", owner.backend == nullptr ? Json(nullptr) : Json(owner.backend->name)},
-          {"number", sample.backend},
-          {"tag", fmt::format("{:08x}", sample.tag)}};
+          {"number", sample.backend}};
+}
+
+Json flow_json(const flow::Sample& sample, flow::Tick now, const Owner& owner) {
+  Json one = entry_json(sample, now, owner);
+  one["tag"] = fmt::format("{:08x}", sample.tag);
+  return one;
+}
+
+Json session_json(const dataplane::Worker& worker, const FlowKey& key,
+                  const std::vector<Owner>& names) {
+  const auto known = worker.nat().known(key);
+  if (!known) return nullptr;
+  Json one = entry_json(known->sample, tick_of(worker), owner_of(names, known->sample.backend));
+  one["local"] = address_text(known->local.data(), key.family);
+  one["local_port"] = Be16::from_wire(known->local_port).to_host();
+  return one;
 }
 
 bool is_wanted(const Owner& owner, const FlowFilter& filter) {
@@ -83,7 +123,7 @@ Json view_flows(const Scene& scene, const FlowFilter& filter) {
     capacity += cache.capacity();
     if (flows.size() >= upto) continue;
     looked_at += each_sample(cache, random(), [&](const flow::Sample& sample) {
-      const auto owner = sample.backend < names.size() ? names[sample.backend] : Owner{};
+      const auto owner = owner_of(names, sample.backend);
       if (!is_wanted(owner, filter)) return true;
       auto one = flow_json(sample, now, owner);
       one["worker"] = worker->settings().number;
@@ -94,18 +134,22 @@ Json view_flows(const Scene& scene, const FlowFilter& filter) {
   return {{"flows", std::move(flows)}, {"looked_at", looked_at}, {"capacity", capacity}};
 }
 
-Json cached_flow(const Scene& scene, std::uint64_t hash, flow::Tick timeout) {
+Json known_flow(const Scene& scene, const KnownFlow& flow) {
   const auto names = owners(scene);
   Json found = Json::array();
   for (const auto& worker : scene.fast_path.workers()) {
     const auto& cache = worker->cache();
     const auto now = tick_of(*worker);
     Json one = {{"worker", worker->settings().number}, {"cached", false}};
-    if (const auto sample = find_sample(cache, hash, now, timeout)) {
+    if (const auto sample = find_sample(cache, flow.hash, now, flow.timeout)) {
       one["cached"] = true;
-      one.update(flow_json(*sample, now,
-                           sample->backend < names.size() ? names[sample->backend] : Owner{}));
+      one.update(flow_json(*sample, now, owner_of(names, sample->backend)));
     }
+    if (flow.source) {
+      const auto sample = find_sample(worker->sources(), *flow.source, now, flow.timeout);
+      one["source"] = sample ? flow_json(*sample, now, owner_of(names, sample->backend)) : Json();
+    }
+    if (scene.model.snapshot().nat.any()) one["session"] = session_json(*worker, flow.key, names);
     found.push_back(std::move(one));
   }
   return found;

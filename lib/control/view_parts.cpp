@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cstring>
+
 namespace sluice::control {
 
 const PoolChanges* changes_of(const Scene& scene, const std::string& pool) {
@@ -26,6 +29,13 @@ Json next_hop(const Scene& scene, const IpAddress& address, config::Forwarding f
   out.emplace_back("source", reach.configured ? "configuration" : "kernel");
   out.emplace_back("problem", problem_of(reach, forwarding));
   return out;
+}
+
+std::string address_text(const std::uint32_t* words, std::uint8_t family) {
+  std::array<std::uint8_t, 16> bytes{};
+  std::memcpy(bytes.data(), words, family == 4 ? 4 : bytes.size());
+  if (family == 6) return IpAddress::v6(bytes).text();
+  return IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]}).text();
 }
 
 }  // namespace sluice::control

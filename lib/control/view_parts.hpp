@@ -7,6 +7,7 @@
 #include "control/operator_state.hpp"
 #include "control/views.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,19 @@ namespace sluice::control {
 /// "none", "drain" or "maintenance".
 [[nodiscard]] std::string_view word(health::Wish wish) noexcept;
 
-/// What each worker's cache says of the flow with this steering hash: a list, one for each worker.
-[[nodiscard]] Json cached_flow(const Scene& scene, std::uint64_t hash, flow::Tick timeout);
+/// A flow as the workers may know it.
+struct KnownFlow {
+  FlowKey key{};                        ///< Of the client's packets.
+  std::uint64_t hash = 0;               ///< In the flow cache.
+  std::optional<std::uint64_t> source;  ///< In the cache of sources, with affinity 'source'.
+  flow::Tick timeout = 0;
+};
+
+/// What each worker knows of the flow: a list, one for each worker. Read while they work.
+[[nodiscard]] Json known_flow(const Scene& scene, const KnownFlow& flow);
+
+/// An address as packets have it: of IPv4 the first word.
+[[nodiscard]] std::string address_text(const std::uint32_t* words, std::uint8_t family);
 
 /// {"resolved", "mac", "port", "source", "problem"}
 [[nodiscard]] Json next_hop(const Scene& scene, const IpAddress& address,

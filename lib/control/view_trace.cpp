@@ -2,22 +2,14 @@
 // Where a flow goes, and why.
 #include "config/words.hpp"
 #include "control/view_parts.hpp"
+#include "dataplane/steering_state.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 namespace sluice::control {
 namespace {
-
-std::string address_text(const std::uint32_t* words, std::uint8_t family) {
-  std::array<std::uint8_t, 16> bytes{};
-  std::memcpy(bytes.data(), words, bytes.size());
-  if (family == 6) return IpAddress::v6(bytes).text();
-  return IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]}).text();
-}
 
 Json flow_json(const FlowKey& flow) {
   return {{"protocol", flow.protocol == wire::kIpProtoTcp ? "tcp" : "udp"},
@@ -139,9 +131,14 @@ Json view_trace(const Scene& scene, const FlowKey& flow) {
   out["policy"] = config::word(configured.policy);
   out["affinity"] = config::word(configured.affinity);
   put_choice(out, scene, pool_index, hash);
-  out["workers"] =
-      cached_flow(scene, flow_hash(flow, now.hash_key),
-                  flow.protocol == wire::kIpProtoTcp ? now.tcp_timeout : now.udp_timeout);
+  KnownFlow known{
+      .key = flow,
+      .hash = flow_hash(flow, now.hash_key),
+      .source = {},
+      .timeout = flow.protocol == wire::kIpProtoTcp ? now.tcp_timeout : now.udp_timeout};
+  if (service->rules != nullptr && service->rules->affinity == snapshot::Affinity::kSource)
+    known.source = dataplane::source_hash(hash, service->number);
+  out["workers"] = known_flow(scene, known);
   return out;
 }
 

@@ -179,8 +179,7 @@ class Steering {
     flow::Found known{};
     const flow::Tick timeout = timeout_of(p, now_);
     flow::Cache& sources = state_.steering.sources;
-    // Services of one address do not share a source's backend: their pools may differ.
-    const std::uint64_t source = hash + service.number * 0x9e3779b97f4a7c15U;
+    const std::uint64_t source = source_hash(hash, service.number);
     if (by_source) {
       known = sources.find(source, state_.tick, timeout);
       if (known.hit && is_home(known.backend, pool, opening)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a worker remembers for choosing backends and for limits.
 //
-// Threads: one worker; any thread may read `active` and the statistics of `sources`.
+// Threads: one worker; any thread may read `active`, and statistics and samples of `sources`.
 #pragma once
 
 #include "flow/active.hpp"
@@ -20,6 +20,13 @@ namespace sluice::dataplane {
 /// afresh, or has a full bucket.
 inline constexpr std::size_t kAffineSources = 65536;
 inline constexpr std::size_t kMeteredLines = 8192;
+
+/// Where SteeringState::sources has a source: services of one address do not share its backend,
+/// since their pools may differ. @param hash  of the addresses alone.
+[[nodiscard]] constexpr std::uint64_t source_hash(std::uint64_t hash,
+                                                  std::uint16_t service_number) noexcept {
+  return hash + service_number * 0x9e3779b97f4a7c15U;
+}
 
 /// Time in limits is in sixteenths of a cycle, so that a byte's share of it is no fraction.
 inline constexpr std::uint64_t kFine = 16;

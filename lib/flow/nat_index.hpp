@@ -2,12 +2,15 @@
 // Index of NAT sessions: from a hash to the sessions that may have it, one line a look-up. Both
 // sides of a session are entered in one index.
 //
-// Threads: one worker owns it.
+// Threads: one worker owns it; any thread may peek().
 #pragma once
+
+#include "flow/cache.hpp"
 
 #include <immintrin.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -60,17 +63,34 @@ class NatIndex {
     return 0;
   }
 
+  /// find() for another thread than the owner's: an entry that is moved meanwhile may be missed.
+  template <class IsIt>
+  void peek(std::uint64_t hash, IsIt&& is_it) const noexcept {
+    const auto load = [](std::uint32_t& word) {
+      return std::atomic_ref(word).load(std::memory_order_relaxed);
+    };
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t n = 0; n <= mask_; ++n) {
+      NatIndexLine& line = lines_[(hash + n) & mask_];
+      for (unsigned way = 0; way < NatIndexLine::kEntries; ++way) {
+        const std::uint32_t entry = load(line.entry[way]);
+        if (entry != 0 && load(line.tag[way]) == tag && is_it(entry)) return;
+      }
+      if (load(line.passed()) == 0) return;
+    }
+  }
+
   /// Enters `entry` (not 0). There is a free way: see the constructor.
   void insert(std::uint64_t hash, std::uint32_t entry) noexcept {
     for (std::size_t n = 0; n <= mask_; ++n) {
       NatIndexLine& line = lines_[(hash + n) & mask_];
       for (unsigned way = 0; way < NatIndexLine::kEntries; ++way) {
         if (line.entry[way] != 0) continue;
-        line.tag[way] = static_cast<std::uint32_t>(hash >> 32);
-        line.entry[way] = entry;
+        detail::put(line.tag[way], static_cast<std::uint32_t>(hash >> 32));
+        detail::put(line.entry[way], entry);
         return;
       }
-      ++line.passed();
+      detail::put(line.passed(), line.passed() + 1);
     }
   }
 
@@ -80,10 +100,10 @@ class NatIndex {
       NatIndexLine& line = lines_[(hash + n) & mask_];
       for (unsigned way = 0; way < NatIndexLine::kEntries; ++way) {
         if (line.entry[way] != entry) continue;
-        line.entry[way] = 0;
+        detail::put(line.entry[way], std::uint32_t{0});
         return;
       }
-      --line.passed();
+      detail::put(line.passed(), line.passed() - 1);
     }
   }
 

@@ -70,7 +70,7 @@ struct alignas(128) NatSession {
   std::array<std::uint16_t, 4> port;   ///< Network order, by NatEnd.
   std::uint8_t protocol;
   std::uint8_t family;
-  NatState state;      ///< Sampled by other threads: state, tick and backend.
+  NatState state;      ///< Read by other threads: all above, state, tick and backend.
   std::uint8_t flags;  ///< kNatDetached and others.
   Tick tick;           ///< Of the last packet.
   BackendNumber backend;

@@ -45,9 +45,9 @@ std::size_t index_bytes(const NatSize& size) noexcept {
 }
 
 void set_end(NatSession& s, NatEnd end, const std::uint32_t* address, std::uint16_t port) noexcept {
-  s.word0[end] = address[0];
-  for (unsigned i = 0; i < 3; ++i) s.rest[end][i] = address[i + 1];
-  s.port[end] = port;
+  put(s.word0[end], address[0]);
+  for (unsigned i = 0; i < 3; ++i) put(s.rest[end][i], address[i + 1]);
+  put(s.port[end], port);
 }
 
 }  // namespace
@@ -201,8 +201,8 @@ void NatTable::fill(NatSession& s, const NatRequest& r, const Lease& l, Tick now
   set_end(s, kNatService, r.key.destination, r.key.destination_port);
   set_end(s, kNatBackend, r.backend.data(), r.backend_port);
   set_end(s, kNatLocal, l.local.data(), __builtin_bswap16(l.port));
-  s.protocol = r.key.protocol;
-  s.family = r.key.family;
+  put(s.protocol, r.key.protocol);
+  put(s.family, r.key.family);
   s.flags = r.flags;
   s.set = l.set;
   ++s.serial;
@@ -287,6 +287,31 @@ NatSample NatTable::sample(std::size_t number) const noexcept {
     return std::atomic_ref(field).load(std::memory_order_relaxed);
   };
   return {.state = load(from.state), .tick = load(from.tick), .backend = load(from.backend)};
+}
+
+std::optional<NatKnown> NatTable::known(const FlowKey& key) const noexcept {
+  const auto load = [](auto& field) {
+    return std::atomic_ref(field).load(std::memory_order_relaxed);
+  };
+  std::optional<NatKnown> found;
+  index_.peek(hash(key), [&](std::uint32_t entry) {
+    if ((entry & 1U) != static_cast<std::uint32_t>(NatSide::kClient)) return false;
+    NatSession& from = sessions_[number_of(entry)];
+    NatSession seen{};
+    seen.protocol = load(from.protocol);
+    seen.family = load(from.family);
+    for (unsigned end = 0; end < 4; ++end) {
+      seen.word0[end] = load(from.word0[end]);
+      seen.port[end] = load(from.port[end]);
+      for (unsigned i = 0; i < 3; ++i) seen.rest[end][i] = load(from.rest[end][i]);
+    }
+    if (!seen.matches(NatSide::kClient, key)) return false;
+    found = {.sample = sample(number_of(entry)),
+             .local = seen.address(kNatLocal),
+             .local_port = seen.port[kNatLocal]};
+    return true;
+  });
+  return found;
 }
 
 }  // namespace sluice::flow

@@ -3,7 +3,7 @@
 // through their TCP states, aged a few at a time; docs/design/nat.md.
 //
 // Threads: one worker owns a table and alone calls its methods; any thread may call stats(),
-// capacity() and sample(), which reads a session's state, tick and backend.
+// capacity(), sample() and known(), which read a session's ends, state, tick and backend.
 #pragma once
 
 #include "base/counter.hpp"
@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace sluice::flow {
@@ -69,6 +70,13 @@ struct NatSample {
   NatState state;
   Tick tick;
   BackendNumber backend;
+};
+
+/// What a worker knows of a client's connection, likewise.
+struct NatKnown {
+  NatSample sample;
+  NatAddress local;          ///< What the backend sees as the client's address,
+  std::uint16_t local_port;  ///< and port, network order.
 };
 
 class NatTable {
@@ -138,6 +146,9 @@ class NatTable {
   void sweep(std::size_t count, Tick now, const NatTimeouts& timeouts) noexcept;
 
   [[nodiscard]] NatSample sample(std::size_t number) const noexcept;
+  /// The session that a client's packets with this key belong to, for another thread. One that
+  /// begins or ends just then may be missed.
+  [[nodiscard]] std::optional<NatKnown> known(const FlowKey& key) const noexcept;
   [[nodiscard]] const NatStats& stats() const noexcept { return stats_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] const NatShare& share() const noexcept { return ports_.share(); }

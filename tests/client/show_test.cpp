@@ -220,21 +220,36 @@ TEST(ShowBackends, WeightInSlowStartIsNoted) {
 }
 
 TEST(ShowTrace, ShardAndWhatWorkersKnowAreShown) {
-  const json answer{{"verdict", "forward"},
-                    {"shard", {{"source", "10.0.0.0/9"}}},
-                    {"workers",
-                     {{{"worker", 0}, {"cached", false}},
-                      {{"worker", 1},
-                       {"cached", true},
-                       {"pool", "p"},
-                       {"backend", "b"},
-                       {"state", "closing"},
-                       {"idle_s", 6}}}}};
+  const json answer{
+      {"verdict", "forward"},
+      {"shard", {{"source", "10.0.0.0/9"}}},
+      {"workers",
+       {{{"worker", 0}, {"cached", false}},
+        {{"worker", 1},
+         {"cached", true},
+         {"pool", "p"},
+         {"backend", "b"},
+         {"state", "closing"},
+         {"idle_s", 6},
+         {"source", nullptr},
+         {"session", nullptr}},
+        {{"worker", 2},
+         {"cached", false},
+         {"source", {{"pool", "p"}, {"backend", "c"}, {"state", "new"}, {"idle_s", 9}}},
+         {"session",
+          {{"pool", "p"},
+           {"backend", "d"},
+           {"state", "answered"},
+           {"idle_s", 1},
+           {"local", "10.0.0.9"},
+           {"local_port", 2048}}}}}}};
   const Flow flow = *parse_flow(split("udp [2001:db8::1]:1 [2001:db8::2]:80"));
   const auto text = *show_trace(View(answer), kLook, flow);
   EXPECT_THAT(text, HasSubstr("sources of 10.0.0.0/9\n"));
   EXPECT_THAT(text, HasSubstr("does not know the flow\n"));
-  EXPECT_THAT(text, HasSubstr("knows it: p/b, closing, idle for 6 s\n"));
+  EXPECT_THAT(text, HasSubstr("knows it: p/b, closing, idle for 6 s\nworker 2"));
+  EXPECT_THAT(text, HasSubstr("  source    p/c, new, idle for 9 s\n"));
+  EXPECT_THAT(text, HasSubstr("  session   p/d, answered, idle for 1 s, as 10.0.0.9 port 2048\n"));
 }
 
 TEST(ShowTrace, FlowWithoutServiceGoesToTheHost) {

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <tuple>
 
 namespace sluice::flow {
@@ -87,6 +89,48 @@ TEST_P(BothFamilies, ASessionIsFoundFromEitherSideByItsWholeKeyAlone) {
 }
 
 // The figure that operators ask for: 64512 ports serve more connections than there are ports.
+TEST_P(BothFamilies, AnotherThreadKnowsASessionByTheKeyOfItsClient) {
+  NatRig table;
+  NatSession& s = opened(table, nat_request(table, client(1), 3), 7);
+  const auto known = table.known(client(1));
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->sample.state, NatState::kNew);
+  EXPECT_EQ(known->sample.tick, 7);
+  EXPECT_EQ(known->sample.backend, 3);
+  EXPECT_EQ(known->local, s.address(kNatLocal));
+  EXPECT_EQ(known->local_port, s.port[kNatLocal]);
+  EXPECT_FALSE(table.known(client(2)));
+  EXPECT_FALSE(table.known(nat_key(s, NatSide::kBackend))) << "the backend's is not the client's";
+  table.retire(s, 8);
+  EXPECT_FALSE(table.known(client(1))) << "as its packets no longer find it";
+}
+
+// For the thread sanitizer: the owner opens and ends sessions while the other looks.
+TEST_P(BothFamilies, AnotherThreadMayLookWhileSessionsComeAndGo) {
+  constexpr unsigned kClients = 64;
+  NatRig table;
+  std::atomic<std::uint64_t> seen{0};
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    while (!over.load(std::memory_order_relaxed))
+      for (unsigned n = 0; n < kClients; ++n)
+        if (table.known(client(n))) seen.fetch_add(1, std::memory_order_relaxed);
+  });
+  Tick now = 0;
+  unsigned rounds = 0;
+  for (; rounds < 100 || (seen.load(std::memory_order_relaxed) == 0 && rounds < 100'000);
+       ++rounds) {
+    for (unsigned n = 0; n < kClients; ++n)
+      opened(table, nat_request(table, client(n), n % 4), now);
+    now = (now + 1000) & kTickMask;
+    sweep(table, now);
+    ASSERT_EQ(table.sessions(), 0U);
+  }
+  over.store(true, std::memory_order_relaxed);
+  other.join();
+  EXPECT_GT(seen.load(), 0U) << "in " << rounds << " rounds";
+}
+
 TEST_P(BothFamilies, SixtyThousandConnectionsToFourBackendsFitOneSourceAddressAndTwoWorkers) {
   const NatSize size{.sessions = 1U << 16, .port_sets = 16};
   NatRig first(size, {2, 0});
