@@ -37,7 +37,7 @@ class CurlProbes {
   explicit CurlProbes(EventLoop& loop) noexcept : loop_(loop) {}
   EventLoop& loop_;
   // One for each file of authorities: libcurl keeps the certificates of the last one it read, and
-  // to read the system's anew for each connection takes ten milliseconds.
+  // to read the system's anew for each connection takes twenty milliseconds.
   std::map<std::string, std::weak_ptr<CurlMulti>> multis_;
   std::shared_ptr<CurlMulti> plain_;
 };

@@ -10,6 +10,7 @@
 #include "health/udp_probe.hpp"
 
 #include <algorithm>
+#include <random>
 
 namespace sluice::health {
 namespace {
@@ -34,7 +35,7 @@ bool answers_in_one_packet(config::CheckType type) {
 Prober::Prober(EventLoop& loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
-      schedule_(options_.seed),
+      schedule_(options_.seed ? *options_.seed : std::random_device{}()),
       icmp_(std::make_unique<IcmpProbes>(loop)),
       commands_(std::make_unique<CommandProbes>(loop)),
       syn_(std::make_unique<SynProbes>(loop)) {}
@@ -78,7 +79,7 @@ std::unique_ptr<Probe> Prober::make_probe(const Target& target, Probe::Answered 
 }
 
 void Prober::set_targets(std::vector<Target> targets) {
-  std::map<Key, std::shared_ptr<Watch>> kept;
+  Watches kept;
   std::vector<Watch*> fresh;
   for (auto& target : targets) {
     const Key key{target.pool, target.backend};
@@ -87,7 +88,8 @@ void Prober::set_targets(std::vector<Target> targets) {
       kept.insert(watches_.extract(found));
       continue;
     }
-    auto watch = std::make_shared<Watch>(Watch{std::move(target)});
+    auto watch = std::make_shared<Watch>();
+    watch->target = std::move(target);
     if (found != watches_.end()) watch->fast = found->second->fast;
     if (const auto [at, added] = kept.emplace(key, watch); added) fresh.push_back(watch.get());
   }
@@ -100,7 +102,7 @@ void Prober::set_targets(std::vector<Target> targets) {
 }
 
 void Prober::hurry(std::string_view pool, std::string_view backend, bool fast) {
-  const auto found = watches_.find(Key{pool, backend});
+  const auto found = watches_.find(Names{pool, backend});
   if (found == watches_.end() || found->second->fast == fast) return;
   Watch& watch = *found->second;
   watch.fast = fast;
@@ -158,9 +160,7 @@ void Prober::answer(Watch& watch, Finding finding) {
   loop_.cancel(watch.timer);
   watch.outcome =
       Outcome{finding.fault, micros(loop_.now() - watch.asked_at), clean(finding.detail)};
-  const auto found = watches_.find(Key{watch.target.pool, watch.target.backend});
-  if (found == watches_.end()) return;
-  finished_.push_back(found->second);
+  finished_.push_back(watch.weak_from_this());
   // Not from within a probe's own call: who hears of it may take the probe away.
   if (finished_.size() == 1)
     loop_.defer([self = self_] {

@@ -33,7 +33,8 @@ class Prober {
   using OnOutcome = std::function<void(const Target&, const Outcome&)>;
 
   struct Options {
-    std::uint64_t seed = 1;  ///< Of spread and jitter.
+    /// Of spread and jitter; absent: a random one, so that nodes of a site do not probe in step.
+    std::optional<std::uint64_t> seed = {};
     /// When the driver last saw a good answer from an address (a SYN-ACK, an echo); may be empty.
     std::function<std::optional<Clock::time_point>(const IpAddress&)> driver_saw = {};
   };
@@ -60,7 +61,12 @@ class Prober {
 
  private:
   using Key = std::pair<std::string, std::string>;
-  struct Watch {
+  using Names = std::pair<std::string_view, std::string_view>;
+  struct ByName {
+    using is_transparent = void;
+    bool operator()(const Names& a, const Names& b) const noexcept { return a < b; }
+  };
+  struct Watch : std::enable_shared_from_this<Watch> {
     Target target;
     std::unique_ptr<Probe> probe = {};
     EventLoop::TimerId timer = EventLoop::TimerId::kNone;  ///< Of the next probe, or its time-out.
@@ -90,7 +96,8 @@ class Prober {
   std::unique_ptr<IcmpProbes> icmp_;
   std::unique_ptr<CommandProbes> commands_;
   std::unique_ptr<SynProbes> syn_;
-  std::map<Key, std::shared_ptr<Watch>> watches_;
+  using Watches = std::map<Key, std::shared_ptr<Watch>, ByName>;
+  Watches watches_;
   std::vector<std::weak_ptr<Watch>> finished_;  ///< With an outcome to deliver.
   std::size_t asking_ = 0;
   std::shared_ptr<Prober*> self_ = std::make_shared<Prober*>(this);  ///< For deferred tasks.

@@ -145,7 +145,7 @@ void report(benchmark::State& state, double cpu, double wall, std::size_t probes
 
 void watch(benchmark::State& state, CheckType type, std::uint16_t port) {
   auto loop = EventLoop::open().value();
-  auto prober = Prober::open(*loop, {}).value();
+  auto prober = Prober::open(*loop, {.seed = 1}).value();
   std::size_t good = 0;
   std::size_t bad = 0;
   prober->on_outcome([&](const Target&, const Outcome& outcome) { ++(outcome.ok() ? good : bad); });

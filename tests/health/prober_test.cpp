@@ -24,7 +24,7 @@ struct ProberTest : testing::Test {
   NobodyThere nobody;
   Server silent{stay_silent()};
 
-  ProberTest() { open({}); }
+  ProberTest() { open({.seed = 1}); }
 
   void open(Prober::Options options) {
     prober = Prober::open(*loop, std::move(options)).value();
@@ -124,7 +124,7 @@ struct DriverTest : ProberTest {
   std::optional<EventLoop::Clock::time_point> seen;
 
   DriverTest() {
-    Prober::Options options;
+    Prober::Options options{.seed = 1};
     options.driver_saw = [this](const IpAddress&) { return seen; };
     open(std::move(options));
   }

@@ -30,7 +30,7 @@ inline const IpAddress kLoopback6 = IpAddress::parse("::1").value();
 
 struct Rig {
   std::unique_ptr<EventLoop> loop = EventLoop::open().value();
-  std::unique_ptr<Prober> prober = Prober::open(*loop, {}).value();
+  std::unique_ptr<Prober> prober = Prober::open(*loop, {.seed = 1}).value();
 
   /// The outcome of the first probe of a target; fails the test after 20 seconds.
   Outcome ask(const Target& target);
