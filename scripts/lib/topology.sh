@@ -150,7 +150,8 @@ route_far() {
 # set_queues N: how many queues the balancer's interface receives on, 1 or 2. Flows are spread over them by
 # their hash at the switch.
 set_queues() {
-  in_namespace sw ethtool -L to-lb tx 1 rx 1 2>/dev/null || :
+  # A veth with a program must receive on as many as its peer sends on; the switch's end always has one.
+  in_namespace sw ethtool -L to-lb tx 1 rx 2 2>/dev/null || :
   in_namespace lb ethtool -L lb0 rx "$1" tx "$1" 2>/dev/null || :
   in_namespace sw ethtool -L to-lb rx "$1" tx "$1" 2>/dev/null || :
 }
