@@ -32,6 +32,9 @@ enum class XdpMode : std::uint8_t { kAuto, kNative, kGeneric };
 enum class Exception : std::uint8_t { kNone, kTap };
 /// Who makes checksums: the device where it offers to, or always software.
 enum class Offload : std::uint8_t { kAuto, kOff };
+/// Whether the device is told which packets are for services, and leaves the rest to Linux: where
+/// it can, never, or else the daemon does not start.
+enum class FlowRules : std::uint8_t { kAuto, kOff, kOn };
 /// How a backend behind NAT learns the client's address.
 enum class ClientAddress : std::uint8_t { kNone, kProxyV2, kToa };
 
@@ -60,6 +63,7 @@ struct Port {
   XdpMode xdp = XdpMode::kAuto;   ///< Of net_af_xdp devices: where the filter runs.
   Exception exception = Exception::kNone;
   Offload offload = Offload::kAuto;
+  FlowRules flow_rules = FlowRules::kAuto;
 
   /// The kernel interface behind the device ("iface=" of the devargs), empty when there is none.
   [[nodiscard]] std::string interface() const;

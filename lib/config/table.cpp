@@ -76,7 +76,13 @@ auto port() {
              "nowhere, or to Linux by a TAP interface with the port's name and MAC address."),
        field("offload", kOptional, kRestart, &Port::offload,
              Choice<Offload>{{{"auto", Offload::kAuto}, {"off", Offload::kOff}}},
-             "Who makes and checks checksums: the device where it offers to, or always software.")});
+             "Who makes and checks checksums: the device where it offers to, or always software."),
+       field("flow_rules", kOptional, kRestart, &Port::flow_rules,
+             Choice<FlowRules>{
+                 {{"auto", FlowRules::kAuto}, {"off", FlowRules::kOff}, {"on", FlowRules::kOn}}},
+             "Whether a device that shares its wire with a kernel driver is told which packets are "
+             "for services, so that Linux keeps the rest: where it can; never; or always, and the "
+             "daemon does not start on a device that cannot.")});
 }
 
 auto neighbour() {

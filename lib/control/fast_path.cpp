@@ -50,6 +50,18 @@ xdp::Mode mode_of(config::XdpMode mode) {
   return xdp::Mode::kAuto;
 }
 
+dataplane::AskForRules rules_of(config::FlowRules flow_rules) {
+  switch (flow_rules) {
+    case config::FlowRules::kAuto:
+      return dataplane::AskForRules::kWherePossible;
+    case config::FlowRules::kOn:
+      return dataplane::AskForRules::kAlways;
+    case config::FlowRules::kOff:
+      break;
+  }
+  return dataplane::AskForRules::kNo;
+}
+
 /// The TAP device by which Linux has a port's packets for itself. Its interface has the port's name
 /// and MAC address, so that ARP, neighbour discovery and routing daemons find all in order.
 dataplane::PortSettings exception_of(const config::Port& port, const MacAddress& mac,
@@ -69,6 +81,22 @@ Result<void> interfaces_exist(const config::Configuration& c) {
       return fail(Errc::kNotFound, fmt::format("/ports/{}/device", i),
                   "there is no interface '{}'; `ip link` lists those there are", interface);
   }
+  return {};
+}
+
+/// @return the error when services' packets would stay with Linux: that everything comes to the
+/// workers instead of what they want is worth a warning only.
+Result<void> rule_in(const dataplane::Port& port, dataplane::FlowRules& rules,
+                     const snapshot::Input& input) {
+  const bool took_all = rules.takes_all();
+  auto done = rules.apply(input);
+  if (took_all && !rules.takes_all())
+    log("dataplane")->info("flow_rules port={} rules={}", port.name(), rules.count());
+  if (done || done.error().code == Errc::kIo) return done;
+  if (!took_all)
+    log("dataplane")
+        ->warn("flow_rules port={} {}; all packets come to the workers now", port.name(),
+               done.error().message);
   return {};
 }
 
@@ -127,7 +155,8 @@ Result<void> FastPath::open_ports() {
                                .rx_queues = port.queues,
                                .tx_queues = workers,
                                .ask_to_sum = offload && any_gue,
-                               .ask_to_verify = offload && configuration_.protection.bad_checksum});
+                               .ask_to_verify = offload && configuration_.protection.bad_checksum,
+                               .ask_for_rules = rules_of(port.flow_rules)});
     if (!opened) return forward_error(opened);
     ports_.push_back(std::move(*opened));
     exceptions_.emplace_back();
@@ -197,6 +226,9 @@ Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
 
 Result<void> FastPath::admit(const snapshot::Snapshot& snapshot,
                              const config::Configuration& running) {
+  for (const auto& port : ports_)
+    if (auto* rules = port.flow_rules(); rules != nullptr)
+      if (auto done = rule_in(port, *rules, snapshot.input); !done) return done;
   if (!filter_) return {};
   const auto entries = service_entries(snapshot, running);
   std::vector<xdp::NatEntry> nat;

@@ -8,6 +8,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 #include <rte_mbuf.h>
 
 #include <net/if.h>
@@ -53,6 +54,13 @@ std::uint64_t verifiable(const rte_eth_dev_info& info) {
   return RTE_ETH_RX_OFFLOAD_CHECKSUM & info.rx_offload_capa;
 }
 
+/// The device shares its wire with a kernel driver, which has what no rule takes. net_tap has an
+/// interface of its own, and shares another only when told of it.
+bool shares_its_wire(const rte_eth_dev_info& info, const std::string& device) {
+  if (info.if_index == 0) return false;
+  return !device.starts_with("net_tap") || device.find("remote=") != std::string::npos;
+}
+
 /// Tells who makes and checks checksums, where that was asked for.
 void tell_checksums(const PortSettings& settings, const Port& port) {
   rte_eth_dev_info info{};
@@ -62,6 +70,21 @@ void tell_checksums(const PortSettings& settings, const Port& port) {
   log("dataplane")
       ->info("checksums port={} made_by={} checked_by={}", settings.name,
              port.sums_udp() ? "device" : "software", checks ? "device" : "software");
+}
+
+/// Tells what brings packets to the port, where rules were tried.
+void tell_rules(const PortSettings& settings, const Port& port) {
+  rte_eth_dev_info info{};
+  if (settings.ask_for_rules == AskForRules::kNo || rte_eth_dev_info_get(port.id(), &info) != 0)
+    return;
+  const FlowRules* rules = port.flow_rules();
+  if (rules != nullptr)
+    log("dataplane")
+        ->info("flow_rules port={} by={}", settings.name,
+               rules->grain() == FlowGrain::kPort ? "port" : "address");
+  else if (shares_its_wire(info, settings.device))
+    log("dataplane")
+        ->info("flow_rules port={} none: the device takes no such rules", settings.name);
 }
 
 }  // namespace
@@ -77,6 +100,7 @@ Result<Port> Port::open(const PortSettings& settings) {
   if (port && !words.empty()) log("dpdk")->warn("port={} {}", settings.name, words);
   // Not before: what a driver writes to stderr is taken for its words.
   if (port) tell_checksums(settings, *port);
+  if (port) tell_rules(settings, *port);
   if (!port && !words.empty()) port.error().message += fmt::format(" (DPDK: {})", words);
   return port;
 }
@@ -148,8 +172,7 @@ Result<void> Port::set_up(const PortSettings& settings) {
             rte_eth_tx_queue_setup(id_, q, tx_size, static_cast<unsigned>(socket), nullptr);
         error != 0)
       return refuse(Errc::kIo, error, fmt::format("set transmit queue {} up", q));
-  if (const int error = rte_eth_dev_start(id_); error != 0)
-    return refuse(Errc::kIo, error, "start the device");
+  if (auto started = start(settings, info); !started) return started;
 
   rte_ether_addr own{};
   rte_eth_macaddr_get(id_, &own);
@@ -162,6 +185,41 @@ Result<void> Port::set_up(const PortSettings& settings) {
                  name_, mac_.text(), settings.mac->text());
     mac_ = *settings.mac;
   }
+  return {};
+}
+
+// Isolated before it starts: nothing of Linux's strays to the workers meanwhile.
+Result<void> Port::start(const PortSettings& settings, const rte_eth_dev_info& info) {
+  const auto refuse = [&](Errc code, std::string_view what, std::string_view why) {
+    return fail(code, "port " + name_, "{}: {}", what, why);
+  };
+  const bool must = settings.ask_for_rules == AskForRules::kAlways;
+  const bool may = settings.ask_for_rules == AskForRules::kWherePossible &&
+                   shares_its_wire(info, settings.device);
+  rte_flow_error why{};
+  const bool isolated = (must || may) && rte_flow_isolate(id_, 1, &why) == 0;
+  constexpr std::string_view kNoRules = "flow_rules is 'on', and the device has no such rules";
+  if (must && !isolated)
+    return refuse(Errc::kUnsupported, kNoRules,
+                  why.message != nullptr ? why.message : rte_strerror(rte_errno));
+  if (const int error = rte_eth_dev_start(id_); error != 0)
+    return refuse(Errc::kIo, "cannot start the device", rte_strerror(-error));
+  if (!isolated) return {};
+  auto rules =
+      FlowRules::open({.port = id_, .queues = settings.rx_queues, .rss_types = rss_of(info)});
+  if (rules) {
+    flow_rules_ = std::move(*rules);
+    return {};
+  }
+  if (must) return refuse(Errc::kUnsupported, kNoRules, rules.error().message);
+  // Back to where everything comes. Some devices change that only while they are stopped.
+  if (const int error = rte_eth_dev_stop(id_); error != 0)
+    return refuse(Errc::kIo, "cannot stop the device", rte_strerror(-error));
+  if (rte_flow_isolate(id_, 0, &why) != 0)
+    return refuse(Errc::kIo, "the device does not leave isolated mode",
+                  why.message != nullptr ? why.message : rte_strerror(rte_errno));
+  if (const int error = rte_eth_dev_start(id_); error != 0)
+    return refuse(Errc::kIo, "cannot start the device", rte_strerror(-error));
   return {};
 }
 
@@ -187,11 +245,13 @@ Port::Port(Port&& other) noexcept
       kernel_has_copy_(other.kernel_has_copy_),
       sends_segments_(other.sends_segments_),
       sums_udp_(other.sums_udp_),
+      flow_rules_(std::move(other.flow_rules_)),
       pool_(std::exchange(other.pool_, nullptr)),
       open_(std::exchange(other.open_, false)) {}
 
 Port::~Port() {
   if (!open_) return;
+  flow_rules_.reset();
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   // The pool is left to the EAL: a driver may hold buffers of a socket that the kernel still

@@ -78,7 +78,7 @@ TEST(Difference, WhatNeedsARestartSaysSo) {
                      {"ports/front/mtu", "1500", "9000", false},
                      {"ports/back", "",
                       R"({"name":"back","device":"net_null0","mtu":1500,"queues":1,"xdp":"auto",)"
-                      R"("exception":"none","offload":"auto"})",
+                      R"("exception":"none","offload":"auto","flow_rules":"auto"})",
                       false},
                      {"flow_cache/flows", "1048576", "64", false},
                      {"flow_cache/tcp_timeout_s", "3600", "60", true},

@@ -37,7 +37,8 @@ class Generator {
                          .queues = queues,
                          .xdp = static_cast<XdpMode>(number(0, 2)),
                          .exception = Exception::kNone,
-                         .offload = static_cast<Offload>(number(0, 1))});
+                         .offload = static_cast<Offload>(number(0, 1)),
+                         .flow_rules = static_cast<FlowRules>(number(0, 2))});
     for (unsigned i = 0, n = number(0, 3); i < n; ++i)
       c.neighbours.push_back({*IpPrefix::parse(fmt::format("10.{}.0.0/{}", i, number(16, 32))),
                               mac(),

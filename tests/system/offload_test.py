@@ -145,4 +145,3 @@ class Offload(LabTest):
         packet = self.ip_of(frame)
         _, _, protocol, payload = checksums.parts(packet)
         return protocol == 6 or payload[6:8] != b"\0\0"
-
