@@ -237,6 +237,13 @@ struct Protection {
   friend bool operator==(const Protection&, const Protection&) = default;
 };
 
+/// Where events go beside the log and the API.
+struct Events {
+  std::string webhook = {};  ///< URL that they are posted to; empty: none.
+
+  friend bool operator==(const Events&, const Events&) = default;
+};
+
 struct Configuration {
   std::string node = "sluice";
   std::string hash_key;  ///< 32 hexadecimal digits, the same on all nodes of a site; empty: public.
@@ -250,6 +257,7 @@ struct Configuration {
   Protection protection;
   std::optional<Answer> answer;      ///< Absent: Linux answers, or nobody.
   std::optional<Announce> announce;  ///< Absent: nothing is announced.
+  Events events;
   Admin admin;
   std::chrono::seconds drain_timeout{10};  ///< After SIGTERM, unless traffic ceases earlier.
   std::string state_dir = "/var/lib/sluice";

@@ -122,6 +122,20 @@ Text url() {
           is_printable_text};
 }
 
+Text webhook() {
+  return {"a URL",
+          "http:// or https:// and after it printable characters without blanks",
+          "^https?://[!-~]+$",
+          8,
+          2048,
+          [](std::string_view text) {
+            for (const std::string_view scheme : {"http://", "https://"})
+              if (text.starts_with(scheme) && text.size() > scheme.size())
+                return is_graphic_text(text);
+            return false;
+          }};
+}
+
 Text device() {
   return {"DPDK device arguments",
           "a PCI address or driver with parameters, without blanks, as in "

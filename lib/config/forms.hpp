@@ -18,6 +18,7 @@ namespace sluice::config::form {
 [[nodiscard]] Text absolute_path(std::string_view rule, std::size_t longest);
 [[nodiscard]] Text url_path();
 [[nodiscard]] Text url();
+[[nodiscard]] Text webhook();    ///< A URL of http or https.
 [[nodiscard]] Text device();     ///< Device arguments of DPDK.
 [[nodiscard]] Text argument();   ///< One of a command line.
 [[nodiscard]] Text host_name();  ///< Of DNS, or an address.

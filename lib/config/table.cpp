@@ -120,6 +120,13 @@ auto admin() {
              "Address and port of the read-only admin API on TCP; absent: none.")});
 }
 
+auto events() {
+  return object<Events>("events", "",
+                        {field("webhook", kOptional, kRestart, &Events::webhook, form::webhook(),
+                               "URL that events are posted to as JSON, at most 100 in a request; "
+                               "absent: none.")});
+}
+
 auto protection() {
   return object<Protection>(
       "protection", "",
@@ -178,6 +185,8 @@ std::shared_ptr<const Object> configuration() {
              "Probes of upstream routers that the XDP filter answers while every worker runs."),
        field("announce", kOptional, kRestart, &Configuration::announce, Nested{announce_object()},
              "Where the services' addresses are while the node is ready."),
+       field("events", kOptional, kRestart, &Configuration::events, Nested{events()},
+             "Where events go beside the log and the API."),
        field("admin", kOptional, kRestart, &Configuration::admin, Nested{admin()},
              "Where the daemon can be watched and changed."),
        field(

@@ -17,12 +17,13 @@
 #include "control/operator_state.hpp"
 #include "control/reach_finder.hpp"
 #include "control/standing.hpp"
+#include "control/state_keeper.hpp"
+#include "control/webhook.hpp"
 #include "http/server.hpp"
 #include "snapshot/publisher.hpp"
 
 #include <array>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -65,10 +66,7 @@ class Daemon {
   Result<void> listen(const config::Admin& admin);
   Result<void> make_model(config::Configuration configuration);
   void make_api();
-  OperatorState load_state(const std::string& directory);
-  void put_state_aside(const std::string& directory, const Error& reason);
-  void save_state();
-  void note_state_problem(const std::string& problem);
+  void save_state() { state_.save(model_->operator_state(), model_->running().state_dir); }
   void on_signal(int signal);
   Result<Published> reload(std::string_view who);
   void changed(const Published& published, std::string_view who, std::string_view what);
@@ -79,6 +77,7 @@ class Daemon {
   Result<void> make_health();
   void follow_health();
   Result<void> announce(const config::Configuration& configuration);
+  Result<void> push_events(const config::Configuration& configuration);
   void step_readiness();
   void step_slow_start();
   void step_capture();
@@ -90,18 +89,19 @@ class Daemon {
   EventLog events_;
   NatWatch nat_watch_;
   Standing standing_;
+  StateKeeper state_{events_, standing_};
   std::unique_ptr<FastPath> fast_path_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<snapshot::Publisher> publisher_;
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<HealthKeeper> health_;
   std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.
+  std::unique_ptr<Webhook> webhook_;            ///< Null: nobody wants events pushed.
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Server> server_;
-  std::optional<OperatorState> saved_;  ///< What the disk holds; absent: not known.
-  std::string admit_problem_;           ///< Why the filter lacks services; empty: it has all.
-  std::string protect_problem_;         ///< Why it lacks its other duties; empty: it has them.
+  std::string admit_problem_;    ///< Why the filter lacks services; empty: it has all.
+  std::string protect_problem_;  ///< Why it lacks its other duties; empty: it has them.
   std::uint64_t forwarded_before_ = 0;
   EventLoop::Clock::time_point drain_until_{};
   EventLoop::Clock::time_point ready_at_latest_{};
@@ -141,6 +141,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   model_->publish_to(*publisher_);
   if (auto ready = make_health(); !ready) return ready;
   if (auto ready = announce(model_->running()); !ready) return ready;
+  if (auto ready = push_events(model_->running()); !ready) return ready;
   make_api();
 
   auto finder = ReachFinder::open(*loop_, [this] { follow_next_hops(); });
@@ -170,18 +171,21 @@ Result<void> Daemon::listen(const config::Admin& admin) {
                          [this](const http::Request& request) { return api_->answer(request); });
   if (!server) return tl::unexpected(with_remedy(server.error(), admin));
   server_ = std::move(*server);
-  events_.on_new([this] { server_->wake_deferred(); });
+  events_.on_new([this] {
+    server_->wake_deferred();
+    if (webhook_) webhook_->wake();
+  });
   return {};
 }
 
 Result<void> Daemon::make_model(config::Configuration configuration) {
   const auto directory = configuration.state_dir;
   auto ports = egress_ports(configuration, fast_path_->macs());
-  auto state = load_state(directory);
+  auto state = state_.load(directory);
   auto model = Model::create(configuration, state, ports, EventLoop::Clock::now);
   if (!model && !state.pools.empty()) {
     // Each is good alone; the file changed while the node was down. Traffic before changes.
-    put_state_aside(directory, model.error());
+    state_.put_aside(directory, model.error());
     state.pools.clear();
     model = Model::create(std::move(configuration), std::move(state), std::move(ports),
                           EventLoop::Clock::now);
@@ -249,8 +253,18 @@ Result<void> Daemon::announce(const config::Configuration& configuration) {
   return {};
 }
 
+Result<void> Daemon::push_events(const config::Configuration& configuration) {
+  if (configuration.events.webhook.empty()) return {};
+  auto webhook = Webhook::open(*loop_, events_, configuration.events.webhook, configuration.node);
+  if (!webhook) return forward_error(webhook);
+  webhook_ = std::move(*webhook);
+  webhook_->wake();  // what happened before it was there
+  return {};
+}
+
 Daemon::~Daemon() {
   announcement_.reset();
+  webhook_.reset();
   server_.reset();
   reach_finder_.reset();
   capture_.reset();
@@ -270,46 +284,6 @@ void Daemon::run() {
   health_->save();
   save_state();  // next hops may have moved the generation on since
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
-}
-
-OperatorState Daemon::load_state(const std::string& directory) {
-  auto loaded = load_operator_state(directory);
-  if (!loaded.problem.empty())
-    events_.add(Level::kWarn, "state", "state_not_loaded", loaded.problem);
-  return std::move(loaded.state);
-}
-
-void Daemon::put_state_aside(const std::string& directory, const Error& reason) {
-  const auto path = std::filesystem::path(directory) / "operator.json";
-  const auto beside = path.string() + ".contradicts";
-  std::error_code failed;
-  std::filesystem::copy_file(path, beside, std::filesystem::copy_options::overwrite_existing,
-                             failed);
-  events_.add(Level::kWarn, "state", "state_not_loaded",
-              fmt::format("operator's changes contradict the configuration ({}) and are left out; "
-                          "{}",
-                          reason.text(),
-                          failed ? "they could not be kept: " + failed.message()
-                                 : "they are kept as " + beside));
-}
-
-void Daemon::save_state() {
-  if (saved_ == model_->operator_state()) return;
-  const auto saved = save_operator_state(model_->operator_state(), model_->running().state_dir);
-  if (saved) saved_ = model_->operator_state();
-  note_state_problem(saved ? std::string() : saved.error().text());
-}
-
-void Daemon::note_state_problem(const std::string& problem) {
-  if (problem == standing_.state_problem) return;
-  standing_.state_problem = problem;
-  if (problem.empty()) {
-    events_.add(Level::kInfo, "state", "state_saved", "the state directory can be written again");
-  } else {
-    events_.add(
-        Level::kWarn, "state", "state_not_saved",
-        problem + "; forwarding goes on, but operator's changes will not survive a restart");
-  }
 }
 
 void Daemon::on_signal(int signal) {

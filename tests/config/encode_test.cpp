@@ -69,6 +69,7 @@ class Generator {
                         .udp_port = static_cast<std::uint16_t>(number(0, 65535)),
                         .tcp_port = static_cast<std::uint16_t>(number(0, 65535)),
                         .max_age = std::chrono::milliseconds(number(5, 60'000))};
+    if (coin()) c.events.webhook = "https://pager.example/a?b=c";
     if (coin()) c.announce = Announce{.link = "sluice0", .create = coin()};
     c.admin.socket = "/" + name();
     if (coin()) c.admin.http = fmt::format("0.0.0.0:{}", number(1, 65535));

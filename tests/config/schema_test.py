@@ -47,6 +47,9 @@ REST = {
     "/ports/0/xdp": "native",
     "/dpdk/extra_args": ["--no-pci"],
     "/ports/0/exception": "none",
+    "/ports/0/offload": "off",
+    "/ports/0/flow_rules": "off",
+    "/dpdk/multi_process": True,
     "/flow_cache": {"flows": 4096, "tcp_timeout_s": 600, "udp_timeout_s": 60, "nat_sessions": 4096},
     "/services/0/shards": [{"source": "10.0.0.0/9", "pool": "llama"}],
     "/services/0/shards/1": {"hash_range": [0, 0.25], "pool": "rest"},
@@ -91,6 +94,7 @@ REST = {
     "/pools/0/min_healthy": 2,
     "/pools/0/no_backend": "drop",
     "/answer": {"addresses": ["10.0.0.1"], "icmp_echo": True, "udp_port": 7, "tcp_port": 7, "max_age_ms": 100},
+    "/events": {"webhook": "https://pager.example/sluice"},
     "/announce": {"link": "sluice0", "create": True},
     "/drain_timeout_s": 5,
 }
