@@ -25,13 +25,19 @@ install_packages() {
   rm -f "$log"
 }
 
-# As root. A fresh nginx would start a web server on port 80 of the machine and again at each boot: the
-# lab runs its own, so a policy-rc.d forbids the start while we install, and the unit is disabled.
+# As root. A fresh nginx would start a web server on port 80 of the machine and again at each boot, bird
+# and frr a routing daemon: the lab runs its own, so a policy-rc.d forbids the start while we install, and
+# the units are disabled.
 apt_install() {
   set -e
-  local policy=/usr/sbin/policy-rc.d ours=
-  if [[ " $* " == *" nginx "* && ! -e $policy ]]; then
-    ours=$policy
+  local policy=/usr/sbin/policy-rc.d units=() package
+  for package in "$@"; do
+    case $package in
+      nginx | frr) units+=("$package") ;;
+      bird2) units+=(bird) ;;
+    esac
+  done
+  if ((${#units[@]})) && [[ ! -e $policy ]]; then
     # shellcheck disable=SC2064 # the path is known now
     trap "rm -f $policy" EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -40,5 +46,5 @@ apt_install() {
   # The lists may be older than the mirror, or not there at all.
   apt-get install -y --no-install-recommends "$@" ||
     { apt-get update && apt-get install -y --no-install-recommends "$@"; }
-  if [[ -n $ours && -d /run/systemd/system ]]; then systemctl disable --quiet nginx; fi
+  if ((${#units[@]})) && [[ -d /run/systemd/system ]]; then systemctl disable --quiet "${units[@]}"; fi
 }
