@@ -125,9 +125,11 @@ def api(path, method="GET", body=None, at=SOCKET):
 
 
 class Balancer:
-    """One sluiced in the namespace lb. Use it in a `with`: it is killed at the end if it still runs."""
+    """One sluiced. Use it in a `with`: it is killed at the end if it still runs."""
 
-    def __init__(self, config, name="sluice"):
+    def __init__(self, config, name="sluice", namespace="lb"):
+        self.namespace = namespace
+        self.socket = SOCKET if isinstance(config, str) else config.get("admin", {}).get("socket", SOCKET)
         self.file = HERE / f"{name}.json"
         self.log = HERE / f"{name}.log"
         self.process = None
@@ -142,7 +144,7 @@ class Balancer:
     def launch(self):
         """Starts the program and does not wait."""
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(inside("lb", SLUICED, "run", "--config", self.file),
+            self.process = subprocess.Popen(inside(self.namespace, SLUICED, "run", "--config", self.file),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
@@ -161,7 +163,7 @@ class Balancer:
     def status(self):
         """The API's status, or None while nobody answers."""
         try:
-            code, body = api("/api/v1/status")
+            code, body = api("/api/v1/status", at=self.socket)
         except (OSError, http.client.HTTPException):
             return None
         return body if code == 200 else None
@@ -219,17 +221,17 @@ def run_script(verb, *arguments):
     return done.stdout
 
 
-def requests(count, *more):
+def requests(count, *more, namespace="client"):
     """`count` requests from as many sources; see load.py for what comes back."""
-    done = run("client", sys.executable, TOP / "scripts/lib/load.py", "once", "--requests", count, *more, timeout=300)
+    done = run(namespace, sys.executable, TOP / "scripts/lib/load.py", "once", "--requests", count, *more, timeout=300)
     return json.loads(done.stdout)
 
 
 class Steady:
     """Short requests and long streams in the background, from the start of a `with` to finish()."""
 
-    def __init__(self, *more):
-        self.process = subprocess.Popen(inside("client", sys.executable, TOP / "scripts/lib/load.py", "steady", *more),
+    def __init__(self, *more, namespace="client"):
+        self.process = subprocess.Popen(inside(namespace, sys.executable, TOP / "scripts/lib/load.py", "steady", *more),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.last = {"answered": 0, "failed": 0, "streams": 0, "by_backend": {}}
         self.reader = threading.Thread(target=self._read, daemon=True)

@@ -16,15 +16,16 @@ import re
 import sys
 import time
 
-ADDRESSES = [f"10.0.9.{2 + i}" for i in range(10)]
+HOSTS = range(2, 12)
 STREAM_BYTES = sum(len(f'data: {{"token": {i}}}\n\n') for i in range(1, 4001))
 SILENCE = 10  # seconds without a byte after which a connection counts as dead
 SLOW = 0.9    # seconds: longer than this, and a SYN or an answer was lost and sent again
 
 
 class Load:
-    def __init__(self, target):
+    def __init__(self, target, network, first):
         self.host, self.port = target
+        self.network, self.first = network, first
         self.answered, self.slow, self.streams = 0, 0, 0
         self.by_backend, self.errors = {}, []
         self.failed = 0
@@ -74,16 +75,15 @@ class Load:
             return self.wrong(source, f"stream: {head[:60]!r}, {len(answer)} of {STREAM_BYTES} bytes")
         self.streams += 1
 
+    def source(self, i):
+        """The i-th source: addresses take turns, and no port is used twice within 40,000 sources.
+
+        Below 61000: the rest are the kernel's own in the lab (topology.sh)."""
+        return f"{self.network}.{HOSTS[i % len(HOSTS)]}", 20000 + (self.first + i) % 40000
+
     def result(self):
         return {"answered": self.answered, "failed": self.failed, "slow": self.slow, "streams": self.streams,
                 "by_backend": self.by_backend, "errors": self.errors}
-
-
-def source(i):
-    """The i-th source: addresses take turns, and no port is used twice within 40,000 sources.
-
-    Below 61000: the rest are the kernel's own in the lab (topology.sh)."""
-    return ADDRESSES[i % len(ADDRESSES)], 20000 + i % 40000
 
 
 async def once(load, requests, concurrency):
@@ -91,7 +91,7 @@ async def once(load, requests, concurrency):
 
     async def one_by_one():
         for i in numbers:
-            await load.request(source(i))
+            await load.request(load.source(i))
 
     await asyncio.gather(*(one_by_one() for _ in range(concurrency)))
 
@@ -104,11 +104,11 @@ async def steady(load, concurrency, streams):
 
     async def short():
         while not ended.is_set():
-            await load.request(source(next(numbers)))
+            await load.request(load.source(next(numbers)))
 
     async def long():
         while not ended.is_set():
-            await load.stream(source(next(numbers)))
+            await load.stream(load.source(next(numbers)))
 
     async def tell():
         while not ended.is_set():
@@ -123,12 +123,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("how", choices=("once", "steady"))
     parser.add_argument("--target", default="203.0.113.10:80")
+    parser.add_argument("--network", default="10.0.9", help="first three numbers of the sources' addresses")
+    parser.add_argument("--first", type=int, default=0, help="how many of the sources to leave out, for another load's")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--streams", type=int, default=16)
     o = parser.parse_args()
     host, port = o.target.rsplit(":", 1)
-    load = Load((host, int(port)))
+    load = Load((host, int(port)), o.network, o.first)
     asyncio.run(once(load, o.requests, o.concurrency) if o.how == "once" else
                 steady(load, o.concurrency, o.streams))
     print(json.dumps(load.result()), flush=True)

@@ -15,7 +15,8 @@
 #
 # Clients send what is for a VIP to the balancer; the backends answer them directly, or through NAT by the
 # balancer's addresses 10.0.0.2 and 2001:db8:a::2. The balancer's cable has two queues; it
-# receives on one until set_queues tells otherwise.
+# receives on one until set_queues tells otherwise. `scripts/lab add lb2` makes room for a second balancer,
+# like lb but at 10.0.0.3 and 2001:db8:a::3.
 # Source it after common.sh.
 
 lab_vip=203.0.113.10 lab_vip6=2001:db8:f::10
@@ -114,12 +115,9 @@ make_network() {
   ip -n client route add "$lab_vip/32" via "$lab_balancer" src "$lab_client"
   ip -n client route add "$lab_vip6/128" via "$lab_balancer6" src "$lab_client6"
 
-  add_namespace lb
-  plug lb lb0 02:00:00:00:00:01 "$lab_balancer/16" "$lab_balancer6/64" 2
-  take_replies sw to-lb
+  make_balancer lb 1 2
   ip -n lb addr add "$lab_nat/32" dev lb0
   ip -n lb addr add "$lab_nat6/128" dev lb0 nodad
-  route_far lb lb0
   set_queues 1
 
   add_namespace rt
@@ -139,6 +137,14 @@ make_network() {
   ip -n rt route add "$lab_vip6/128" via "$lab_balancer6" mtu lock "$lab_narrow"
   ip -n rt route replace 10.9.0.0/24 dev far0 src 10.9.0.1 mtu lock "$lab_narrow"
   ip -n rt route add 2001:db8:b::/64 dev far0 metric 100 mtu lock "$lab_narrow"
+}
+
+# make_balancer NAME K [QUEUES]: a place for one, with the addresses 10.0.0.K and 2001:db8:a::K.
+make_balancer() {
+  add_namespace "$1"
+  plug "$1" lb0 "02:00:00:00:00:0$2" "10.0.0.$2/16" "2001:db8:a::$2/64" "${3:-1}"
+  take_replies sw "to-$1"
+  route_far "$1" lb0
 }
 
 # route_far NAMESPACE DEVICE: its way to the client behind the router.
