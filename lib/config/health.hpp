@@ -105,7 +105,7 @@ struct Answer {
 /// Addresses of services on a link, for a routing daemon to announce while the node is ready.
 struct Announce {
   std::string link;     ///< Name of the interface.
-  bool create = false;  ///< Make a dummy interface of that name where there is none.
+  bool create = false;  ///< Make an interface of that name where there is none.
 
   friend bool operator==(const Announce&, const Announce&) = default;
 };

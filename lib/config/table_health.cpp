@@ -127,7 +127,8 @@ std::shared_ptr<const Object> announce_object() {
              "Interface that has the services' addresses while the node is ready, for a routing "
              "daemon to announce."),
        field("create", kOptional, kRestart, &Announce::create, Flag{},
-             "Whether a dummy interface of that name is made where there is none.")});
+             "Whether an interface of that name is made where there is none; it goes with the "
+             "daemon.")});
 }
 
 }  // namespace sluice::config

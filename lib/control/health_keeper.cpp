@@ -122,8 +122,12 @@ void HealthKeeper::probed(const health::Target& target, const health::Outcome& o
   if (at == pools_.end()) return;
   counts_[full_name(target.pool, target.backend)].add(outcome);
   const auto before = at->second.health.table_version();
-  note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
-  refresh(at->second);
+  // As a rule nothing changes, and a pool of a thousand is not looked through for each answer.
+  const bool news = note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
+  if (news || at->second.health.table_version() != before)
+    refresh(at->second);
+  else
+    prober_->hurry(target.pool, target.backend, at->second.health.changing(target.backend));
   if (at->second.health.table_version() == before || *notice_) return;
   *notice_ = true;
   parts_.loop.defer([this, due = notice_] {
@@ -139,15 +143,15 @@ void HealthKeeper::step() {
     bool touched = false;
     if (pool.watched && parts_.signals) {
       for (const auto& backend : pool.backends)
-        note(pool.health.observed(backend, parts_.signals(name, backend), now));
-      touched = true;
+        touched =
+            note(pool.health.observed(backend, parts_.signals(name, backend), now)) || touched;
     }
     if (const auto due = pool.health.next_tick(); due && *due <= now) {
-      note(pool.health.tick(now));
-      touched = true;
+      touched = note(pool.health.tick(now)) || touched;
     }
-    if (touched) refresh(pool);
-    changed = changed || pool.health.table_version() != before;
+    const bool moved = pool.health.table_version() != before;
+    if (touched || moved) refresh(pool);
+    changed = changed || moved;
   }
   changed = step_drains(now) || changed;
   if (changed) parts_.changed();
@@ -195,7 +199,7 @@ bool HealthKeeper::step_drains(EventLoop::Clock::time_point now) {
   return changed;
 }
 
-void HealthKeeper::note(const std::vector<health::Change>& changes) {
+bool HealthKeeper::note(const std::vector<health::Change>& changes) {
   for (const auto& change : changes) {
     const auto who = change.backend.empty()
                          ? fmt::format("pool {}", change.pool)
@@ -206,6 +210,7 @@ void HealthKeeper::note(const std::vector<health::Change>& changes) {
                     health::name(change.to), change.cause, change.evidence.empty() ? "" : ", ",
                     change.evidence, std::chrono::duration<double>(change.lasted).count()));
   }
+  return !changes.empty();
 }
 
 std::optional<Use> HealthKeeper::use(std::string_view pool, std::string_view backend) const {

@@ -101,7 +101,8 @@ class HealthKeeper {
   HealthKeeper(Parts parts, std::string directory, std::unique_ptr<health::Prober> prober);
   void probed(const health::Target& target, const health::Outcome& outcome);
   void step();
-  void note(const std::vector<health::Change>& changes);
+  /// Makes events of changes. @return whether there were any.
+  bool note(const std::vector<health::Change>& changes);
   void refresh(Pool& pool);
   void follow_drains(const config::Configuration& running, const OperatorState& wishes);
   bool step_drains(EventLoop::Clock::time_point now);

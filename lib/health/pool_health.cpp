@@ -298,4 +298,9 @@ std::vector<Standing> PoolHealth::standings() const {
   return standings;
 }
 
+bool PoolHealth::changing(std::string_view backend) const {
+  const auto at = members_.find(backend);
+  return at != members_.end() && at->second.machine.changing();
+}
+
 }  // namespace sluice::health

@@ -71,6 +71,8 @@ class PoolHealth {
   [[nodiscard]] std::optional<Time> next_tick() const;
 
   [[nodiscard]] std::vector<Standing> standings() const;  ///< In the order of the configuration.
+  /// Whether a backend's next probes may change it; false for one that is not in the pool.
+  [[nodiscard]] bool changing(std::string_view backend) const;
   /// Fewer backends are usable than the pool's threshold asks for: all that may answer take flows.
   [[nodiscard]] bool panic() const noexcept { return panic_; }
   /// Of the pool: kUp; kDegraded in panic; kDown when no backend takes new flows; kStarting when

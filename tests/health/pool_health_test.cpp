@@ -114,10 +114,12 @@ TEST(PoolHealth, StandingTellsAllThatIsKnown) {
   EXPECT_EQ(s.state, State::kDegraded);
   EXPECT_EQ(s.since, at(5s));
   EXPECT_TRUE(s.takes_new_flows && s.keeps_flows && s.changing);
+  EXPECT_TRUE(r.health.changing(s.name));
   EXPECT_EQ(s.last->fault, Fault::kStatus);
   EXPECT_EQ(s.bad, 1U);
   EXPECT_EQ(r.standing("gpu-2").good, 4U);
   EXPECT_FALSE(r.standing("gpu-2").changing);
+  EXPECT_FALSE(r.health.changing("gpu-2") || r.health.changing("nobody"));
 }
 
 TEST(PoolHealth, NamesThatAreNotInThePoolChangeNothing) {
