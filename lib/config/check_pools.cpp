@@ -221,9 +221,8 @@ class PoolRules {
       return;
     }
     rules_.reader().at("backends", [&] {
-      rules_.distinct(pool_.backends, "server_id", "server_id", [](const Backend& backend) {
-        return in_lower_case(backend.server_id);
-      });
+      rules_.distinct(pool_.backends, "server_id", "server_id",
+                      [](const Backend& backend) { return in_lower_case(backend.server_id); });
       rules_.each(pool_.backends, [&](const Backend& backend) {
         rules_.at("server_id", [&] { server_id(backend, rotations.front()); });
       });

@@ -61,7 +61,7 @@ struct WorkerState {
   flow::Tick tick = 0;        ///< The caches' clock.
   std::uint64_t cycles = 0;   ///< The meters' clock, `cycles_per_second` to the second.
   std::uint64_t cycles_per_second;
-  unsigned workers;          ///< That share a rate.
+  unsigned workers;  ///< That share a rate.
   /// A bit for each port, by its index: its device makes the UDP checksums of what leaves.
   std::uint32_t udp_sum_ports = 0;
   flow::Rate answer_rate{};  ///< Of the generation at hand.

@@ -12,8 +12,7 @@ static __always_inline bool is_syn(const struct packet* p) {
   return p->kind == KIND_TCP && (p->bits & (SYN | ACK | RST | FIN)) == SYN;
 }
 
-static __always_inline bool is_denied(const struct packet* p,
-                                      const struct sluice_xdp_settings* s) {
+static __always_inline bool is_denied(const struct packet* p, const struct sluice_xdp_settings* s) {
   if (p->to.family == 4) {
     struct sluice_xdp_prefix4 key;
 

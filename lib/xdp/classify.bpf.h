@@ -41,8 +41,9 @@ static __always_inline enum sluice_xdp_stat by_port(struct sluice_xdp_service_ke
   if (flags & (tcp ? SLUICE_XDP_TCP_NAT : SLUICE_XDP_UDP_NAT)) return SLUICE_XDP_REDIRECT;
   if (!(flags & (tcp ? SLUICE_XDP_TCP_EVERY_PORT : SLUICE_XDP_UDP_EVERY_PORT)))
     return SLUICE_XDP_PASS;
-  *service = (flags >> (tcp ? SLUICE_XDP_TCP_SHIFT : SLUICE_XDP_UDP_SHIFT) &
-              SLUICE_XDP_SERVICE_MASK) | OF_A_SERVICE;
+  *service =
+      (flags >> (tcp ? SLUICE_XDP_TCP_SHIFT : SLUICE_XDP_UDP_SHIFT) & SLUICE_XDP_SERVICE_MASK) |
+      OF_A_SERVICE;
   return SLUICE_XDP_REDIRECT;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // XDP health filter: sends what belongs to a service, or to an address that NAT lends to services,
-// to the worker's AF_XDP socket and leaves all else to Linux untouched. Beside that it has duties of
-// its own, one a header. docs/design/xdp-filter.md has the whole of it.
+// to the worker's AF_XDP socket and leaves all else to Linux untouched. Beside that it has duties
+// of its own, one a header. docs/design/xdp-filter.md has the whole of it.
 #include "xdp/admit.bpf.h"
 #include "xdp/answer.bpf.h"
 #include "xdp/classify.bpf.h"

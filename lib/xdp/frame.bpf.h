@@ -85,15 +85,15 @@ enum kind { KIND_OTHER, KIND_TCP, KIND_UDP, KIND_ECHO, KIND_ICMP };
 struct packet {
   struct reach r;                    // its headers; those that an ICMP error quotes, once read
   struct sluice_xdp_service_key to;  // its destination
-  __u32 from[4];                    // its source, likewise
-  __u32 stop;                       // its end: padding follows
-  __u32 link;                       // bytes of Ethernet header and VLAN tags
-  __u32 transport;                  // where its TCP, UDP or ICMP header begins
-  __u32 service;                    // TCP, UDP for a service: OF_A_SERVICE and the service's flags
-  __u32 stat;                       // under which it is counted
-  __be16 port;                      // that it is for, of TCP and UDP
-  __u8 kind;                        // enum kind
-  __u8 bits;                        // TCP: flags; ICMP: type
+  __u32 from[4];                     // its source, likewise
+  __u32 stop;                        // its end: padding follows
+  __u32 link;                        // bytes of Ethernet header and VLAN tags
+  __u32 transport;                   // where its TCP, UDP or ICMP header begins
+  __u32 service;                     // TCP, UDP for a service: OF_A_SERVICE and the service's flags
+  __u32 stat;                        // under which it is counted
+  __be16 port;                       // that it is for, of TCP and UDP
+  __u8 kind;                         // enum kind
+  __u8 bits;                         // TCP: flags; ICMP: type
 };
 
 enum step { STEP_ON, STEP_LIES, STEP_HOST };

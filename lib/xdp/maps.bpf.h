@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The maps of the XDP filter, by the names under which they are pinned. layout.h has what they hold.
+// The maps of the XDP filter, by the names under which they are pinned. layout.h has what they
+// hold.
 #ifndef SLUICE_XDP_MAPS_BPF_H
 #define SLUICE_XDP_MAPS_BPF_H
 

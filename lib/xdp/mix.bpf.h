@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// A keyed hash for what nobody outside should be able to aim at. Start from a secret; the upper half
-// is the better one.
+// A keyed hash for what nobody outside should be able to aim at. Start from a secret; the upper
+// half is the better one.
 #ifndef SLUICE_XDP_MIX_BPF_H
 #define SLUICE_XDP_MIX_BPF_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Second duty: notes what backends say where their packets pass: SYN-ACK, RST, ICMP unreachable, and
-// answers to this node's own probes, with the time at which the driver saw them. Changes no packet.
+// Second duty: notes what backends say where their packets pass: SYN-ACK, RST, ICMP unreachable,
+// and answers to this node's own probes, with the time at which the driver saw them. Changes no
+// packet.
 #ifndef SLUICE_XDP_OBSERVE_BPF_H
 #define SLUICE_XDP_OBSERVE_BPF_H
 
@@ -80,8 +81,8 @@ static __always_inline const struct sluice_xdp_backend* backend_behind_vip(
   return vip && vip->flags & SLUICE_XDP_TCP_SERVICE ? found : NULL;
 }
 
-// Puts an event into the ring, unless one of its kind was there a moment ago: then, as when the ring
-// is full, the state stays as it is, so that the next packet of this kind tries again.
+// Puts an event into the ring, unless one of its kind was there a moment ago: then, as when the
+// ring is full, the state stays as it is, so that the next packet of this kind tries again.
 static __always_inline void raise_event(struct sluice_xdp_signals* b, __u32 number, __u32 kind,
                                         __u64 now, const struct sluice_xdp_settings* s) {
   __u64* last = &b->event_at[kind & (SLUICE_XDP_EVENT_KINDS - 1)];

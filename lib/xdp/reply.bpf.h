@@ -161,9 +161,8 @@ static __always_inline bool become_reset(struct xdp_md* ctx, const struct packet
     s.flags = RST;
   } else {
     s.sequence = 0;
-    s.acknowledgement =
-        bpf_htonl(bpf_ntohl(tcp->seq) + (p->stop - p->transport - tcp->doff * 4) +
-                  (p->bits & SYN ? 1 : 0) + (p->bits & FIN ? 1 : 0));
+    s.acknowledgement = bpf_htonl(bpf_ntohl(tcp->seq) + (p->stop - p->transport - tcp->doff * 4) +
+                                  (p->bits & SYN ? 1 : 0) + (p->bits & FIN ? 1 : 0));
     s.flags = RST | ACK;
   }
   return become_segment(ctx, p, &s);

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker on real DPDK devices that need no hardware: what goes into the ring of port 0 is what
-// the worker receives, what it sends by port 1 is found in the ring of that port.
 #include "dataplane/worker.hpp"
 
 #include "dataplane/encapsulate.hpp"
-#include "dataplane/port.hpp"
-#include "dataplane/rig.hpp"
-#include "snapshot/input.hpp"
+#include "dataplane/worker_fixture.hpp"
 #include "support/dissect.hpp"
 
 #include <gtest/gtest.h>
@@ -23,107 +19,6 @@ namespace {
 
 using test::Bytes;
 using test::Packet;
-
-constexpr const char* kVip = "203.0.113.10";
-constexpr std::uint16_t kIn = 0;  // index in the configuration, not DPDK's number
-constexpr std::uint16_t kOut = 1;
-constexpr std::uint16_t kHostSide = 2;  // no port of the node: stands for a TAP device
-
-Bytes syn(unsigned flow) {
-  return Packet()
-      .eth()
-      .ipv4("198.51.100.1", kVip)
-      .tcp(static_cast<std::uint16_t>(1024 + flow), 443, wire::kTcpSyn);
-}
-Bytes stray() { return Packet().eth().ipv4("198.51.100.1", "203.0.113.99").tcp(1, 443); }
-Bytes runt() { return Bytes(9); }
-
-/// `backends` in one ipip pool, reached by the ports of `egress` in turn.
-std::unique_ptr<const snapshot::Snapshot> tables(unsigned backends,
-                                                 std::vector<std::uint16_t> egress = {kOut},
-                                                 std::uint64_t generation = 1) {
-  auto in =
-      test::input({test::pool("p", test::backends(backends))}, {test::service("s", kVip, 443)});
-  for (auto& b : in.pools[0].backends) b.hop->port = egress[b.number % egress.size()];
-  in.generation = generation;
-  return test::built(std::move(in));
-}
-
-class WorkerTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    for (const char* device : {"net_ring0", "net_ring1", "net_ring2"}) {
-      PortSettings settings;
-      settings.name = settings.device = device;
-      auto port = Port::open(settings);
-      ASSERT_TRUE(port) << port.error().text();
-      ports_.push_back(std::move(*port));
-    }
-  }
-  static void TearDownTestSuite() { ports_.clear(); }
-
-  void SetUp() override {
-    ASSERT_EQ(ports_.size(), 3U);
-    drain();
-    in_use_before_ = test::buffers_in_use();
-    settings_.queues = {{kIn, 0}};
-    settings_.ports = {{ports_[kIn].id(), false, true}, {ports_[kOut].id(), false, true}};
-    settings_.flows = 1024;
-    settings_.nat_sessions = 1024;
-  }
-
-  void TearDown() override {
-    drain();
-    EXPECT_EQ(test::buffers_in_use(), in_use_before_) << "packet buffers were lost";
-    if (!worker_) return;
-    Books books;
-    books.add(worker_->counters());
-    EXPECT_EQ(books.in_flight(), 0U) << "the books do not balance";
-  }
-
-  void start(std::unique_ptr<const snapshot::Snapshot> first) {
-    auto publisher = snapshot::Publisher::create(std::move(first), 1);
-    ASSERT_TRUE(publisher);
-    publisher_ = std::move(*publisher);
-    auto worker = Worker::create(settings_, *publisher_);
-    ASSERT_TRUE(worker) << worker.error().text();
-    worker_ = std::move(*worker);
-  }
-
-  /// Puts packets into the ring that port 0 receives from.
-  static void arrive(const std::vector<Bytes>& packets, std::uint16_t port = kIn) {
-    for (const auto& packet : packets) {
-      rte_mbuf* m = test::buffer_of(packet);
-      ASSERT_EQ(rte_eth_tx_burst(ports_[port].id(), 0, &m, 1), 1);
-    }
-  }
-  static std::vector<Bytes> take(std::uint16_t port) {
-    std::vector<Bytes> packets;
-    rte_mbuf* m = nullptr;
-    while (rte_eth_rx_burst(ports_[port].id(), 0, &m, 1) == 1) {
-      packets.push_back(test::bytes_of(m));
-      rte_pktmbuf_free(m);
-    }
-    return packets;
-  }
-  static void drain() {
-    for (const std::uint16_t port : {kIn, kOut, kHostSide}) take(port);
-  }
-
-  std::uint32_t poll() {
-    snapshot::Reader reader(*publisher_, 0);
-    return worker_->poll(reader);
-  }
-  [[nodiscard]] std::uint64_t count(Verdict v) const {
-    return worker_->counters().verdicts[static_cast<std::size_t>(v)].value();
-  }
-
-  static inline std::vector<Port> ports_;
-  WorkerSettings settings_;
-  std::unique_ptr<snapshot::Publisher> publisher_;
-  std::unique_ptr<Worker> worker_;
-  unsigned in_use_before_ = 0;
-};
 
 TEST_F(WorkerTest, PacketIsReceivedRewrittenAndSentByItsBackendsPort) {
   start(tables(1));
@@ -196,68 +91,6 @@ TEST_F(WorkerTest, EveryQueueIsPolled) {
   arrive({syn(1), syn(2)}, kOut);
   EXPECT_EQ(poll(), 3U);
   EXPECT_EQ(take(kIn).size(), 3U);
-}
-
-// Fragments: the first of a datagram has the ports, the others wait for it.
-
-Bytes fragment(unsigned id, bool first) {
-  const Packet ip = Packet()
-                        .eth()
-                        .ipv4("198.51.100.1", kVip)
-                        .id(static_cast<std::uint16_t>(id))
-                        .fragment(first ? 0 : 10, first);
-  return first ? Packet(ip).tcp(40000, 443, wire::kTcpSyn).payload(60)
-               : Packet(ip).protocol(wire::kIpProtoTcp).payload(40);
-}
-
-TEST_F(WorkerTest, AFragmentThatWaitsIsTakenUpByThePollThatBringsTheFirst) {
-  start(tables(5));
-  arrive({fragment(7, false)});
-  EXPECT_EQ(poll(), 1U);
-  EXPECT_EQ(worker_->counters().rx_packets.value(), 0U) << "what waits is in no book yet";
-  EXPECT_EQ(poll(), 0U) << "it waits on";
-  EXPECT_TRUE(take(kOut).empty());
-  arrive({fragment(7, true)});
-  EXPECT_EQ(poll(), 2U) << "the first one, and the one that waited";
-  const auto sent = take(kOut);
-  ASSERT_EQ(sent.size(), 2U);
-  EXPECT_FALSE(test::ip_of(test::strip_ipv4(test::strip_ethernet(sent[0]))).later);
-  EXPECT_TRUE(test::ip_of(test::strip_ipv4(test::strip_ethernet(sent[1]))).later);
-  EXPECT_EQ(test::text(test::ip_of(test::strip_ethernet(sent[0])).destination),
-            test::text(test::ip_of(test::strip_ethernet(sent[1])).destination));
-  EXPECT_EQ(worker_->counters().rx_packets.value(), 2U);
-  EXPECT_EQ(count(Verdict::kForward), 2U);
-  EXPECT_EQ(poll(), 0U);
-}
-
-TEST_F(WorkerTest, AFragmentThatHasWaitedLongEnoughGoesOnWithoutTheFirst) {
-  start(tables(5));
-  const auto began = std::chrono::steady_clock::now();
-  arrive({fragment(7, false)});
-  EXPECT_EQ(poll(), 1U);
-  EXPECT_EQ(count(Verdict::kForward), 0U);
-  while (count(Verdict::kForward) == 0 &&
-         std::chrono::steady_clock::now() - began < std::chrono::seconds(30))
-    poll();
-  EXPECT_EQ(take(kOut).size(), 1U);
-}
-
-TEST_F(WorkerTest, MoreFragmentsThanABurstThatWaitForOneFirstAllGoOn) {
-  start(tables(5));
-  arrive(std::vector<Bytes>(kBurst + 9, fragment(7, false)));
-  while (poll() != 0) {
-  }
-  arrive({fragment(7, true)});
-  EXPECT_EQ(poll(), kBurst + 10U);
-  EXPECT_EQ(take(kOut).size(), kBurst + 10U);
-}
-
-TEST_F(WorkerTest, FragmentsThatStillWaitAreFreedWithTheWorker) {
-  start(tables(5));
-  arrive({fragment(7, false), fragment(8, false)});
-  EXPECT_EQ(poll(), 2U);
-  EXPECT_GT(test::buffers_in_use(), in_use_before_);
-  worker_.reset();
 }
 
 TEST_F(WorkerTest, WhatIsNotSentIsFreed) {
@@ -477,50 +310,6 @@ TEST_F(WorkerTest, FlowsOfPublishedTablesStayOverPolls) {
   std::vector<unsigned> later;
   for (const auto& packet : take(kOut)) later.push_back(test::ethernet_of(packet).destination[5]);
   EXPECT_EQ(later, home);
-}
-
-std::uint64_t monotonic_ns() {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
-TEST_F(WorkerTest, HeartbeatIsTheMonotonicClockOfTheLastTurnsBusyOrIdle) {
-  std::uint64_t word = 0;
-  settings_.heartbeat = &word;
-  const std::uint64_t before = monotonic_ns();
-  start(tables(1));
-  EXPECT_EQ(worker_->heartbeat(), 0U) << "it has not come round yet";
-  snapshot::Reader reader(*publisher_, 0);
-  worker_->turn(reader);
-  const std::uint64_t first = worker_->heartbeat();
-  EXPECT_EQ(first, word) << "where the settings say";
-  EXPECT_GE(first, before);
-  EXPECT_LE(first, monotonic_ns());
-  // Idle until the clock has been read anew, then busy.
-  const std::uint64_t later = first + 2 * flow::kTickSeconds * 1'000'000'000U;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  std::uint64_t last = first;
-  while (worker_->heartbeat() < later && std::chrono::steady_clock::now() < end) {
-    worker_->turn(reader);
-    const std::uint64_t beat = worker_->heartbeat();
-    // By how much the TSC and the clock may differ within a tick: 100 ppm of it and more.
-    ASSERT_GE(beat + 1'000'000, last);
-    ASSERT_LE(beat, monotonic_ns() + 1'000'000);
-    last = beat;
-  }
-  EXPECT_GE(worker_->heartbeat(), later);
-  while (worker_->heartbeat() == last && std::chrono::steady_clock::now() < end) {
-    arrive({syn(0)});
-    worker_->turn(reader);
-    take(kOut);
-  }
-  EXPECT_NE(worker_->heartbeat(), last);
-}
-
-TEST_F(WorkerTest, HeartbeatHasAPlaceOfItsOwnWhereNoneIsNamed) {
-  start(tables(1));
-  snapshot::Reader reader(*publisher_, 0);
-  worker_->turn(reader);
-  EXPECT_NE(worker_->heartbeat(), 0U);
 }
 
 TEST_F(WorkerTest, SignalsOfABackendCountItsNewFlows) {
