@@ -10,7 +10,7 @@ namespace {
 
 class HealthRules {
  public:
-  HealthRules(Rules& rules, const Pool& pool) : rules_(rules), pool_(pool), health_(*pool.health) {}
+  HealthRules(Rules& rules, const Health& health) : rules_(rules), health_(health) {}
 
   void check() {
     times();
@@ -74,14 +74,13 @@ class HealthRules {
   }
 
   Rules& rules_;
-  const Pool& pool_;
   const Health& health_;
 };
 
 }  // namespace
 
 void check_health(Rules& rules, const Pool& pool) {
-  if (pool.health) rules.at("health", [&] { HealthRules(rules, pool).check(); });
+  if (pool.health) rules.at("health", [&] { HealthRules(rules, *pool.health).check(); });
   if (pool.outlier)
     rules.at("outlier", [&] {
       if (rules.damaged("base_ejection_s")) return;

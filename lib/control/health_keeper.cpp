@@ -111,8 +111,12 @@ void HealthKeeper::refresh(Pool& pool) {
   for (const auto& standing : pool.health.standings()) {
     const auto name = full_name(pool.health.name(), standing.name);
     const auto drain = drains_.find(name);
-    uses_[name] = {standing.takes_new_flows,
-                   standing.keeps_flows && (drain == drains_.end() || !drain->second.cut)};
+    // The wish is not in it: whoever changes a wish publishes it in the same step, with the
+    // movement.
+    const bool serves = standing.wish == health::Wish::kServe;
+    uses_[name] = {serves ? standing.takes_new_flows : health::takes_new_flows(standing.checked),
+                   (serves ? standing.keeps_flows : health::keeps_flows(standing.checked)) &&
+                       (drain == drains_.end() || !drain->second.cut)};
     prober_->hurry(pool.health.name(), standing.name, standing.changing);
   }
 }

@@ -67,7 +67,8 @@ class HealthKeeper {
   void follow(const config::Configuration& running, const OperatorState& wishes,
               const Reaches& reaches, const std::vector<EgressPort>& ports);
 
-  /// What is to be done with a backend; std::nullopt: nothing is known of it.
+  /// What is to be done with a backend by its health; std::nullopt: nothing is known of it. The
+  /// operator's wish is not in it, but that a drain whose time is over keeps no flow.
   [[nodiscard]] std::optional<Use> use(std::string_view pool, std::string_view backend) const;
   /// Null when there is no such pool.
   [[nodiscard]] const health::PoolHealth* pool(std::string_view name) const;

@@ -120,11 +120,12 @@ TEST_F(HealthKeeperTest, AWishComesBeforeHealthAndLeavesItAsItWas) {
   wishes_.pools["llama"].drained.insert("here");
   follow();
   EXPECT_EQ(state("here"), "draining");
-  EXPECT_EQ(keeper_->use("llama", "here"), (Use{false, true}));
+  EXPECT_EQ(keeper_->use("llama", "here"), (Use{true, true})) << "by its health";
   wishes_.pools["llama"].drained.clear();
   wishes_.pools["llama"].maintenance.insert("here");
   follow();
-  EXPECT_EQ(keeper_->use("llama", "here"), (Use{false, false}));
+  EXPECT_EQ(state("here"), "maintenance");
+  EXPECT_EQ(keeper_->use("llama", "here"), (Use{true, true}));
   wishes_.pools.clear();
   follow();
   EXPECT_EQ(state("here"), "up");
@@ -135,8 +136,8 @@ TEST_F(HealthKeeperTest, ADrainEndsWithItsLastFlowOrWithItsTime) {
   configuration_.pools[0].drain_timeout = 1s;
   wishes_.pools["llama"].drained = {"here", "gone"};
   follow();
-  EXPECT_EQ(keeper_->use("llama", "here"), (Use{false, true}));
-  ASSERT_TRUE(until([&] { return keeper_->use("llama", "here") == Use{false, false}; }));
+  EXPECT_EQ(keeper_->use("llama", "here"), (Use{true, true}));
+  ASSERT_TRUE(until([&] { return keeper_->use("llama", "here") == Use{true, false}; }));
   EXPECT_TRUE(told("drained").empty());
   EXPECT_EQ(told("drain_timeout").size(), 2U);
   EXPECT_THAT(told("drain_timeout")[1], HasSubstr("llama/here still had 7 flows"));

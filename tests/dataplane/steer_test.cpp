@@ -227,8 +227,11 @@ TEST_P(Steer, LaterFragmentsOfAnotherProtocolAreLinuxs) {
   EXPECT_EQ(rig.one(*now, packet).verdict, Verdict::kHost);
 }
 
-TEST_P(Steer, FragmentsBehindOptionsFollowTheFirstWhichHasThem) {
-  if (v4()) GTEST_SKIP() << "IPv4 has its options in each fragment's own header";
+// IPv4 has its options in each fragment's own header.
+class SteerOfIpv6 : public Steer {};
+INSTANTIATE_TEST_SUITE_P(Family, SteerOfIpv6, testing::Values(6));
+
+TEST_P(SteerOfIpv6, FragmentsBehindOptionsFollowTheFirstWhichHasThem) {
   const auto now = test::built(input(7));
   const auto head = [](unsigned n) {
     return fragment(n, n, 0, true).destination_options().udp(40000, 53).payload(800);

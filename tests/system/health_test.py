@@ -183,6 +183,16 @@ class Faults(HealthTest):
     def test_a_server_that_takes_two_seconds(self):
         self.found_and_taken_back(slow, "timeout")
 
+    def test_probes_each_20_ms_find_a_killed_server_at_once_and_it_returns_slowly(self):
+        fast = {**CHECK, "interval_ms": 20, "timeout_ms": 15}
+        self.start(pool={"health": fast, "slow_start_s": 3})
+        with killed("gpu-2"):
+            took = self.wait_for("gpu-2", "down")
+        self.wait_for("gpu-2", "up")
+        self.assertLess(self.backends()["gpu-2"]["weight_now"], 100, "a newcomer is spared")
+        lab.wait_until("its whole weight", lambda: self.backends()["gpu-2"]["weight_now"] == 100)
+        print(f"killed, probes each 20 ms: seen to be out {took * 1000:.0f} ms after the end of its process")
+
     def test_a_reload_of_the_check_asks_by_the_new_one(self):
         balancer = self.start()
         config = balancer.config
@@ -215,7 +225,8 @@ class Traffic(HealthTest):
 class Worker(HealthTest):
     def test_a_node_whose_worker_hangs_says_so_and_answers_no_probe(self):
         answer = {"icmp_echo": True, "max_age_ms": 200}
-        balancer = self.balancer(FOUR, answer=answer)
+        balancer = self.balancer(FOUR, answer=answer, announce={"link": "vips", "create": True})
+        self.assertIn(lab.VIP, lab.run("lb", "ip", "address", "show", "dev", "vips").stdout)
         lab.run("client", sys.executable, "-c", PING, lab.VIP)
         worker = next(t for t in os.listdir(f"/proc/{balancer.process.pid}/task")
                       if open(f"/proc/{balancer.process.pid}/task/{t}/comm").read().startswith("rte-worker"))
@@ -224,8 +235,23 @@ class Worker(HealthTest):
             self.assertIn("worker 0 has not turned", balancer.status()["not_ready_because"])
             done = lab.run("client", sys.executable, "-c", PING, lab.VIP, check=False)
             self.assertNotEqual(done.returncode, 0, "nobody may answer for a node that stands still")
+            self.assertNotIn(lab.VIP, lab.run("lb", "ip", "address", "show", "dev", "vips").stdout)
         lab.wait_until("the node to be ready again", lambda: balancer.status()["ready"])
         lab.run("client", sys.executable, "-c", PING, lab.VIP)
+
+
+class Drains(HealthTest):
+    def test_a_drain_shows_its_flows_and_ends_in_time(self):
+        self.start(pool={"drain_timeout_s": 2})
+        with lab.Steady("--concurrency", "4") as load:
+            lab.wait_until("streams everywhere", lambda: all(b["active_flows"] for b in self.backends().values()))
+            lab.ctl("backend", "drain", "llama", "gpu-1")
+            self.assertEqual(self.backends()["gpu-1"]["state"], "draining")
+            self.assertGreater(self.backends()["gpu-1"]["active_flows"], 0)
+            lab.wait_until("its time to be over", lambda: self.events("drain_timeout") or self.events("drained"))
+            load.more(100)
+        lab.ctl("backend", "undrain", "llama", "gpu-1")
+        self.assertEqual(set(self.serve(400)), set(FOUR))
 
 
 class Many(HealthTest):
