@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/operator_state.hpp"
 
-#include "base/file.hpp"
+#include "base/state_file.hpp"
 #include "packet/quic_lb.hpp"
 
 #include <nlohmann/json.hpp>
@@ -18,8 +18,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr unsigned kVersion = 1;
-constexpr std::size_t kLongestFile = std::size_t{16} << 20U;
-constexpr int kDeepest = 8;
 constexpr std::size_t kLongestName = 64;
 constexpr std::uint64_t kMostWeight = 65535;  // as in the configuration, like the two below
 constexpr std::uint64_t kMostPort = 65535;
@@ -32,14 +30,6 @@ std::filesystem::path path_in(const std::string& directory) {
 
 auto named(const std::string& name) {
   return [&name](const config::Backend& b) { return b.name == name; };
-}
-
-// FNV-1a: tells a damaged file from a whole one; it is no protection against an attacker, who could
-// write any state anyway.
-std::string checksum_of(std::string_view text) {
-  std::uint64_t h = 0xcbf29ce484222325U;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return fmt::format("{:016x}", h);
 }
 
 Json encode(const OperatorState& state) {
@@ -144,57 +134,18 @@ OperatorState decode(const Json& body) {
   return state;
 }
 
-Result<OperatorState> parse(const std::string& text) {
-  const auto bounded = [](int depth, Json::parse_event_t, const Json&) {
-    if (depth > kDeepest) throw std::length_error("it is nested too deeply");
-    return true;
-  };
-  try {
-    const auto file = Json::parse(text, bounded);
-    if (file.at("version") != kVersion)
-      return fail(Errc::kUnsupported, "", "is of version {}, not {}", file.at("version").dump(),
-                  kVersion);
-    const auto& body = file.at("body");
-    if (file.at("checksum").get<std::string>() != checksum_of(body.dump()))
-      return fail(Errc::kInvalid, "", "does not match its checksum");
-    return decode(body);
-  } catch (const std::exception& error) {
-    return fail(Errc::kInvalid, "", "cannot be understood ({})", error.what());
-  }
-}
-
-std::string put_aside(const std::filesystem::path& path) {
-  for (int n = 1; n <= 9; ++n) {
-    const auto beside = fmt::format("{}.damaged-{}", path.string(), n);
-    std::error_code failed;
-    if (n < 9 && std::filesystem::exists(beside, failed)) continue;
-    std::filesystem::rename(path, beside, failed);
-    return failed ? "it could not be put aside: " + failed.message() : "it is kept as " + beside;
-  }
-  return {};
-}
-
 }  // namespace
 
 LoadedState load_operator_state(const std::string& directory) {
-  const auto path = path_in(directory);
-  const auto text = read_file(path, kLongestFile);
-  if (!text && text.error().code == Errc::kNotFound) return {};
-  if (!text) return {{}, text.error().text() + "; starting from the configuration alone"};
-  auto state = parse(*text);
-  if (state) return {std::move(*state), {}};
-  return {{},
-          fmt::format("{} {}; {}; starting from the configuration alone", path.string(),
-                      state.error().message, put_aside(path))};
+  LoadedState loaded;
+  loaded.problem = load_state(path_in(directory), kVersion,
+                              [&](const Json& body) { loaded.state = decode(body); });
+  if (!loaded.problem.empty()) loaded.problem += "; starting from the configuration alone";
+  return loaded;
 }
 
 Result<void> save_operator_state(const OperatorState& state, const std::string& directory) {
-  std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
-  if (failed) return fail(Errc::kIo, directory, "cannot be made: {}", failed.message());
-  const Json body = encode(state);
-  const Json file = {{"version", kVersion}, {"checksum", checksum_of(body.dump())}, {"body", body}};
-  return write_file_atomically(path_in(directory), file.dump(1) + "\n");
+  return save_state(path_in(directory), kVersion, encode(state));
 }
 
 health::Wish wish_of(const PoolChanges* changes, const std::string& backend) {
