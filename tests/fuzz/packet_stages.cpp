@@ -27,7 +27,7 @@ using test::ByteView;
 constexpr std::uint64_t kCyclesPerSecond = 1'000'000'000;
 constexpr std::uint16_t kPorts = 2;
 constexpr std::array<std::uint16_t, kPorts> kMtus{1400, 9000};  // the first is the clients'
-constexpr unsigned kFirstNat = 10;  // pools from here on translate: even ones IPv4, odd ones IPv6
+constexpr unsigned kFirstNat = 10;  // from here to kForwardingPools: even IPv4, odd IPv6
 
 // The snapshot.
 
@@ -58,6 +58,34 @@ snapshot::PoolInput nat(unsigned index, bool v4, snapshot::ClientAddress how) {
   return made;
 }
 
+// The pools that stand for a way of choosing a backend.
+constexpr unsigned kBySource = kForwardingPools;
+constexpr unsigned kInTurn = kForwardingPools + 1;
+constexpr unsigned kInWeightedTurn = kForwardingPools + 2;
+constexpr unsigned kByConnections = kForwardingPools + 3;
+constexpr unsigned kByOverflow = kForwardingPools + 4;
+constexpr unsigned kByConnectionId = kForwardingPools + 5;
+static_assert(kByConnectionId + 1 == kPools);
+
+void add_policies(std::vector<snapshot::PoolInput>& made) {
+  using snapshot::Policy;
+  for (unsigned p = kForwardingPools; p < kPools; ++p)
+    made.push_back(pool(p, p % 2 == 0 ? Forwarding::kIpip : Forwarding::kGue, p % 3 != 0, 1500));
+  made[kBySource].policy = Policy::kRandom;
+  made[kBySource].affinity = snapshot::Affinity::kSource;
+  made[kInTurn].policy = Policy::kRoundRobin;
+  made[kInWeightedTurn].policy = Policy::kWeightedRoundRobin;
+  made[kInWeightedTurn].max_load_ratio = 1.25;
+  made[kByConnections].policy = Policy::kLeastConnections;
+  for (auto& b : made[kByConnections].backends) b.max_connections = 1;
+  made[kByConnections].overflow = kByOverflow;
+  made[kByOverflow].policy = Policy::kLeastLoad;
+  made[kByConnectionId].affinity = snapshot::Affinity::kQuicCid;
+  // What a payload of 0, 1, 2 ... looks like: a short header, then the connection id.
+  made[kByConnectionId].backends[0].server_id = ServerId::parse("0203");
+  made[kByConnectionId].backends[1].server_id = ServerId::parse("ffff");
+}
+
 std::vector<snapshot::PoolInput> pools() {
   std::vector<snapshot::PoolInput> made{
       pool(0, Forwarding::kL2dsr, true, 1500), pool(1, Forwarding::kIpip, true, 1500),
@@ -71,21 +99,49 @@ std::vector<snapshot::PoolInput> pools() {
   for (const How how : {How::kNone, How::kProxyV2, How::kToa})
     for (const bool v4 : {true, false})
       made.push_back(nat(static_cast<unsigned>(made.size()), v4, how));
+  add_policies(made);
   for (auto& b : made[8].backends) b.hop.reset();
   for (auto& b : made[9].backends) b.weight = 0;
   return made;
+}
+
+/// Shards, limits and deny lists beside the policies: little enough of each for one burst.
+void add_rules(snapshot::ServiceInput& service, unsigned family) {
+  switch (service.pool) {
+    case kBySource:
+      service.shards = {{std::nullopt, 0, 0.5, kByOverflow}};
+      break;
+    case kInTurn:
+      service.limits = {.new_flows_per_second = 2, .packets_per_second = 30};
+      break;
+    case kInWeightedTurn:
+      service.limits = {.bits_per_second = 8'000'000, .source_new_flows_per_second = 1};
+      break;
+    case kByOverflow:
+      service.deny = {IpPrefix::parse(family == 4 ? "198.51.100.0/31" : "2001:db8:d::/48").value()};
+      break;
+    default:
+      break;
+  }
 }
 
 std::unique_ptr<const snapshot::Snapshot> every_mode() {
   std::vector<snapshot::ServiceInput> services;
   for (unsigned p = 0; p < kPools; ++p)
     for (const unsigned family : {4U, 6U}) {
-      if (p >= kFirstNat && p % 2 != (family == 4 ? 0 : 1)) continue;
-      for (const auto protocol : {wire::kIpProtoTcp, wire::kIpProtoUdp})
+      if (p >= kFirstNat && p < kForwardingPools && p % 2 != (family == 4 ? 0 : 1)) continue;
+      for (const auto protocol : {wire::kIpProtoTcp, wire::kIpProtoUdp}) {
         services.push_back(test::service("s" + std::to_string(services.size()), vip(family, p),
                                          p % 3 == 2 ? 0 : 443, p, protocol));
+        if (p >= kForwardingPools) add_rules(services.back(), family);
+      }
     }
   auto input = test::input(pools(), std::move(services));
+  input.quic_lb = {{.rotation = 0, .server_id_bytes = 2, .nonce_bytes = 4, .key = {}},
+                   {.rotation = 1,
+                    .server_id_bytes = 2,
+                    .nonce_bytes = 14,
+                    .key = std::array<std::uint8_t, 16>{1, 2, 3}}};
   input.port_mtus.assign(kMtus.begin(), kMtus.end());
   return test::built(std::move(input));
 }
@@ -380,7 +436,7 @@ void Stages::settle(dataplane::Burst& b, std::span<const Arrival> arrivals,
       translated.push_back(bytes_of(b.packet[i]));
   }
 
-  std::array<dataplane::Traffic, 64> services{};
+  std::array<dataplane::Traffic, 128> services{};
   std::array<dataplane::Traffic, 64> backends{};
   dataplane::Counters counters(services, backends);
   counters.rx_packets.add(b.size);

@@ -18,8 +18,10 @@
 
 namespace sluice::fuzz {
 
-/// Pools of the snapshot, each with a service address of either family.
-inline constexpr unsigned kPools = 16;
+/// Pools of the snapshot, each with a service address of either family: one for each way of
+/// forwarding, then one for each way of choosing a backend.
+inline constexpr unsigned kForwardingPools = 16;
+inline constexpr unsigned kPools = kForwardingPools + 6;
 
 inline std::string vip(unsigned family, unsigned pool) {
   return (family == 4 ? "203.0.113." : "2001:db8:a::") + std::to_string(10 + pool);
@@ -127,8 +129,7 @@ class Recipe {
     test::Packet packet;
     link(packet);
     family_ = from_->below(2) == 0 ? 4 : 6;
-    const unsigned pool = from_->below(kPools + 1);
-    service_ = pool == kPools ? std::string(stranger()) : vip(family_, pool);
+    service_ = destination();
     ip(packet, client(), service_);
     extensions(packet);
     if (kind < 10 || family_ == 4) {
@@ -140,6 +141,14 @@ class Recipe {
     return packet;
   }
 
+  /// Mostly a service's address, and of those mostly one of the first pools'.
+  [[nodiscard]] std::string destination() {
+    constexpr unsigned kFirst = 204;
+    const unsigned what = from_->byte();
+    if (what >= kFirst) return vip(family_, kForwardingPools + what % (kPools - kForwardingPools));
+    const unsigned pool = what % (kForwardingPools + 1);
+    return pool == kForwardingPools ? std::string(stranger()) : vip(family_, pool);
+  }
   [[nodiscard]] std::string_view client() {
     switch (from_->below(8)) {
       case 6:
