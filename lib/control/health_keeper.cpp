@@ -208,11 +208,11 @@ bool HealthKeeper::note(const std::vector<health::Change>& changes) {
     const auto who = change.backend.empty()
                          ? fmt::format("pool {}", change.pool)
                          : fmt::format("backend {}", full_name(change.pool, change.backend));
-    parts_.events.add(
-        level_of(change), "health", std::string(health::name(change.to)),
-        fmt::format("{} {} -> {}: {}{}{} after {:.1f} s", who, health::name(change.from),
-                    health::name(change.to), change.cause, change.evidence.empty() ? "" : ", ",
-                    change.evidence, std::chrono::duration<double>(change.lasted).count()));
+    parts_.events.add(level_of(change), "health", std::string(health::name(change.to)),
+                      fmt::format("{} {} -> {}: {}{}{}; the state before lasted {:.1f} s", who,
+                                  health::name(change.from), health::name(change.to), change.cause,
+                                  change.evidence.empty() ? "" : ", ", change.evidence,
+                                  std::chrono::duration<double>(change.lasted).count()));
   }
   return !changes.empty();
 }
