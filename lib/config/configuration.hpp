@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/address.hpp"
+#include "config/autoscale.hpp"
 #include "config/health.hpp"
 
 #include <chrono>
@@ -127,16 +128,6 @@ struct Service {
   friend bool operator==(const Service&, const Service&) = default;
 };
 
-struct BackendClass {
-  std::string name;
-  double capacity = 1;        ///< Requests a second that one backend completes.
-  double service_time_s = 1;  ///< Seconds a request takes on an idle backend.
-  double price_per_hour = 0;
-  double cold_start_s = 0;  ///< From the decision to start one to its first answer.
-
-  friend bool operator==(const BackendClass&, const BackendClass&) = default;
-};
-
 struct Backend {
   std::string name;
   IpAddress address;
@@ -148,16 +139,6 @@ struct Backend {
   std::string server_id = {};  ///< Hexadecimal, as it stands in connection ids; empty: none.
 
   friend bool operator==(const Backend&, const Backend&) = default;
-};
-
-struct Autoscale {
-  std::string policy;  ///< "threshold", "target", "predictive", "scheduled" or "cost_aware"
-  unsigned min = 1;
-  unsigned max = 1;
-  double target_utilisation = 0.8;
-  double tick_s = 5;
-
-  friend bool operator==(const Autoscale&, const Autoscale&) = default;
 };
 
 /// The tunnel's outer header.
@@ -202,6 +183,7 @@ struct Pool {
   unsigned panic_threshold = 0;    ///< Percent of usable backends below which all are used.
   unsigned min_healthy = 1;        ///< Passive checks leave at least so many backends.
   NoBackend no_backend = NoBackend::kRefuse;
+  std::optional<Metrics> metrics;  ///< Absent: backends tell no load.
   std::optional<Autoscale> autoscale;
 
   friend bool operator==(const Pool&, const Pool&) = default;

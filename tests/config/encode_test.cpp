@@ -158,7 +158,7 @@ class Generator {
     p.min_healthy = number(0, 65535);
     p.no_backend = coin() ? NoBackend::kRefuse : NoBackend::kDrop;
     if (coin())
-      p.autoscale = Autoscale{.policy = "cost_aware",
+      p.autoscale = Autoscale{.policy = ScalePolicy::kCostAware,
                               .min = number(0, 100),
                               .max = number(100, 65535),
                               .target_utilisation = real(0.01, 1),
