@@ -17,12 +17,12 @@ std::size_t ignore(char*, std::size_t, std::size_t count, void*) { return count;
 }  // namespace
 
 Webhook::Webhook(EventLoop& loop, EventLog& events, std::string node,
-                 std::unique_ptr<health::CurlMulti> multi)
+                 std::unique_ptr<http::CurlMulti> multi)
     : loop_(loop), events_(events), node_(std::move(node)), multi_(std::move(multi)) {}
 
 Result<std::unique_ptr<Webhook>> Webhook::open(EventLoop& loop, EventLog& events, std::string url,
                                                std::string node) {
-  auto multi = health::CurlMulti::open(loop);
+  auto multi = http::CurlMulti::open(loop);
   if (!multi) return forward_error(multi);
   std::unique_ptr<Webhook> made(new Webhook(loop, events, std::move(node), std::move(*multi)));
   made->easy_.reset(curl_easy_init());

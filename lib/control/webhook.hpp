@@ -9,7 +9,7 @@
 #include "base/event_loop.hpp"
 #include "base/result.hpp"
 #include "control/event_log.hpp"
-#include "health/curl_multi.hpp"
+#include "http/curl_multi.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -54,7 +54,7 @@ class Webhook {
   };
 
   Webhook(EventLoop& loop, EventLog& events, std::string node,
-          std::unique_ptr<health::CurlMulti> multi);
+          std::unique_ptr<http::CurlMulti> multi);
   void send();
   void finish(CURLcode code);
   [[nodiscard]] std::string body();
@@ -62,10 +62,10 @@ class Webhook {
   EventLoop& loop_;
   EventLog& events_;
   std::string node_;
-  std::unique_ptr<health::CurlMulti> multi_;
+  std::unique_ptr<http::CurlMulti> multi_;
   std::unique_ptr<CURL, EasyEnd> easy_;
   std::unique_ptr<curl_slist, ListEnd> headers_;
-  health::CurlMulti::Done done_;
+  http::CurlMulti::Done done_;
   std::string sent_;              ///< The body under way.
   std::uint64_t next_ = 1;        ///< First event that was not taken yet.
   std::uint64_t next_after_ = 1;  ///< Likewise once the body under way is.

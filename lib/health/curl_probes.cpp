@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "health/curl_probes.hpp"
 
-#include "health/curl_multi.hpp"
 #include "health/grpc_health.hpp"
 #include "health/http_answer.hpp"
+#include "http/curl_multi.hpp"
 
 #include <netinet/in.h>
 #include <strings.h>
@@ -69,7 +69,7 @@ Fault fault_of(CURLcode code) {
 
 class CurlProbe final : public Probe {
  public:
-  CurlProbe(std::shared_ptr<CurlMulti> multi, const Target& target, Answered answered)
+  CurlProbe(std::shared_ptr<http::CurlMulti> multi, const Target& target, Answered answered)
       : multi_(std::move(multi)), check_(target.check), answered_(std::move(answered)) {
     if (easy_ != nullptr && !configure(target)) easy_.reset();
   }
@@ -236,10 +236,10 @@ class CurlProbe final : public Probe {
     return {fault_of(code), text};
   }
 
-  std::shared_ptr<CurlMulti> multi_;
+  std::shared_ptr<http::CurlMulti> multi_;
   config::Health check_;
   Answered answered_;
-  CurlMulti::Done done_ = [this](CURLcode code) { done(code); };
+  http::CurlMulti::Done done_ = [this](CURLcode code) { done(code); };
   std::unique_ptr<CURL, EasyEnd> easy_{curl_easy_init()};
   List headers_;
   List connect_to_;
@@ -259,7 +259,7 @@ class CurlProbe final : public Probe {
 CurlProbes::~CurlProbes() = default;
 
 Result<std::unique_ptr<CurlProbes>> CurlProbes::open(EventLoop& loop) {
-  auto plain = CurlMulti::open(loop);
+  auto plain = http::CurlMulti::open(loop);
   if (!plain) return forward_error(plain);
   auto made = std::unique_ptr<CurlProbes>(new CurlProbes(loop));
   made->plain_ = std::move(*plain);
@@ -269,9 +269,9 @@ Result<std::unique_ptr<CurlProbes>> CurlProbes::open(EventLoop& loop) {
 
 std::unique_ptr<Probe> CurlProbes::make(const Target& target, Probe::Answered answered) {
   std::erase_if(multis_, [](const auto& each) { return each.second.expired(); });
-  std::shared_ptr<CurlMulti> multi = multis_[target.check.tls_ca].lock();
+  std::shared_ptr<http::CurlMulti> multi = multis_[target.check.tls_ca].lock();
   if (multi == nullptr) {
-    auto opened = CurlMulti::open(loop_);
+    auto opened = http::CurlMulti::open(loop_);
     if (!opened) return make_no_probe(opened.error().text(), std::move(answered));
     multi = std::move(*opened);
     multis_[target.check.tls_ca] = multi;

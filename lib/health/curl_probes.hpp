@@ -13,9 +13,11 @@
 #include <memory>
 #include <string>
 
-namespace sluice::health {
-
+namespace sluice::http {
 class CurlMulti;
+}
+
+namespace sluice::health {
 
 /// Each question has a connection of its own, closed by a reset: a connection kept open tells
 /// nothing of the listener, and a thousand closed ones a second would linger for a minute each.
@@ -38,8 +40,8 @@ class CurlProbes {
   EventLoop& loop_;
   // One for each file of authorities: libcurl keeps the certificates of the last one it read, and
   // to read the system's anew for each connection takes twenty milliseconds.
-  std::map<std::string, std::weak_ptr<CurlMulti>> multis_;
-  std::shared_ptr<CurlMulti> plain_;
+  std::map<std::string, std::weak_ptr<http::CurlMulti>> multis_;
+  std::shared_ptr<http::CurlMulti> plain_;
 };
 
 }  // namespace sluice::health

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "health/curl_multi.hpp"
+#include "http/curl_multi.hpp"
 
 #include <sys/epoll.h>
 
-namespace sluice::health {
+namespace sluice::http {
 
 Result<std::unique_ptr<CurlMulti>> CurlMulti::open(EventLoop& loop) {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
   CURLM* const multi = started == CURLE_OK ? curl_multi_init() : nullptr;
-  if (multi == nullptr) return fail(Errc::kIo, "probes", "libcurl does not start");
+  if (multi == nullptr) return fail(Errc::kIo, "libcurl", "it does not start");
   auto made = std::unique_ptr<CurlMulti>(new CurlMulti(loop, multi));
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, made.get());
@@ -102,4 +102,4 @@ void CurlMulti::finish() {
   }
 }
 
-}  // namespace sluice::health
+}  // namespace sluice::http

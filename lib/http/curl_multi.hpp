@@ -13,7 +13,7 @@
 #include <memory>
 #include <unordered_map>
 
-namespace sluice::health {
+namespace sluice::http {
 
 class CurlMulti {
  public:
@@ -47,4 +47,4 @@ class CurlMulti {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace sluice::health
+}  // namespace sluice::http
