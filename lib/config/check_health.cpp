@@ -36,6 +36,7 @@ class HealthRules {
       only("host", health_.host.empty(), "HTTP");
       only("expect_status", health_.expect_status.empty(), "HTTP");
       only("expect_body", health_.expect_body.empty(), "HTTP");
+      only("load_header", health_.load_header.empty(), "HTTP");
     }
     if (health_.type != CheckType::kGrpc)
       only("grpc_service", health_.grpc_service.empty(), "'grpc'");

@@ -193,12 +193,13 @@ class PoolRules {
         rules_.fault(fmt::format("{} leaves no room above the fair share", pool_.max_load_ratio),
                      "give a number above 1, such as 1.25, or 0 for no bound");
     });
-    if (pool_.policy == Policy::kLeastLoad && !rules_.damaged("policy"))
+    const bool told = pool_.metrics || (pool_.health && !pool_.health->load_header.empty());
+    if (pool_.policy == Policy::kLeastLoad && !told && !rules_.damaged("policy") &&
+        !rules_.damaged("metrics") && !rules_.damaged("health"))
       rules_.at("policy", [&] {
         rules_.warning(
-            "accepted, but nothing reports load to this version: backends are taken at "
-            "random, by weight",
-            "choose 'least_connections' to go by what this node knows");
+            "nothing reports the backends' load, so that they are taken at random, by weight",
+            "give 'metrics', or 'load_header' in 'health'; or choose 'least_connections'");
       });
     if (pool_.affinity == Affinity::kQuicCid && !rules_.damaged("affinity")) quic();
     if (!pool_.overflow.empty() && !rules_.damaged("backends"))

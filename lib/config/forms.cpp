@@ -160,6 +160,15 @@ Text host_name() {
           [](std::string_view text) { return std::ranges::all_of(text, is_host_character); }};
 }
 
+Text header_name() {
+  return {"a header's name",
+          "1 to 64 of the characters A-Z a-z 0-9 _ . -",
+          "^[A-Za-z0-9_.-]{1,64}$",
+          1,
+          64,
+          [](std::string_view text) { return std::ranges::all_of(text, is_name_character); }};
+}
+
 Text statuses() {
   return {"a list of statuses",
           "numbers from 100 to 599 and ranges with ',' between, as in 200-299,304",

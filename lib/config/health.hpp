@@ -46,6 +46,7 @@ struct Health {
   std::string host = {};           ///< Of HTTP: Host header; empty: the backend's address.
   std::string expect_status = {};  ///< As in accepts_status(); empty: 200-299.
   std::string expect_body = {};    ///< What the body must contain; empty: nothing.
+  std::string load_header = {};    ///< Of HTTP: header that tells the backend's load; empty: none.
   std::string grpc_service = {};   ///< Empty: the server as a whole.
   std::string tls_name = {};       ///< Name in the certificate; empty: `host`, else the address.
   std::string tls_ca = {};         ///< File of trusted certificates; empty: the system's.

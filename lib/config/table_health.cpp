@@ -51,6 +51,10 @@ std::shared_ptr<const Object> health_object() {
              "HTTP statuses that are good; absent: 200-299."),
        field("expect_body", kOptional, kReload, &Health::expect_body, form::argument(),
              "Text that the first 64 KiB of an HTTP answer must contain; absent: any answer."),
+       field(
+           "load_header", kOptional, kReload, &Health::load_header, form::header_name(),
+           "Header of an HTTP answer in which the backend tells its load, a number from 0 on such "
+           "as requests in service, for policy `least_load`; absent: none does."),
        field("grpc_service", kOptional, kReload, &Health::grpc_service, form::argument(),
              "Service that a gRPC probe asks for; absent: the server as a whole."),
        field("tls_name", kOptional, kReload, &Health::tls_name, form::host_name(),

@@ -130,8 +130,18 @@ TEST(Decode, PolicyWithoutReportsAndAffinityThatIsNotHeededAreWarnedOf) {
       (std::vector<std::string>{
           "/services/0/shards/0/pool: pool 'b' has affinity 'source', but the service goes by that "
           "of its own pool, '5tuple'; give both pools one affinity",
-          "/pools/0/policy: accepted, but nothing reports load to this version: backends are taken "
-          "at random, by weight; choose 'least_connections' to go by what this node knows"}));
+          "/pools/0/policy: nothing reports the backends' load, so that they are taken at random, "
+          "by "
+          "weight; give 'metrics', or 'load_header' in 'health'; or choose 'least_connections'"}));
+}
+
+TEST(Decode, LeastLoadIsNotWarnedOfWhereACheckReadsTheLoad) {
+  const auto decoded = decode(R"({"pools": [{"name": "a", "forwarding": "l2dsr",
+      "policy": "least_load", "health": {"type": "http", "load_header": "X-Load"},
+      "backends": [{"name": "b", "address": "10.0.1.1"}]}]})");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  for (const auto& warning : lines(decoded.warnings))
+    EXPECT_EQ(warning.find("/policy"), std::string::npos) << warning;
 }
 
 TEST(Decode, ATunnelMustLeaveRoomForWhatIpv6SendersMayCountOn) {

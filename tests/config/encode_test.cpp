@@ -180,6 +180,7 @@ class Generator {
       h.host = "a.example:80";
       h.expect_status = "200-299,304";
       h.expect_body = "\"ok\"";
+      h.load_header = "X-Load";
     }
     if (h.type == CheckType::kTcp && coin()) h.via = Via::kService;
     if (h.type == CheckType::kGrpc) h.grpc_service = "a.B";

@@ -79,6 +79,7 @@ REST = {
     "/pools/0/health/host": "a.example:80",
     "/pools/0/health/expect_status": "200-299,304",
     "/pools/0/health/expect_body": "ok",
+    "/pools/0/health/load_header": "X-Load",
     "/pools/0/health/tls_name": "a.example",
     "/pools/0/health/tls_ca": "/etc/ca.pem",
     "/pools/0/health/tls_verify": True,
