@@ -26,14 +26,14 @@ install_packages() {
 }
 
 # As root. A fresh nginx would start a web server on port 80 of the machine and again at each boot, bird
-# and frr a routing daemon: the lab runs its own, so a policy-rc.d forbids the start while we install, and
-# the units are disabled.
+# and frr a routing daemon, prometheus itself: the lab runs its own, so a policy-rc.d forbids the start while
+# we install, and the units are disabled.
 apt_install() {
   set -e
   local policy=/usr/sbin/policy-rc.d units=() package
   for package in "$@"; do
     case $package in
-      nginx | frr) units+=("$package") ;;
+      nginx | frr | prometheus) units+=("$package") ;;
       bird2) units+=(bird) ;;
     esac
   done
