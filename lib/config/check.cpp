@@ -47,8 +47,24 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "classes; all pools together have at most 65535 backends.",
     "`health.timeout_ms` is less than `health.interval_ms`, `fast_interval_ms` not more. Keys of "
     "`health` are for the types that they name; `command` begins with an absolute path.",
-    "`outlier.max_ejection_s` is not less than `base_ejection_s`. `autoscale.min` is not more than "
-    "`autoscale.max`.",
+    "`outlier.max_ejection_s` is not less than `base_ejection_s`.",
+    "Of a class, `min` is not more than `max`, and `wake_s` is given where `asleep` is.",
+    "`metrics.timeout_ms` is not more than `interval_ms`, `stale_after_ms` not less. Type `custom` "
+    "has names of its own for `running` and `completed`.",
+    "`autoscale.min` is not more than `max`, which is neither less than what the classes have at "
+    "least nor more than `table_size`; `budget_per_hour` pays for `min`; `thresholds.down` is less "
+    "than `up`.",
+    "`autoscale.schedule[].cron` has five fields that some date agrees with; `min` is not more "
+    "than "
+    "`max`, nor than the pool's; policy `scheduled` has an entry.",
+    "Keys of `autoscale.actuator` are for the types that they name, which need all but "
+    "`token_file` "
+    "and `ca_file`. A `kubernetes` pool has one class; none but `metric` serves affinity "
+    "`quic_cid`.",
+    "Backends of a `standby` have names and addresses of their own, unlike those of the pool and "
+    "of "
+    "services, of a family that the pool forwards to; with those of the pool they are not fewer "
+    "than `min`.",
 });
 
 }  // namespace

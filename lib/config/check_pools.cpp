@@ -17,8 +17,6 @@ constexpr unsigned kMostOfConnectionId = 19;  // bytes of server id and nonce (Q
 constexpr unsigned kPortsAtOnce = 64;         // of NAT, as workers get them
 constexpr unsigned kLeastRoom = 1280;         // what every IPv6 sender may count on (RFC 8200)
 
-using AddressOwners = std::map<IpAddress, std::string>;  // "service 'chat'"
-
 bool has_tunnel(const Pool& pool) {
   return pool.forwarding == Forwarding::kIpip || pool.forwarding == Forwarding::kGue;
 }
@@ -43,15 +41,9 @@ class PoolRules {
       room_for_tunnel();
     }
     policy();
-    rules_.reader().at("classes", [&] { rules_.distinct_names(pool_.classes); });
     rules_.reader().at("backends", [&] { backends(); });
     check_health(rules_, pool_);
-    rules_.at("autoscale", [&] { autoscale(); });
-    if (!pool_.classes.empty())
-      rules_.at("classes", [&] {
-        rules_.warning("accepted, but this version does not act on it",
-                       "classes count from the version that scales pools");
-      });
+    check_autoscale(rules_, pool_, services_);
   }
 
  private:
@@ -244,7 +236,7 @@ class PoolRules {
 
   void backends() {
     if (rules_.damaged_here()) return;
-    if (pool_.backends.empty())
+    if (pool_.backends.empty() && !pool_.autoscale)
       rules_.warning("the pool has no backends, so its services drop what they get",
                      "add one here or with 'sluicectl backend add'");
     const bool nat = pool_.forwarding == Forwarding::kNat;
@@ -273,19 +265,6 @@ class PoolRules {
               "remove it, or let the pool forward by 'nat'");
         });
     });
-  }
-
-  void autoscale() {
-    if (!pool_.autoscale) return;
-    if (!rules_.damaged("max"))
-      rules_.at("min", [&] {
-        if (pool_.autoscale->min > pool_.autoscale->max)
-          rules_.fault(fmt::format("{} is more than the maximum of {}", pool_.autoscale->min,
-                                   pool_.autoscale->max),
-                       "give min a smaller number or max a larger one");
-      });
-    rules_.warning("accepted, but this version does not act on it; the pool keeps its size",
-                   "add and remove backends with 'sluicectl backend'");
   }
 
   Rules& rules_;

@@ -63,6 +63,40 @@ bool is_status_list(std::string_view text) {
   return digits == 3;
 }
 
+bool is_metric_name(std::string_view text) {
+  return !is_digit(text.front()) && std::ranges::all_of(text, [](char c) {
+    return (is_name_character(c) && c != '.' && c != '-') || c == ':';
+  });
+}
+
+bool is_metric_label(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == 0 || equals == std::string_view::npos || !is_printable_text(text)) return false;
+  const auto key = text.substr(0, equals);
+  return is_metric_name(key) && key.find(':') == std::string_view::npos;
+}
+
+bool is_cron_text(std::string_view text) {
+  std::size_t blanks = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool blank = c == ' ';
+    if (blank && (i == 0 || i + 1 == text.size() || text[i - 1] == ' ')) return false;
+    blanks += blank ? 1 : 0;
+    const bool letter = is_name_character(c) && c != '_' && c != '.';
+    if (!blank && !letter && c != '*' && c != '/' && c != ',') return false;
+  }
+  return blanks == 4;
+}
+
+bool is_workload(std::string_view text) {
+  for (const std::string_view kind : {"deployments/", "statefulsets/"})
+    if (text.starts_with(kind))
+      return text.size() > kind.size() &&
+             std::ranges::all_of(text.substr(kind.size()), is_name_character);
+  return false;
+}
+
 bool is_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return false;
@@ -194,6 +228,43 @@ Text lcores() {
           1,
           512,
           is_lcore_list};
+}
+
+Text metric_name() {
+  return {"a metric's name",
+          "1 to 200 of the characters A-Z a-z 0-9 _ : that do not begin with a digit",
+          "^[A-Za-z_:][A-Za-z0-9_:]{0,199}$",
+          1,
+          200,
+          is_metric_name};
+}
+
+Text metric_label() {
+  return {"a label",
+          "NAME=VALUE, as in model_name=llama",
+          "^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$",
+          2,
+          512,
+          is_metric_label};
+}
+
+Text cron() {
+  return {"a time",
+          "five fields with a blank between: minute, hour, day, month and weekday, as in "
+          "0 8 * * 1-5",
+          "^[A-Za-z0-9*/,-]+( [A-Za-z0-9*/,-]+){4}$",
+          9,
+          256,
+          is_cron_text};
+}
+
+Text workload() {
+  return {"a workload",
+          "deployments/NAME or statefulsets/NAME",
+          "^(deployments|statefulsets)/[A-Za-z0-9_.-]+$",
+          13,
+          255,
+          is_workload};
 }
 
 Text endpoint() {

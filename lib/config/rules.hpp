@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,6 +30,9 @@ namespace sluice::config {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
   return digits;
 }
+
+/// Who has an address: "service 'chat'".
+using AddressOwners = std::map<IpAddress, std::string>;
 
 /// Pools that one pool may flow over to, one after the other.
 inline constexpr unsigned kLongestOverflow = 4;
@@ -121,6 +125,8 @@ void check_limits(Rules& rules);
 void check_services(Rules& rules);
 /// Active and passive checks of one pool, at its place.
 void check_health(Rules& rules, const Pool& pool);
+/// Classes, metrics and scaling of one pool, at its place.
+void check_autoscale(Rules& rules, const Pool& pool, const AddressOwners& services);
 /// Whether there is an XDP filter for what only it can do.
 void check_filter(Rules& rules);
 /// Each pool by itself, overflow among pools, and QUIC's connection ids.

@@ -14,21 +14,6 @@ constexpr auto kRequired = Need::kRequired;
 constexpr auto kOptional = Need::kOptional;
 constexpr auto kReload = TakenBy::kReload;
 
-auto backend_class() {
-  return object<BackendClass>(
-      "class", "name",
-      {field("name", kRequired, kReload, &BackendClass::name, form::name(), "Name of the class."),
-       field("capacity", kOptional, kReload, &BackendClass::capacity,
-             Fractional{0.001, 1e9, "requests/s"}, "Requests a second that one backend completes."),
-       field("service_time_s", kOptional, kReload, &BackendClass::service_time_s,
-             Fractional{0.000001, 86400, "s"}, "Time a request takes on an idle backend."),
-       field("price_per_hour", kOptional, kReload, &BackendClass::price_per_hour,
-             Fractional{0, 1e6, "1/h"}, "Price of one backend, in any one currency."),
-       field("cold_start_s", kOptional, kReload, &BackendClass::cold_start_s,
-             Fractional{0, 86400, "s"},
-             "Time from the decision to start one to its first answer.")});
-}
-
 auto backend() {
   return object<Backend>(
       "backend", "name",
@@ -50,26 +35,6 @@ auto backend() {
        field("server_id", kOptional, kReload, &Backend::server_id, form::server_id(),
              "What stands for the server in QUIC connection ids; required by affinity "
              "`quic_cid`.")});
-}
-
-auto autoscale() {
-  return object<Autoscale>(
-      "autoscale", "",
-      {field("policy", kRequired, kReload, &Autoscale::policy,
-             Choice<ScalePolicy>{{{"threshold", ScalePolicy::kThreshold},
-                                  {"target", ScalePolicy::kTarget},
-                                  {"predictive", ScalePolicy::kPredictive},
-                                  {"scheduled", ScalePolicy::kScheduled},
-                                  {"cost_aware", ScalePolicy::kCostAware}}},
-             "How the number of backends is decided."),
-       field("min", kOptional, kReload, &Autoscale::min, Whole{0, kMostBackends},
-             "Never fewer backends than this."),
-       field("max", kOptional, kReload, &Autoscale::max, Whole{1, kMostBackends},
-             "Never more backends than this."),
-       field("target_utilisation", kOptional, kReload, &Autoscale::target_utilisation,
-             Fractional{0.01, 1}, "Share of the capacity that the load should take."),
-       field("tick_s", kOptional, kReload, &Autoscale::tick_s, Fractional{0.1, 3600, "s"},
-             "Time between two decisions.")});
 }
 
 auto encapsulation() {
@@ -157,8 +122,9 @@ std::shared_ptr<const Object> pool_object() {
        field("nat", kOptional, kReload, &Pool::nat, Nested{nat()},
              "How addresses are translated; required by `nat`."),
        field("classes", kOptional, kReload, &Pool::classes,
-             ListOf<Nested>{{backend_class()}, 0, 256},
-             "Kinds of backends, for capacity and cost. Accepted; nothing acts on it yet."),
+             ListOf<Nested>{{backend_class_object()}, 0, 256},
+             "Kinds of backends, for capacity and cost. A backend that names none is of the "
+             "first."),
        field("backends", kOptional, kReload, &Pool::backends,
              ListOf<Nested>{{backend()}, 0, kMostBackends}, "The servers. Order does not matter."),
        field("health", kOptional, kReload, &Pool::health, Nested{health_object()},
@@ -174,8 +140,10 @@ std::shared_ptr<const Object> pool_object() {
              Choice<NoBackend>{{{"refuse", NoBackend::kRefuse}, {"drop", NoBackend::kDrop}}},
              "What clients get while no backend takes new flows: a TCP reset or an ICMP error at "
              "once, or silence."),
-       field("autoscale", kOptional, kReload, &Pool::autoscale, Nested{autoscale()},
-             "The autoscaling controller. Accepted; nothing acts on it yet.")});
+       field("metrics", kOptional, kReload, &Pool::metrics, Nested{metrics_object()},
+             "Where the backends tell their load (Prometheus text); absent: they tell none."),
+       field("autoscale", kOptional, kReload, &Pool::autoscale, Nested{autoscale_object()},
+             "The autoscaling controller; absent: the pool keeps its size.")});
 }
 
 std::shared_ptr<const Object> quic_lb_object() {

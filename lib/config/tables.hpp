@@ -20,6 +20,9 @@ inline constexpr std::size_t kMostDenied = 100'000;    ///< Of the node's own de
 [[nodiscard]] std::shared_ptr<const Object> quic_lb_object();
 [[nodiscard]] std::shared_ptr<const Object> health_object();
 [[nodiscard]] std::shared_ptr<const Object> outlier_object();
+[[nodiscard]] std::shared_ptr<const Object> backend_class_object();
+[[nodiscard]] std::shared_ptr<const Object> metrics_object();
+[[nodiscard]] std::shared_ptr<const Object> autoscale_object();
 [[nodiscard]] std::shared_ptr<const Object> answer_object();
 [[nodiscard]] std::shared_ptr<const Object> announce_object();
 

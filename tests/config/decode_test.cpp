@@ -65,13 +65,24 @@ TEST(Decode, SampleOfTheDocumentationArrivesWhole) {
   EXPECT_EQ(c.admin.http, "127.0.0.1:9901");
 }
 
-TEST(Decode, KeysWhoseFeatureIsMissingAreAcceptedWithAWarning) {
-  EXPECT_EQ(lines(decode(sample()).warnings),
-            (std::vector<std::string>{
-                "/pools/0/classes: accepted, but this version does not act on it; classes count "
-                "from the version that scales pools",
-                "/pools/0/autoscale: accepted, but this version does not act on it; the pool keeps "
-                "its size; add and remove backends with 'sluicectl backend'"}));
+TEST(Decode, ASiteWithEverythingIsNotWarnedOf) {
+  EXPECT_EQ(lines(decode(sample()).warnings), std::vector<std::string>());
+}
+
+TEST(Decode, ScalingWithoutClassesOrWithSleepThatNobodyCanPutThemToIsWarnedOf) {
+  const auto decoded = decode(R"({"ports": [{"name": "p", "device": "d"}],
+      "pools": [{"name": "a", "forwarding": "l2dsr", "autoscale": {"policy": "target"}},
+                {"name": "b", "forwarding": "l2dsr", "autoscale": {"policy": "target"},
+                 "classes": [{"name": "c", "asleep": 1, "wake_s": 2}]}]})");
+  EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());
+  EXPECT_EQ(
+      lines(decoded.warnings),
+      (std::vector<std::string>{
+          "/pools/0/autoscale: no class says what a backend can do: 1 request/s at no price, until "
+          "it is learned; add one to the pool's classes, with capacity and cold_start_s",
+          "/pools/1/autoscale/actuator/type: 'metric' cannot put backends to sleep, as a class "
+          "asks "
+          "for: they are stopped; take another type, or let asleep be 0"}));
 }
 
 TEST(Decode, IdleWorkersAndEmptyPoolsAreWarnedOf) {
@@ -131,12 +142,13 @@ TEST(Decode, PolicyWithoutReportsAndAffinityThatIsNotHeededAreWarnedOf) {
           "/services/0/shards/0/pool: pool 'b' has affinity 'source', but the service goes by that "
           "of its own pool, '5tuple'; give both pools one affinity",
           "/pools/0/policy: nothing reports the backends' load, so that they are taken at random, "
-          "by "
-          "weight; give 'metrics', or 'load_header' in 'health'; or choose 'least_connections'"}));
+          "by weight; give 'metrics', or 'load_header' in 'health'; or choose "
+          "'least_connections'"}));
 }
 
 TEST(Decode, LeastLoadIsNotWarnedOfWhereACheckReadsTheLoad) {
-  const auto decoded = decode(R"({"pools": [{"name": "a", "forwarding": "l2dsr",
+  const auto decoded = decode(R"({"ports": [{"name": "p", "device": "d"}],
+      "pools": [{"name": "a", "forwarding": "l2dsr",
       "policy": "least_load", "health": {"type": "http", "load_header": "X-Load"},
       "backends": [{"name": "b", "address": "10.0.1.1"}]}]})");
   EXPECT_EQ(lines(decoded.faults), std::vector<std::string>());

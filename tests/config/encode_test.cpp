@@ -130,8 +130,17 @@ class Generator {
                             static_cast<std::uint16_t>(number(2048, 65535))},
                   .client_address = static_cast<ClientAddress>(number(0, 2))};
     for (unsigned k = 0, n = number(0, 3); k < n; ++k)
-      p.classes.push_back(
-          {name(k), real(0.001, 1e9), real(1e-6, 86400), real(0, 1e6), real(0, 86400)});
+      p.classes.push_back({.name = name(k),
+                           .capacity = real(0.001, 1e9),
+                           .service_time_s = real(1e-6, 86400),
+                           .price_per_hour = real(0, 1e6),
+                           .cold_start_s = real(0, 86400),
+                           .wake_s = real(0.1, 86400),
+                           .asleep_price_per_hour = real(0, 1e6),
+                           .asleep = number(0, 65535),
+                           .min = number(0, 10),
+                           .max = coin() ? 0 : number(100, 65535),
+                           .domain = coin() ? "" : "rack-1"});
     for (unsigned k = 0, n = number(0, 200); k < n; ++k)
       p.backends.push_back(
           {.name = name(k),
@@ -157,13 +166,90 @@ class Generator {
     p.panic_threshold = number(0, 100);
     p.min_healthy = number(0, 65535);
     p.no_backend = coin() ? NoBackend::kRefuse : NoBackend::kDrop;
-    if (coin())
-      p.autoscale = Autoscale{.policy = ScalePolicy::kCostAware,
-                              .min = number(0, 100),
-                              .max = number(100, 65535),
-                              .target_utilisation = real(0.01, 1),
-                              .tick_s = real(0.1, 3600)};
+    if (coin()) p.metrics = metrics();
+    if (coin()) p.autoscale = autoscale(p);
     return p;
+  }
+
+  MetricChoice metric() {
+    MetricChoice choice{.names = {"a_total", "b:c"}, .of = MetricChoice::Of(number(0, 2))};
+    if (coin()) choice.labels = {"model=\"x\" y", "z="};
+    return choice;
+  }
+
+  Metrics metrics() {
+    return {.type = static_cast<MetricsType>(number(0, 5)),
+            .port = static_cast<std::uint16_t>(number(0, 65535)),
+            .path = coin() ? "" : "/m?a=b",
+            .interval = std::chrono::milliseconds(number(500, 3'600'000)),
+            .timeout = std::chrono::milliseconds(number(10, 500)),
+            .stale_after = std::chrono::milliseconds(coin() ? 0 : number(3'600'000, 36'000'000)),
+            .running = metric(),
+            .waiting = coin() ? MetricChoice{} : metric(),
+            .completed = metric(),
+            .cache = coin() ? MetricChoice{} : metric()};
+  }
+
+  Autoscale autoscale(const Pool& pool) {
+    Autoscale scale{.policy = static_cast<ScalePolicy>(number(0, 4)),
+                    .mode = static_cast<ScaleMode>(number(0, 1)),
+                    .min = number(0, 100),
+                    .max = number(100, pool.table_size),
+                    .target_utilisation = real(0.01, 1),
+                    .tick_s = real(0.1, 3600),
+                    .slo_wait_s = real(0, 86400),
+                    .forecaster = static_cast<ForecastKind>(number(0, 7)),
+                    .season_s = real(0, 2'678'400),
+                    .tolerance = real(0, 1),
+                    .stabilisation_s = real(0, 86400),
+                    .hold_s = real(0, 86400),
+                    .cooldown_s = real(0, 86400),
+                    .step_up = number(0, 65535),
+                    .step_down = number(0, 65535),
+                    .idle_s = real(0, 604'800),
+                    .budget_per_hour = coin() ? 0 : real(1.3e8, 1e9),
+                    .max_domain_share = real(0.01, 1),
+                    .drain_limit = std::chrono::seconds(number(0, 86400)),
+                    .thresholds = {.up = real(0.5, 1),
+                                   .down = real(0, 0.49),
+                                   .step_up = number(1, 65535),
+                                   .step_down = number(1, 65535)},
+                    .schedule = {{.cron = "*/5 0-8/2 1,15 jan-DEC Mon",
+                                  .duration = std::chrono::seconds(number(60, 31'622'400)),
+                                  .min = number(0, 100),
+                                  .max = coin() ? 0 : number(100, 65535)}},
+                    .actuator = actuator(pool)};
+    if (scale.actuator.type == ActuatorType::kStandby) scale.min = 0;
+    return scale;
+  }
+
+  Actuator actuator(const Pool& pool) {
+    Actuator actuator{.type = static_cast<ActuatorType>(number(0, 4)),
+                      .timeout = std::chrono::milliseconds(number(100, 600'000)),
+                      .retries = number(0, 100)};
+    using enum ActuatorType;
+    if (actuator.type == kKubernetes && pool.classes.size() > 1) actuator.type = kMetric;
+    if (actuator.type == kStandby)
+      for (unsigned k = 0, n = number(1, 20); k < n; ++k)
+        actuator.backends.push_back(
+            {.name = fmt::format("standby-{}", k),
+             .address = address(173, k),
+             .port = static_cast<std::uint16_t>(
+                 pool.forwarding == Forwarding::kNat ? number(0, 65535) : 0),
+             .backend_class = pool.classes.empty() || coin() ? "" : pool.classes.back().name});
+    if (actuator.type == kCommand) actuator.command = {"/bin/scale", "--a b", "\"c\""};
+    if (actuator.type == kWebhook || actuator.type == kKubernetes) {
+      actuator.url = "https://a.example/b?c";
+      if (coin()) actuator.ca_file = "/etc/ca.pem";
+    }
+    if (actuator.type == kWebhook) actuator.secret_file = "/etc/secret";
+    if (actuator.type == kKubernetes) {
+      if (coin()) actuator.token_file = "/etc/token";
+      actuator.name_space = "models";
+      actuator.workload = "statefulsets/llama-8b";
+      actuator.endpoints = "llama";
+    }
+    return actuator;
   }
 
   Health health() {
