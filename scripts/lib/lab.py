@@ -230,8 +230,11 @@ def requests(count, *more, namespace="client"):
 class Steady:
     """Short requests and long streams in the background, from the start of a `with` to finish()."""
 
+    PROGRAM = ("load.py", "steady")
+
     def __init__(self, *more, namespace="client"):
-        self.process = subprocess.Popen(inside(namespace, sys.executable, TOP / "scripts/lib/load.py", "steady", *more),
+        program, *how = self.PROGRAM
+        self.process = subprocess.Popen(inside(namespace, sys.executable, TOP / "scripts/lib" / program, *how, *more),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.last = {"answered": 0, "failed": 0, "streams": 0, "by_backend": {}}
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -267,3 +270,24 @@ class Steady:
         self.process.wait()
         self.reader.join()
         self.process.stdout.close()
+
+
+class Open(Steady):
+    """Streams at a given rate in the background: RATExSECONDS, one after the other; see open_load.py."""
+
+    PROGRAM = ("open_load.py",)
+
+    def __init__(self, *phases, target=f"{VIP}:8000", first=0, namespace="client"):
+        super().__init__("--phases", ",".join(phases), "--target", target, "--first", first, namespace=namespace)
+        self.last = {"sent": 0, "open": 0, "answered": 0, "failed": 0, "errors": [], "by_backend": {}, "phase": -1}
+
+    def reached(self, phase, seconds=60):
+        """Waits until that phase (the first is 0) has begun."""
+        wait_until(f"phase {phase} of the load", lambda: self.last["phase"] >= phase or self._ended(), seconds)
+
+    def result(self, seconds=120):
+        """Waits for the end of the last phase and of every stream; returns the whole count."""
+        self.reader.join(seconds)
+        if self.process.wait(1) != 0:
+            raise Failure("the load failed")
+        return self.last
