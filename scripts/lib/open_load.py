@@ -4,12 +4,12 @@
     open_load.py --phases 2x5,20x5,2x10 [--target 203.0.113.10:8000]
 
 2 requests a second for 5 s, then 20 for 5 s, then 2 for 10 s; the gaps are drawn from --seed. Each is one TCP
-connection from a source of its own. It prints the same JSON object five times a second and at the end: {"sent",
-"open", "answered", "failed", "errors", "by_backend", "first_token_s": {"p50", "p95", "max"}, "phase"}. When standard
-input ends, nothing more is sent, and what is under way is read to its end.
+connection from a source of its own. It prints the same JSON object five times a second and at the end:
+{"sent", "open", "answered", "failed", "errors", "by_backend", "first_token_s": {"p50", "p95", "max"}, "phase"}.
+When standard input ends, nothing more is sent, and what is under way is read to its end.
 
-A request fails when its connection is refused, reset or silent for 60 s, when its status is not 200, or when its
-stream lacks a word of those that its usage tells, or its end.
+A request fails when its connection is refused, reset or silent for 60 s, when its status is not 200, or when
+its stream lacks a word of those that its usage tells, or its end.
 """
 import argparse
 import asyncio
@@ -23,8 +23,8 @@ HOSTS = range(2, 12)
 SILENCE = 60  # seconds
 BODY = json.dumps({"model": "lab-7b", "messages": [{"role": "user", "content": "six times seven is"}],
                    "stream": True, "stream_options": {"include_usage": True}}).encode()
-HEAD = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: lab\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\n\r\n").encode()
+HEAD = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n").encode()
 
 
 class Wrong(Exception):
@@ -54,8 +54,8 @@ class OpenLoad:
         except (OSError, TimeoutError, ValueError, Wrong, asyncio.IncompleteReadError, LookupError) as error:
             self.failed += 1
             if len(self.errors) < 10:
-                took = time.monotonic() - began
-                self.errors.append(f"{source[0]}:{source[1]}: {type(error).__name__} {error} after {took:.1f} s")
+                what = f"{type(error).__name__} {error} after {time.monotonic() - began:.1f} s"
+                self.errors.append(f"{source[0]}:{source[1]}: {what}")
             return
         self.answered += 1
         self.by_backend[backend] = self.by_backend.get(backend, 0) + 1
@@ -64,7 +64,8 @@ class OpenLoad:
     async def read(self, reader, began, limit):
         """Reads a whole answer; returns its backend and the seconds to its first word."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
+        lines = (line.partition(":") for line in head.split("\r\n")[1:])
+        fields = {key.lower(): value.strip() for key, _, value in lines}
         words, usage, wait = 0, None, None
         if not head.startswith("HTTP/1.1 200 ") or fields.get("transfer-encoding") != "chunked":
             raise Wrong(head.split("\r\n")[0])
@@ -90,8 +91,8 @@ class OpenLoad:
         waits = sorted(self.waits) or [0.0]
         first = {"p50": waits[len(waits) // 2], "p95": waits[len(waits) * 95 // 100], "max": waits[-1]}
         return {"sent": self.sent, "open": self.sent - self.answered - self.failed, "answered": self.answered,
-                "failed": self.failed, "errors": self.errors, "by_backend": self.by_backend, "phase": self.phase,
-                "first_token_s": {k: round(v, 3) for k, v in first.items()}}
+                "failed": self.failed, "errors": self.errors, "by_backend": self.by_backend,
+                "phase": self.phase, "first_token_s": {k: round(v, 3) for k, v in first.items()}}
 
 
 async def run(load, phases, seed):
@@ -135,10 +136,11 @@ def read_phases(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phases", type=read_phases, required=True, help="RATExSECONDS,...")
     parser.add_argument("--target", default="203.0.113.10:8000")
-    parser.add_argument("--first", type=int, default=0, help="how many sources to leave out, for another load's")
+    parser.add_argument("--first", type=int, default=0, help="sources to leave out, for another load's")
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
     host, port = o.target.rsplit(":", 1)

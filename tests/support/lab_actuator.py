@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An actuator of type `command` for the lab: starts and stops stand-in inference servers in the backends' namespaces.
+"""An actuator of type `command` for the lab: stand-in inference servers in the backends' namespaces.
 
     lab_actuator.py SPEC
 
 SPEC is a JSON file:
 
-    {"home": DIRECTORY, "vip": ADDRESS, "port": N, "places": {CLASS: [NAMESPACE...]}, "servers": {CLASS: OPTIONS}}
+    {"home": DIRECTORY, "vip": ADDRESS, "port": N, "places": {CLASS: [NAMESPACE...]},
+     "servers": {CLASS: OPTIONS of inference_server.py}}
 
-One order comes as a JSON object on standard input, {"action", "id", "pool", "class", "name"}; the answer goes to
-standard output, {"backends": [{"name", "address", "port", "class"}]}: the one that was started, or all of a `list`.
-Orders may be repeated. In HOME: NAME.json for each backend, NAME.log of its server, orders.jsonl with each order and
-what became of it, and fault.json, which a test may put there: {ACTION: FAULT}, FAULT one of FAULTS.
+One order comes as a JSON object on standard input, {"action", "id", "pool", "class", "name"}; the answer goes
+to standard output, {"backends": [{"name", "address", "port", "class"}]}: the one that was started, or all of a
+`list`. Orders may be repeated. In HOME: NAME.json for each backend, NAME.log of its server, orders.jsonl with
+each order and what became of it, and fault.json, which a test may put there: {ACTION: FAULT}, one of FAULTS.
 """
 import contextlib
 import fcntl
@@ -106,8 +107,8 @@ class Fleet:
             server = subprocess.Popen(["nsenter", f"--net=/run/netns/{place}", "--", sys.executable, SERVER,
                                        "--config", config], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                       start_new_session=True)
-        return {"name": order["name"], "class": order["class"], "address": address, "port": port, "place": place,
-                "pid": server.pid, "born": born(server.pid), "id": order["id"]}
+        return {"name": order["name"], "class": order["class"], "address": address, "port": port,
+                "place": place, "pid": server.pid, "born": born(server.pid), "id": order["id"]}
 
     def stop(self, order):
         record = self.named(order["name"])
@@ -176,7 +177,8 @@ def run(fleet, order, fault):
     while fault == "hang":
         signal.pause()
     if fault == "idle":
-        nobody = {"name": order["name"], "class": order["class"], "address": "10.0.1.249", "port": fleet.spec["port"]}
+        nobody = {"name": order["name"], "class": order["class"], "address": "10.0.1.249",
+                  "port": fleet.spec["port"]}
         members = [nobody] if order["action"] == "start" else []
     else:
         members = fleet.carry_out(order)

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of scaling share: stand-in servers that an actuator starts, and what became of each."""
 import json
-import os
-import signal
+import re
 import subprocess
 import sys
 
+import elastic
 import lab
 from case import LabTest
 
-PORT = 8000
-ACTUATOR = lab.TOP / "tests/support/lab_actuator.py"
-HOME = lab.HERE / "fleet"
-SPEC = lab.HERE / "fleet.json"
-# 4 at once, about 0.55 s each: some 7 requests/s a server.
-SMALL = {"slots": 4, "tokens": 10, "spread": 1.0, "tokens_per_second": 20.0, "first_token_s": 0.05, "cold_start_s": 1.0}
-LARGE = {**SMALL, "slots": 12}
-CAPACITY = {"small": 7.0, "large": 21.0}
+# Six places for the small, four for the large.
+PLACES = {"small": [f"gpu-{i}" for i in range(1, 7)], "large": [f"gpu-{i}" for i in range(7, 11)]}
 
 
 class ScaleTest(LabTest):
@@ -28,54 +22,32 @@ class ScaleTest(LabTest):
         self.addCleanup(self.clear)
 
     def clear(self):
-        """Ends every server that an actuator has started, and forgets all of them."""
-        for member in self.members():
-            os.kill(member["pid"], signal.SIGKILL)
-            lab.wait_until("the end of a server", lambda: not alive(member["pid"]))
-        subprocess.run(["rm", "-rf", HOME], check=True)
-        HOME.mkdir()
-        self.spec()
+        """Ends every server, and forgets all of them."""
+        elastic.end_all()
+        subprocess.run(["rm", "-rf", elastic.HOME], check=True)
+        elastic.tell_actuator(PLACES, {"small": elastic.SMALL, "large": elastic.LARGE})
 
-    def spec(self, small=SMALL, large=LARGE):
-        """Tells the actuator what servers are like. Six places for the small, four for the large."""
-        places = {"small": [f"gpu-{i}" for i in range(1, 7)], "large": [f"gpu-{i}" for i in range(7, 11)]}
-        SPEC.write_text(json.dumps({"home": str(HOME), "vip": lab.VIP, "port": PORT, "places": places,
-                                    "servers": {"small": small, "large": large}}))
-
-    def members(self):
-        """The servers whose process lives, by the actuator's own records."""
-        if not HOME.exists():
-            return []
-        found = []
-        for file in HOME.glob("*-[0-9]*.json"):
-            try:
-                record = json.loads(file.read_text())
-            except FileNotFoundError:
-                continue  # stopped just now
-            if alive(record["pid"]):
-                found.append(record)
-        return found
-
-    def order(self, action, name="", kind="small", number="test", timeout=30):
+    def order(self, action, name="", kind="small", timeout=30):
         """One order, given as the daemon gives it: the finished process."""
-        order = {"action": action, "id": f"{number}-{action}-{name}", "pool": "llama", "class": kind, "name": name}
-        return subprocess.run(lab.inside("lb", sys.executable, ACTUATOR, SPEC), input=json.dumps(order), text=True,
-                              capture_output=True, timeout=timeout)
+        order = {"action": action, "id": f"test-{action}-{name}", "pool": "llama", "class": kind,
+                 "name": name}
+        command = lab.inside("lb", sys.executable, elastic.ACTUATOR, elastic.SPEC)
+        return subprocess.run(command, input=json.dumps(order), text=True, capture_output=True, timeout=timeout)
 
     def fault(self, **faults):
         """What the actuator suffers from, by action; none: it is mended."""
-        new = HOME / "fault.new"
+        new = elastic.HOME / "fault.new"
         new.write_text(json.dumps(faults))
-        new.rename(HOME / "fault.json")
+        new.rename(elastic.HOME / "fault.json")
 
     def orders(self, action=None, ended=False):
         """What the actuator was told, in order; ended: what became of it."""
-        file = HOME / "orders.jsonl"
+        file = elastic.HOME / "orders.jsonl"
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-        return [o for o in lines if (action is None or o["action"] == action) and (o["end"] is not None) == ended]
+        return [o for o in lines if action in (None, o["action"]) and (o["end"] is not None) == ended]
 
     def server(self, member, method, path, body=None):
-        """One request to a server by its own address, as an operator beside it: the decoded body, or its text."""
+        """One request to a server by its own address: what it answers."""
         request = f"http://{member['address']}:{member['port']}{path}"
         data = [] if body is None else ["--data", json.dumps(body)]
         return lab.run("client", "curl", "-sS", "--max-time", "10", "-X", method, *data, request).stdout
@@ -83,26 +55,75 @@ class ScaleTest(LabTest):
     def told(self, name=None):
         """What servers wrote of themselves, those that are gone too."""
         lines = []
-        for file in sorted(HOME.glob("*.log")):
+        for file in sorted(elastic.HOME.glob("*.log")):
             lines += [json.loads(line) for line in file.read_text().splitlines()]
         return sorted((line for line in lines if name in (None, line["name"])), key=lambda line: line["at"])
 
     def ended_well(self):
-        """No server was stopped before its last stream had ended, and none cut one off; returns how many stopped."""
+        """No server was stopped before its last stream had ended. Returns how many were stopped."""
         told = self.told()
         for line in told:
             if line["event"] == "stopping":
-                self.assertEqual((line["running"], line["waiting"], line["connections"]), (0, 0, 0), line)
+                self.assertEqual((line["running"], line["waiting"]), (0, 0), line)
             if line["event"] == "stopped":
                 self.assertEqual(line["cut"], 0, line)
             if line["event"] == "request":
                 self.assertIn(line["reason"], ("stop", "length"), line)
         return sum(line["event"] == "stopped" for line in told)
 
+    # The daemon and its pool.
 
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    def scaled(self, pool=None, ready=True, **changes):
+        """A daemon with one pool, see elastic.pool(); `pool`: keys of it that are replaced."""
+        config = lab.configuration({})
+        config["services"][0]["port"] = elastic.PORT
+        pools = [{**elastic.pool("llama", **changes), **(pool or {})}]
+        balancer = self.balancer(start=False, services=config["services"], pools=pools)
+        balancer.launch()
+        lab.wait_until("the balancer's answer", balancer.status, 60)
+        if ready:
+            lab.wait_until("a backend that serves", balancer.ready, 60)
+        return balancer
+
+    def scale(self, action, **more):
+        """An operator's word on the pool."""
+        status, answer = lab.api("/api/v1/scale/llama", "POST", {"action": action, **more})
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    def up(self):
+        """Names of the backends that take new flows."""
+        return {name for name, b in self.backends().items() if b["state"] in ("up", "degraded")}
+
+    def up_to(self, count, seconds=40):
+        lab.wait_until(f"{count} backends that serve", lambda: len(self.up()) == count, seconds)
+
+    def lived(self, count, seconds=40):
+        """Waits until so many servers live, and the daemon has no other backend."""
+        lab.wait_until(f"{count} servers", lambda: len(elastic.members()) == count == len(self.backends()),
+                       seconds)
+
+    def metric(self, name, **labels):
+        """The sum of the samples of a metric that have the labels."""
+        link = lab.Connection(lab.SOCKET)
+        try:
+            link.request("GET", "/metrics")
+            text = link.getresponse().read().decode()
+        finally:
+            link.close()
+        samples = [line for line in text.splitlines() if re.match(rf"{name}[{{ ]", line)]
+        self.assertTrue(samples, f"no sample of {name}")
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in samples if all(w in line for w in wanted))
+
+    def said(self, *words):
+        """The events of scaling that hold all the words."""
+        events = [e for e in lab.ctl("events")["events"] if e["component"] == "scale"]
+        return [e["text"] for e in events if all(w in f"{e['event']} {e['text']}" for w in words)]
+
+    def each_start_was_one(self):
+        """No order started two servers, and no two orders started one."""
+        ids = {o["id"] for o in self.orders("start", ended=True) if o["end"] == "done"}
+        started = [line["name"] for line in self.told() if line["event"] == "start"]
+        self.assertEqual(len(ids), len(started), (ids, started))
+        return len(started)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of scaling are made of works by itself: the actuator, its servers behind the VIP, the open load."""
+"""What the tests of scaling are made of works: the actuator, its servers behind the VIP, the open load."""
 import json
 import os
 import subprocess
 
+import elastic
 import lab
-from scale_case import PORT, ScaleTest, alive
+from elastic import PORT, alive
+from scale_case import ScaleTest
 
 
 class ActuatorAlone(ScaleTest):
@@ -15,16 +17,17 @@ class ActuatorAlone(ScaleTest):
 
     def test_a_start_may_be_repeated_a_stop_too_and_a_list_tells_what_lives(self):
         one = self.backends(self.order("start", "llama-small-1"))
-        self.assertEqual(one, [{"name": "llama-small-1", "address": "10.0.1.11", "port": PORT, "class": "small"}])
+        there = {"name": "llama-small-1", "address": "10.0.1.11", "port": PORT, "class": "small"}
+        self.assertEqual(one, [there])
         self.assertEqual(self.backends(self.order("start", "llama-small-1")), one)
         large = self.backends(self.order("start", "llama-large-1", kind="large"))
         self.assertEqual(large[0]["address"], "10.0.1.17")
-        self.assertEqual(len(self.members()), 2)
+        self.assertEqual(len(elastic.members()), 2)
         self.assertEqual(self.backends(self.order("list")), large + one)
         for _ in range(2):
             self.assertEqual(self.backends(self.order("stop", "llama-small-1")), [])
         self.assertEqual(self.backends(self.order("list")), large)
-        pid = self.members()[0]["pid"]
+        pid = elastic.members()[0]["pid"]
         os.kill(pid, 9)
         lab.wait_until("its end", lambda: not alive(pid))
         self.assertEqual(self.backends(self.order("list")), [], "a dead one is none")
@@ -46,7 +49,7 @@ class ActuatorAlone(ScaleTest):
             done = self.order("start", "llama-small-1")
             said[how] = done.stdout
             self.assertEqual(done.returncode, 1 if how == "fail" else 0, how)
-            self.assertEqual(len(self.members()), 0 if how in ("fail", "idle") else 1, how)
+            self.assertEqual(len(elastic.members()), 0 if how in ("fail", "idle") else 1, how)
             self.fault()
             self.order("stop", "llama-small-1")
         self.assertEqual(said["fail"], "")
@@ -58,8 +61,8 @@ class ActuatorAlone(ScaleTest):
         self.fault(start="hang")
         with self.assertRaises(subprocess.TimeoutExpired):
             self.order("start", "llama-small-1", timeout=1)
-        self.assertEqual(self.members(), [])
-        self.assertEqual(len(self.orders("start")), len(self.orders("start", ended=True)) + 1, "each is on record")
+        self.assertEqual(elastic.members(), [])
+        self.assertEqual(len(self.orders("start")), len(self.orders("start", ended=True)) + 1)
 
     def test_asleep_and_awake(self):
         member, = self.backends(self.order("start", "llama-small-1"))
@@ -108,7 +111,7 @@ class ServersBehindTheVip(ScaleTest):
         self.assertEqual(self.ended_well(), 1)
 
     def idle(self, name):
-        member = next(m for m in self.members() if m["name"] == name)
+        member = next(m for m in elastic.members() if m["name"] == name)
         return json.loads(self.server(member, "GET", "/load"))["server_load"] == 0
 
     def test_a_load_on_nobody_fails_and_is_counted(self):
