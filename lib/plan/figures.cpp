@@ -204,6 +204,7 @@ nlohmann::ordered_json json_of(const Figures& figures, const PoolModel& pool) {
           {"over_replica_seconds", round_decimals(figures.over_replica_seconds, 3)},
           {"instability", figures.instability},
           {"cost_replica_seconds", figures.cost_replica_seconds},
+          {"backend_seconds", figures.cost_replica_seconds},
           {"mean_replicas", figures.mean_replicas},
           {"max_ready", figures.max_ready},
           {"cost", figures.cost},

@@ -53,7 +53,7 @@ class Backends {
     coming_ -= up;
     const auto gone = take_due(draining_, t);
     leaving_ -= gone;
-    asleep_ += std::min(gone, model_->asleep - std::min(model_->asleep, asleep_));
+    put_to_sleep(gone);
   }
 
   void set(std::int64_t t, std::uint32_t wanted) {
@@ -96,10 +96,15 @@ class Backends {
     asleep_ += asleep_again;
     const auto rest = count - cancelled - asleep_again;
     ready_ -= rest;
-    if (rest != 0 && drain_s_ != 0) {
-      draining_.push_back({t + drain_s_, rest});
-      leaving_ += rest;
-    }
+    if (drain_s_ == 0) return put_to_sleep(rest);
+    if (rest == 0) return;
+    draining_.push_back({t + drain_s_, rest});
+    leaving_ += rest;
+  }
+
+  // As many as may sleep; the others are gone.
+  void put_to_sleep(std::uint32_t count) {
+    asleep_ += std::min(count, model_->asleep - std::min(model_->asleep, asleep_));
   }
 
   const ClassModel* model_;
