@@ -215,8 +215,14 @@ std::shared_ptr<const Object> autoscale_object() {
              "Time after which the load repeats itself, as 86400 for days; 0: found."),
        field("tolerance", kOptional, kReload, &Autoscale::tolerance, Fractional{0, 1},
              "Change of the need, relative, that is not acted on."),
+       field(
+           "late_cost", kOptional, kReload, &Autoscale::late_cost, Fractional{0, 1e6},
+           "What a request that waits longer than `slo_wait_s` costs, in requests served: how much "
+           "capacity a late request is worth."),
        field("stabilisation_s", kOptional, kReload, &Autoscale::stabilisation_s,
-             Fractional{0, 86400, "s"}, "A fall of the need counts once it has lasted so long."),
+             Fractional{0, 86400, "s"},
+             "A fall of the need counts once it has lasted so long; 0: 300 s, or with `predictive` "
+             "and `cost_aware` as long as starting and draining a backend takes."),
        field("hold_s", kOptional, kReload, &Autoscale::hold_s, Fractional{0, 86400, "s"},
              "Least life of a backend; 0: as long as starting and draining it takes."),
        field("cooldown_s", kOptional, kReload, &Autoscale::cooldown_s, Fractional{0, 86400, "s"},

@@ -201,6 +201,7 @@ class Generator {
                     .forecaster = static_cast<ForecastKind>(number(0, 7)),
                     .season_s = real(0, 2'678'400),
                     .tolerance = real(0, 1),
+                    .late_cost = real(0, 1e6),
                     .stabilisation_s = real(0, 86400),
                     .hold_s = real(0, 86400),
                     .cooldown_s = real(0, 86400),

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a controller knows between two ticks. Of the controller alone.
+//
+// Threads: a value of one thread.
+#pragma once
+
+#include "autoscale/controller.hpp"
+#include "autoscale/learning.hpp"
+#include "autoscale/plain_policies.hpp"
+#include "autoscale/predictive.hpp"
+#include "autoscale/settle.hpp"
+#include "forecast/fields.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::autoscale {
+
+struct Controller::State {
+  explicit State(Options with);
+
+  void decide(const Observation& seen);
+  void configure(Options with);
+  /// Everything but the classes' learning, which goes by name.
+  void keep(forecast::Fields& fields, double origin);
+
+  Options options;
+  std::vector<ClassLearning> learning;
+  Predictive predictive;
+  TargetPolicy target;
+  Schedule schedule;
+  Settling settling;
+  Decision decision;
+  Standing standing = Standing::kAuto;
+  unsigned override_count = 0;
+  std::optional<double> override_until;
+  std::optional<double> drain_s;  ///< Learned.
+  std::optional<double> last_t;
+  double busy_t = 0;                             ///< When there was demand last.
+  std::deque<std::pair<double, double>> recent;  ///< Seconds and arrivals of the last ticks.
+
+ private:
+  [[nodiscard]] std::string refusal(const Observation& seen) const;
+  [[nodiscard]] Present present(const Observation& seen) const;
+  [[nodiscard]] double demand() const;
+  [[nodiscard]] Need need(const Present& present, const Observation& seen) const;
+  void observe(const Observation& seen, const Present& present, double seconds);
+  void explain(const Present& present, const Observation& seen, const Need& need,
+               const Settled& settled);
+};
+
+}  // namespace sluice::autoscale

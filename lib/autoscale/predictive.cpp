@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "autoscale/predictive.hpp"
+
+#include "autoscale/tuning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sluice::autoscale {
+namespace {
+
+constexpr double kStep = 15;  // s over which a rate is taken: long enough to mean something
+constexpr std::size_t kMostMissed = 240;  // steps of a gap that are made up for; then all is new
+
+double step_of(const Predictive::Options& options) { return std::max(kStep, options.tick_s); }
+
+std::size_t steps(double seconds, double step_s) {
+  return std::clamp<std::size_t>(static_cast<std::size_t>(std::ceil(seconds / step_s - 1e-9)), 1,
+                                 forecast::kLongestAhead);
+}
+
+// In units; what is over a whole one by rounding is not a reason for another backend.
+double units(double capacity, double unit) { return std::ceil(capacity / unit - 1e-9); }
+
+}  // namespace
+
+Predictive::Predictive(const Options& options)
+    : options_(options),
+      step_s_(step_of(options)),
+      outlook_({.forecaster = options.forecaster,
+                .season = options.season_s > 0 ? steps(options.season_s, step_s_) : 0,
+                .horizon = horizon(),
+                .unit = options.unit,
+                .step_s = step_s_,
+                .shares = {.rise = kShareRise, .set = kShareSet, .keep = kShareKeep}}),
+      constant_need_(options.unit, std::max(1U, options.max), options.late),
+      pretended_(options.unit, options.late) {}
+
+std::size_t Predictive::horizon() const { return steps(horizon_s(), step_s_); }
+
+double Predictive::fall_span() const {
+  if (options_.stabilisation_s > 0) return options_.stabilisation_s;
+  return options_.cold_start_s + options_.drain_s;
+}
+
+void Predictive::observe(double t, double arrivals, double seconds, double queue, double capacity) {
+  if (seen_s_ == 0) pretended_.begin(static_cast<std::size_t>(units(capacity, options_.unit)));
+  seen_s_ += seconds;
+  queue_ = queue;
+  step_arrivals_ += arrivals;
+  step_seconds_ += seconds;
+  // A first value at once, so that there is something to go by; then one a step. Ticks that were
+  // missed are made up for at their mean rate.
+  if (outlook_.steps() == 0 || step_seconds_ >= step_s_ - 1e-6) {
+    const double rate = step_arrivals_ / step_seconds_;
+    const auto whole = static_cast<std::size_t>((step_seconds_ + 1e-6) / step_s_);
+    for (std::size_t i = 0; i < std::clamp<std::size_t>(whole, 1, kMostMissed); ++i)
+      outlook_.observe(rate);
+    step_arrivals_ = step_seconds_ = 0;
+  }
+  pretended_.observe(t, arrivals, seconds);
+  constant_need_.observe(arrivals, seconds);
+  const auto& cover = outlook_.cover();
+  const double keep = std::max(units(cover[1] + queue / kBacklogSpan, options_.unit),
+                               units(cover[2], options_.unit));
+  floors_.add(t, keep, fall_span());
+  pretended_.follow(t, rule(pretended_.backends(), pretended_.queue()), options_.cold_start_s,
+                    options_.drain_s);
+  judge();
+}
+
+std::size_t Predictive::rule(std::size_t now, double queue) const {
+  const auto& cover = outlook_.cover();
+  const double backlog = queue / kBacklogSpan;
+  const double set = units(cover[1] + backlog, options_.unit);
+  const double rise = seen_s_ < kLearning ? set : units(cover[0] + backlog, options_.unit);
+  const auto present = static_cast<double>(now);
+  double wanted = present;
+  if (rise > present)
+    wanted = set;
+  else if (seen_s_ >= kLearning && floors_.peak() + kDeadBand * present < present)
+    wanted = floors_.peak();
+  return static_cast<std::size_t>(
+      std::clamp(wanted, static_cast<double>(options_.min), static_cast<double>(options_.max)));
+}
+
+// Which of the two would have been cheaper, the past fading. The constant has the advantage of
+// hindsight, and has to be better by more than that; once it is, it stays while it is better at
+// all.
+void Predictive::judge() {
+  const double proof = kConstantProof * outlook_.mean();
+  if (!constant_)
+    constant_ = constant_need_.cost() * kConstantBias + 0.3 * proof < pretended_.cost();
+  else if (constant_need_.cost() > pretended_.cost())
+    constant_ = false;
+}
+
+double Predictive::ready_always() const {
+  // A short record understates what is to come.
+  const double extra = 1 + kYoungExtra * std::exp(-seen_s_ / kYoungSpan);
+  const double backends = std::ceil(constant_need_.backends() * extra - 1e-9);
+  return std::min(backends, static_cast<double>(options_.max)) * options_.unit;
+}
+
+Need Predictive::need(double capacity) const {
+  Need need{.cause = Cause::kForecast};
+  if (outlook_.steps() == 0) return need;
+  const double never = std::numeric_limits<double>::max();
+  if (constant_) {
+    need.rise = need.set = ready_always();
+    need.floor = seen_s_ < kLearning ? never : std::max(need.set, floors_.peak() * options_.unit);
+    return need;
+  }
+  const auto& cover = outlook_.cover();
+  const double backlog = queue_ / kBacklogSpan;
+  need.set = cover[1] + backlog;
+  need.rise = seen_s_ < kLearning ? need.set : cover[0] + backlog;
+  const double floor = floors_.peak() * options_.unit;
+  const bool worth_it = floor + kDeadBand * capacity < capacity * (1 - 1e-9);
+  need.floor = seen_s_ < kLearning || !worth_it ? never : floor;
+  if (backlog > cover[1] - outlook_.expected()) need.cause = Cause::kBacklog;
+  return need;
+}
+
+void Predictive::configure(const Options& options) {
+  const Options before = options_;
+  options_ = options;
+  const double step_before = step_s_;
+  step_s_ = step_of(options);
+  const bool other_load = options.forecaster != before.forecaster ||
+                          options.season_s != before.season_s || step_s_ != step_before;
+  if (other_load) {
+    *this = Predictive(options);
+    return;
+  }
+  outlook_.set_horizon(horizon(), options.unit);
+  if (options.unit != before.unit || options.max != before.max ||
+      options.late.slo_wait_s != before.late.slo_wait_s ||
+      options.late.late_cost != before.late.late_cost) {
+    constant_need_ = ConstantNeed(options.unit, std::max(1U, options.max), options.late);
+    const auto backends = pretended_.backends();
+    pretended_ = PretendPool(options.unit, options.late);
+    pretended_.begin(backends);
+    constant_ = false;
+  }
+}
+
+void Predictive::keep(forecast::Fields& fields, double origin) {
+  constexpr double kMostSeconds = 1e12;
+  fields.nested("outlook", [&](forecast::Fields& nested) { outlook_.keep(nested); });
+  fields.nested("constant", [&](forecast::Fields& nested) { constant_need_.keep(nested); });
+  fields.nested("pretended", [&](forecast::Fields& nested) { pretended_.keep(nested, origin); });
+  floors_.keep(fields, "floors", origin);
+  fields.number("step_arrivals", step_arrivals_, 0, forecast::kMostKept);
+  fields.number("step_seconds", step_seconds_, 0, kMostSeconds);
+  fields.number("seen_s", seen_s_, 0, kMostSeconds);
+  fields.number("queue", queue_, 0, forecast::kMostKept);
+  fields.flag("stands_ready", constant_);
+}
+
+}  // namespace sluice::autoscale
