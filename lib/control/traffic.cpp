@@ -15,6 +15,7 @@ Traffic sum(const FastPath& fast_path, std::uint16_t number,
     sum.packets += counted[number].packets.value();
     sum.bytes += counted[number].bytes.value();
     sum.new_flows += counted[number].new_flows.value();
+    sum.unserved += counted[number].unserved.value();
   }
   return sum;
 }

@@ -14,6 +14,7 @@ struct Traffic {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   std::uint64_t new_flows = 0;
+  std::uint64_t unserved = 0;  ///< Of services: attempts at a flow that found no backend.
 };
 
 [[nodiscard]] Traffic traffic_of_service(const FastPath& fast_path, std::uint16_t number);

@@ -56,7 +56,8 @@ struct Burst {
         service[to] = service[i];
         hash[to] = hash[i];
         backend[to] = backend[i];
-        new_flow[to] = verdict[i] == Verdict::kForward && new_flow[i];  // else never set
+        new_flow[to] = (verdict[i] == Verdict::kForward || verdict[i] == Verdict::kNoBackend) &&
+                       new_flow[i];  // else never set
         egress[to] = egress[i];
         verdict[to] = verdict[i];
       }

@@ -19,6 +19,8 @@ struct alignas(32) Traffic {
   Counter packets;
   Counter bytes;
   Counter new_flows;
+  Counter
+      unserved;  ///< Of services: packets that would have begun a flow, had there been a backend.
 };
 static_assert(sizeof(Traffic) == 32);
 

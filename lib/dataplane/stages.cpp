@@ -108,7 +108,11 @@ void count(const Burst& b, Counters& counters) noexcept {
   for (std::uint16_t i = 0; i < b.size; ++i) {
     // Who sees the verdict sees the packet as received. Pairs with last() in Books::add().
     counters.verdicts[static_cast<std::size_t>(b.verdict[i])].add_last(1);
-    if (b.verdict[i] != Verdict::kForward) continue;
+    if (b.verdict[i] != Verdict::kForward) {
+      if (b.verdict[i] == Verdict::kNoBackend && b.new_flow[i])
+        counters.by_service[b.service[i]->number].unserved.add(1);
+      continue;
+    }
     for (Traffic* t :
          {&counters.by_service[b.service[i]->number], &counters.by_backend[b.backend[i]]}) {
       t->packets.add(1);

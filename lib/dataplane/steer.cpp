@@ -83,7 +83,10 @@ class Steering {
     }
     const bool opening =
         p.kind == Kind::kFlow && !closes(p) && (p.key.protocol != wire::kIpProtoTcp || opens(p));
-    if (!take_backend(i, service, opening)) return;
+    if (!take_backend(i, service, opening)) {
+      b_.new_flow[i] = opening;  // count() tells flows that nobody takes from packets of old ones
+      return;
+    }
     // The last packet of a flow that is not known is not worth an entry, nor is an error.
     if (closes(p) || p.kind == Kind::kIcmpError) return;
     b_.new_flow[i] = opening;
