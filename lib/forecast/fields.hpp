@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <string_view>
@@ -17,6 +18,11 @@
 namespace sluice::forecast {
 
 constexpr double kMostKept = 1e18;  ///< Bound of what a forecaster makes out of values.
+
+/// Keeps a part of a forecaster's state where it can be read again, whatever state it came from.
+[[nodiscard]] constexpr double within_kept(double value) noexcept {
+  return std::clamp(value, -kMostKept, kMostKept);
+}
 
 /// Writer or reader. A reader throws on anything missing, of another type or out of bounds; only
 /// read_fields() calls one.

@@ -2,10 +2,14 @@
 #include "forecast/forecaster.hpp"
 
 #include "base/assert.hpp"
+#include "forecast/arima.hpp"
+#include "forecast/ensemble.hpp"
 #include "forecast/fields.hpp"
 #include "forecast/holt_winters.hpp"
+#include "forecast/kalman.hpp"
 #include "forecast/last_value.hpp"
 #include "forecast/linear.hpp"
+#include "forecast/network.hpp"
 #include "forecast/quantile.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 
 namespace sluice::forecast {
@@ -84,9 +89,18 @@ std::unique_ptr<Forecaster> make(Kind kind, const Options& options) {
       return std::make_unique<MovingQuantile>();
     case Kind::kLinear:
       return std::make_unique<Linear>();
-    default:
+    case Kind::kHoltWinters:
       return std::make_unique<HoltWinters>(options.season, options.horizon);
+    case Kind::kArima:
+      return std::make_unique<Arima>();
+    case Kind::kKalman:
+      return std::make_unique<Kalman>(options.horizon);
+    case Kind::kNetwork:
+      return std::make_unique<Network>(options.horizon, options.seed);
+    case Kind::kEnsemble:
+      return std::make_unique<Ensemble>(options);
   }
+  std::abort();  // a kind is one of those above
 }
 
 }  // namespace sluice::forecast

@@ -2,6 +2,7 @@
 #include "forecast/holt_winters.hpp"
 
 #include "base/assert.hpp"
+#include "forecast/power.hpp"
 
 #include <fmt/format.h>
 
@@ -13,22 +14,6 @@ namespace sluice::forecast {
 namespace {
 
 constexpr std::size_t kMostSteps = std::size_t{1} << 52U;
-
-// base ^ exponent by multiplication alone: the same on every machine.
-double power(double base, std::size_t exponent) {
-  double result = 1;
-  for (; exponent > 0; exponent >>= 1U) {
-    if ((exponent & 1U) != 0) result *= base;
-    base *= base;
-  }
-  return result;
-}
-
-// damping + damping^2 + ... + damping^ahead
-double damped_steps(double damping, std::size_t ahead) {
-  if (damping >= 1) return static_cast<double>(ahead);
-  return damping * (1 - power(damping, ahead)) / (1 - damping);
-}
 
 }  // namespace
 
@@ -54,10 +39,10 @@ void HoltWinters::Model::step(double value, std::size_t slot, double steps_per_s
   const double expected = level + with.damping * trend;
   const double offset = slots.empty() ? 0 : slots[slot];
   const double error = value - expected - offset;
-  level = expected + with.level * error;
-  trend = with.damping * trend + with.level * with.trend * error;
+  level = within_kept(expected + with.level * error);
+  trend = within_kept(with.damping * trend + with.level * with.trend * error);
   // A slot of many steps learns a little at each, as much at a pass as one of a single step.
-  if (!slots.empty()) slots[slot] += with.season / steps_per_slot * error;
+  if (!slots.empty()) slots[slot] = within_kept(slots[slot] + with.season / steps_per_slot * error);
 }
 
 double HoltWinters::Model::expect(std::size_t ahead, std::size_t slot) const {
@@ -136,13 +121,13 @@ void HoltWinters::look_for_season() {
 void HoltWinters::set_season(std::size_t season, std::span<const double> profile) {
   const std::size_t last = steps_ - 1;
   for (Model& model : models_) {
-    if (season_ != 0) model.level += model.slots[slot_at(last)];
+    if (season_ != 0) model.level = within_kept(model.level + model.slots[slot_at(last)]);
     model.slots.assign(profile.begin(), profile.end());
   }
   season_ = season;
   slots_ = profile.size();
   if (season_ == 0) return;
-  for (Model& model : models_) model.level -= model.slots[slot_at(last)];
+  for (Model& model : models_) model.level = within_kept(model.level - model.slots[slot_at(last)]);
 }
 
 const HoltWinters::Model& HoltWinters::best() const {

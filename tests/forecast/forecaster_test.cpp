@@ -16,8 +16,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array kKinds = {Kind::kLastValue, Kind::kQuantile, Kind::kLinear,
-                               Kind::kHoltWinters};
+constexpr std::array kKinds = {Kind::kLastValue,   Kind::kQuantile, Kind::kLinear,
+                               Kind::kHoltWinters, Kind::kArima,    Kind::kKalman,
+                               Kind::kNetwork,     Kind::kEnsemble};
 
 class EveryForecaster : public testing::TestWithParam<Kind> {
  protected:

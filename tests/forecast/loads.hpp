@@ -4,6 +4,8 @@
 // Threads: values.
 #pragma once
 
+#include "forecast/dice.hpp"
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,28 +15,12 @@
 
 namespace sluice::forecast {
 
-/// splitmix64: the same numbers with every standard library.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed) {}
-  /// 0 to 1, 1 excluded.
-  double uniform() {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-    return static_cast<double>((z ^ (z >> 31U)) >> 11U) * 0x1.0p-53;
-  }
-  /// Mean 0, variance 1; of twelve uniform ones.
-  double normal() {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += uniform();
-    return sum;
-  }
-
- private:
-  std::uint64_t state_;
-};
+/// Mean 0, variance 1; of twelve uniform ones.
+inline double normal(Dice& dice) {
+  double sum = -6;
+  for (int i = 0; i < 12; ++i) sum += dice.uniform();
+  return sum;
+}
 
 using Load = std::vector<double>;
 
@@ -58,7 +44,7 @@ inline Load wave(std::size_t steps, double mean, double height, std::size_t seas
 }
 inline Load with_noise(Load load, double size, std::uint64_t seed) {
   Dice dice(seed);
-  for (double& value : load) value = std::fmax(value + size * dice.normal(), 0.0);
+  for (double& value : load) value = std::fmax(value + size * normal(dice), 0.0);
   return load;
 }
 /// A walk that never forgets.
@@ -66,7 +52,7 @@ inline Load walk(std::size_t steps, double from, double size, std::uint64_t seed
   Dice dice(seed);
   double value = from;
   return load_of(steps, [&](std::size_t) {
-    value = std::fmax(value + size * dice.normal(), 0.0);
+    value = std::fmax(value + size * normal(dice), 0.0);
     return value;
   });
 }
