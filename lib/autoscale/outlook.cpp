@@ -5,6 +5,7 @@
 #include "autoscale/tuning.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -21,8 +22,30 @@ constexpr std::size_t kYoung = 40;    // errors: before, the first member speaks
 constexpr std::size_t kRecent = 60;   // steps that the prior looks back
 constexpr std::size_t kErrors = 960;  // four hours of steps of 15 s
 
-std::unique_ptr<forecast::Forecaster> level(const Level::Options& options) {
-  return std::make_unique<Level>(options);
+constexpr std::array kMembers{Kind::kLastValue, Kind::kQuantile, Kind::kLinear, Kind::kHoltWinters,
+                              Kind::kArima,     Kind::kKalman,   Kind::kNetwork};
+
+Kind kind_of(config::ForecastKind kind) {
+  using config::ForecastKind;
+  switch (kind) {
+    case ForecastKind::kEnsemble:
+      return Kind::kEnsemble;
+    case ForecastKind::kLastValue:
+      return Kind::kLastValue;
+    case ForecastKind::kQuantile:
+      return Kind::kQuantile;
+    case ForecastKind::kLinear:
+      return Kind::kLinear;
+    case ForecastKind::kHoltWinters:
+      return Kind::kHoltWinters;
+    case ForecastKind::kArima:
+      return Kind::kArima;
+    case ForecastKind::kKalman:
+      return Kind::kKalman;
+    case ForecastKind::kNetwork:
+      return Kind::kNetwork;
+  }
+  return Kind::kLastValue;
 }
 
 // Quantile of the standard normal distribution, to 0.00045: Abramowitz and Stegun, 26.2.23.
@@ -60,35 +83,15 @@ Outlook::Outlook(const Options& options) : options_(options) {
   const auto known = [&](Kind kind, bool additive) {
     add(forecast::make(kind, {.season = options_.season, .horizon = options_.horizon}), additive);
   };
-  using config::ForecastKind;
-  switch (options_.forecaster) {
-    case ForecastKind::kLastValue:
-      known(Kind::kLastValue, false);
-      break;
-    case ForecastKind::kQuantile:
-      known(Kind::kQuantile, true);
-      break;
-    case ForecastKind::kLinear:
-      known(Kind::kLinear, false);
-      break;
-    case ForecastKind::kHoltWinters:
-      known(Kind::kHoltWinters, false);
-      break;
-    case ForecastKind::kArima:
-      known(Kind::kArima, false);
-      break;
-    case ForecastKind::kKalman:
-      known(Kind::kKalman, false);
-      break;
-    case ForecastKind::kNetwork:
-      known(Kind::kNetwork, false);
-      break;
-    case ForecastKind::kEnsemble:
-      add(level(kFastLevel), false);
-      add(level(kMiddleLevel), false);
-      add(level(kSlowLevel), true);
-      break;
+  if (options_.forecaster != config::ForecastKind::kEnsemble) {
+    const Kind kind = kind_of(options_.forecaster);
+    known(kind, kind == Kind::kQuantile);
+    return;
   }
+  add(std::make_unique<Level>(kFastLevel), false);
+  add(std::make_unique<Level>(kMiddleLevel), false);
+  add(std::make_unique<Level>(kSlowLevel), true);
+  for (const Kind kind : kMembers) known(kind, kind == Kind::kQuantile);
 }
 
 void Outlook::observe(double rate) {
