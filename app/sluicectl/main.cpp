@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   if (const auto socket = variable("SLUICE_SOCKET"); !socket.empty()) environment.socket = socket;
   environment.colour =
       isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+  environment.progress = isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
   environment.interrupt = interrupt;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return sluice::client::run(arguments, environment);

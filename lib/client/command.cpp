@@ -8,6 +8,7 @@
 #include "client/follow.hpp"
 #include "client/http.hpp"
 #include "client/output.hpp"
+#include "client/plan.hpp"
 #include "client/show.hpp"
 
 #include <nlohmann/json.hpp>
@@ -83,6 +84,8 @@ class Session {
         return trace();
       case Command::kCapture:
         return capture();
+      case Command::kPlan:
+        return plan(line_.plan, line_.json, environment_, output_);
       case Command::kReload:
         return post("/reload", "", show_change_and_outcome);
     }

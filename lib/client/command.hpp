@@ -17,9 +17,11 @@ namespace sluice::client {
 struct Environment {
   std::string version;
   std::string socket = "/run/sluice/admin.sock";  ///< Where the daemon is unless --socket says.
+  int in = 0;                                     ///< Descriptor that `plan --step` reads.
   int out = 1;  ///< Descriptors of what is printed; SIGPIPE must be ignored.
   int err = 2;
   bool colour = false;
+  bool progress = false;  ///< Whether `err` is a terminal that may be told how far a plan is.
   std::function<TimePoint()> now = [] { return std::chrono::system_clock::now(); };
   /// Called once by `events --follow` and `capture`: a descriptor that becomes readable when it is
   /// to end.

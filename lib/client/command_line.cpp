@@ -33,6 +33,7 @@ struct Typed {
   std::string count;
   std::string seconds;
   std::vector<std::string> flow{3};
+  TypedPlan plan;
 };
 
 // `description` of a group of commands that does nothing by itself.
@@ -151,6 +152,13 @@ void add_changing(CLI::App& app, Typed& typed) {
           "read the configuration file again, as SIGHUP does");
 }
 
+void add_planning(CLI::App& app, Typed& typed) {
+  add_plan_options(
+      *command(app, typed, Command::kPlan, "plan",
+               "capacity planning: a recorded load against a simulated pool; needs no daemon"),
+      typed.plan);
+}
+
 std::string shown(std::string_view word) { return "'" + clip(printable(word), 60) + "'"; }
 
 // "sluicectl backend drain": the command that the arguments reached.
@@ -242,6 +250,10 @@ Result<void> finish(Typed& typed) {
     if (!flow) return forward_error(flow);
     line.flow = std::move(*flow);
   }
+  if (line.command == Command::kPlan) {
+    if (auto r = finish_plan(typed.plan); !r) return r;
+    line.plan = std::move(typed.plan.line);
+  }
   const bool of_backend =
       line.command >= Command::kBackendAdd && line.command <= Command::kBackendWeight;
   if (of_backend && (line.pool.empty() || line.name.empty()))
@@ -267,6 +279,7 @@ tl::expected<CommandLine, Ending> parse_command_line(std::span<const std::string
   add_reading(app, typed);
   add_capture(app, typed);
   add_changing(app, typed);
+  add_planning(app, typed);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/flow.hpp"
+#include "client/plan_line.hpp"
 
 #include <tl/expected.hpp>
 
@@ -38,6 +39,7 @@ enum class Command : std::uint8_t {
   kTrace,
   kCapture,
   kReload,
+  kPlan,
 };
 
 struct CommandLine {
@@ -65,6 +67,7 @@ struct CommandLine {
   bool follow = false;  ///< events
   std::optional<std::uint64_t> since;
   std::optional<Flow> flow;  ///< trace; always there for it.
+  PlanLine plan;
 };
 
 /// No command to run: help, the version, or wrong usage.

@@ -37,6 +37,10 @@ void Output::complain(std::string_view text) {
   write_all(err_, "sluicectl: " + std::string(text) + "\n");
 }
 
+void Output::rewrite_line(std::string_view text) {
+  write_all(err_, "\r\x1b[K" + std::string(text));
+}
+
 bool Output::reader_gone() const noexcept {
   if (failure_ == EPIPE) return true;
   pollfd end{out_, 0, 0};

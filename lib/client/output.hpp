@@ -19,6 +19,9 @@ class Output {
   /// One line on the error stream, behind "sluicectl: ".
   void complain(std::string_view text);
 
+  /// Replaces the error stream's last line, which must be a terminal's; empty: takes it away.
+  void rewrite_line(std::string_view text);
+
   /// The reader went away (`sluicectl ... | head`): he has what he wanted. SIGPIPE must be ignored.
   [[nodiscard]] bool reader_gone() const noexcept;
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool that a plan is for: of a configuration file, changed by what the command line supposes.
+//
+// Threads: one; it waits for the disk.
+#pragma once
+
+#include "base/result.hpp"
+#include "client/output.hpp"
+#include "client/plan_line.hpp"
+#include "plan/pool_of.hpp"
+
+#include <string>
+
+namespace sluice::client {
+
+struct PlannedPool {
+  std::string name;
+  plan::Planned planned;
+};
+
+/// @return kInvalid with the option or the place in the file that is wrong; of several faults of a
+///   configuration `output` tells all but the last. kNotFound, kIo: the file cannot be read.
+[[nodiscard]] Result<PlannedPool> planned_pool(const PlanLine& line, Output& output);
+
+/// An error whose words a terminal can show.
+[[nodiscard]] Error shown(const Error& error);
+
+}  // namespace sluice::client
