@@ -31,6 +31,10 @@ CURLMcode CurlMulti::start(CURL* easy, const Done& done) {
   return CURLM_OK;
 }
 
+void CurlMulti::keep_connections(long most) noexcept {
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, most);
+}
+
 void CurlMulti::remove(CURL* easy) noexcept {
   if (running_.erase(easy) != 0) curl_multi_remove_handle(multi_, easy);
 }

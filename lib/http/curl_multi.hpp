@@ -28,6 +28,9 @@ class CurlMulti {
   /// again; it may start others. It must outlive the transfer.
   /// @return what libcurl has against it; `done` is not called then.
   [[nodiscard]] CURLMcode start(CURL* easy, const Done& done);
+  /// Keeps so many idle connections for later transfers; until told, four times as many as there
+  /// are transfers at once.
+  void keep_connections(long most) noexcept;
   void remove(CURL* easy) noexcept;  ///< Ends it; `done` is not called. Nothing when it has ended.
 
  private:
