@@ -126,6 +126,7 @@ void HealthKeeper::probed(const health::Target& target, const health::Outcome& o
   if (at == pools_.end()) return;
   counts_[full_name(target.pool, target.backend)].add(outcome);
   const auto before = at->second.health.table_version();
+  at->second.counts.add(outcome);
   // As a rule nothing changes, and a pool of a thousand is not looked through for each answer.
   const bool news = note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
   if (news || at->second.health.table_version() != before)
@@ -233,6 +234,11 @@ const ProbeCounts* HealthKeeper::counts(std::string_view pool, std::string_view 
 }
 
 bool HealthKeeper::first_round_done() const {
+const ProbeCounts* HealthKeeper::counts(std::string_view pool) const {
+  const auto at = pools_.find(pool);
+  return at == pools_.end() ? nullptr : &at->second.counts;
+}
+
   return std::ranges::all_of(pools_, [](const auto& one) {
     return std::ranges::none_of(one.second.health.standings(), [](const auto& standing) {
       return standing.checked == State::kStarting;

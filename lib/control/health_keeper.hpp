@@ -27,7 +27,7 @@
 
 namespace sluice::control {
 
-/// Outcomes of the probes of one backend since the daemon started.
+/// Outcomes of the probes of one backend, or of a pool's, since the daemon started.
 struct ProbeCounts {
   /// Upper bounds of the buckets below, in seconds; a last one has no bound.
   static constexpr std::array kBounds{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0};
@@ -75,6 +75,8 @@ class HealthKeeper {
   [[nodiscard]] const ProbeCounts* counts(std::string_view pool, std::string_view backend) const;
   [[nodiscard]] std::size_t targets() const noexcept { return prober_->targets(); }
   /// No backend is still waiting for its first answer.
+  /// Of all its backends, also those that have left it since.
+  [[nodiscard]] const ProbeCounts* counts(std::string_view pool) const;
   [[nodiscard]] bool first_round_done() const;
 
   /// Writes what must outlive the daemon, when it differs from what was written last.
@@ -89,6 +91,7 @@ class HealthKeeper {
     std::vector<std::string> backends;
   };
 
+    ProbeCounts counts = {};  ///< Of the pool: backends come and go, a counter never falls.
   /// A backend that the operator drains.
   struct Drain {
     std::string pool;

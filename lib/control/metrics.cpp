@@ -114,6 +114,13 @@ void put_health(Exposition& out, const Scene& scene) {
   });
 }
 
+  // By pool, not by backend: ten series each would be too many for a thousand backends.
+  out.histogram("sluice_health_check_duration_seconds",
+                "Time from asking a pool's backends to their answer or its time-out.");
+  for (const auto& p : pools)
+    if (const auto* counts = scene.health->counts(p.name))
+      out.buckets(ProbeCounts::kBounds, counts->by_time,
+                  std::chrono::duration<double>(counts->time).count(), {{"pool", p.name}});
 void put_workers(Exposition& out, const Scene& scene) {
   const auto each = [&](auto value) {
     for (const auto& w : scene.fast_path.workers()) value(*w, std::to_string(w->settings().number));

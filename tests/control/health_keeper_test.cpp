@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <optional>
 
 namespace sluice::control {
@@ -181,6 +182,21 @@ TEST_F(HealthKeeperTest, BackendThatCannotBeAskedIsToldOfOnce) {
   follow();
   ASSERT_EQ(told("not_probed").size(), 1U);
   EXPECT_THAT(told("not_probed")[0], HasSubstr("llama/gone: no port is known"));
+}
+
+TEST_F(HealthKeeperTest, APoolsChecksAreStillCountedWhenTheirBackendHasLeft) {
+  ASSERT_TRUE(until([&] { return keeper_->first_round_done(); }));
+  const auto asked = [&] {
+    const auto& counts = keeper_->counts("llama")->by_time;
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+  };
+  const auto before = asked();
+  EXPECT_GE(before, 2U);
+  configuration_.pools[0].backends.pop_back();
+  follow();
+  EXPECT_EQ(keeper_->counts("llama", "gone"), nullptr);
+  EXPECT_EQ(asked(), before);
+  EXPECT_EQ(keeper_->counts("stranger"), nullptr);
 }
 
 TEST(ProbeCounts, OutcomesFallIntoTheBucketOfTheirTime) {
