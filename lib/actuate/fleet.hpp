@@ -120,7 +120,7 @@ class Fleet {
   void take_known(Step& step, Unit& unit, const Member& member);
   void take_orphan(Step& step, const Member& member, std::size_t index);
   void take_counted(Step& step, const Member& member);
-  void look_for_missed(Step& step, const std::set<std::string>& listed);
+  void look_for_missed(Step& step, const std::set<std::string>& listed, double asked);
   // fleet_balance.cpp
   void balance(Step& step);
   void add_some(Step& step, std::size_t index, unsigned deficit);
@@ -128,14 +128,16 @@ class Fleet {
   void start(Step& step, std::size_t index, unsigned how_many);
   [[nodiscard]] unsigned take_back(Step& step, std::size_t index, unsigned deficit);
   [[nodiscard]] unsigned cancel(Step& step, std::size_t index, unsigned surplus);
-  [[nodiscard]] unsigned drain_some(Step& step, std::size_t index, unsigned surplus);
+  void drain_some(Step& step, std::size_t index, unsigned surplus);
   [[nodiscard]] std::optional<Member> next_member(const Step& step, std::size_t index) const;
   [[nodiscard]] unsigned room(std::size_t index) const;
   [[nodiscard]] bool sleeps_next(const Unit& unit) const;
   // fleet_counted.cpp
   void balance_counted(Step& step);
   void take_count(Step& step, const Report& report);
-  void publish_count(Step& step);
+  void publish_count(Step& step, unsigned wanted);
+  void add_counted(Step& step, unsigned deficit);
+  void take_away_counted(Step& step, unsigned surplus);
   void stop_counted(Step& step);
   void order_count(Step& step, unsigned count, const std::string& victim);
   [[nodiscard]] unsigned expected() const;
@@ -175,6 +177,7 @@ class Fleet {
   unsigned count_failures_ = 0;
   double count_not_before_ = 0;
   bool expected_told_ = false;
+  unsigned others_ = 0;  // in the table, neither ours nor of the configuration file
   // Others.
   bool no_room_told_ = false;
   bool mass_loss_told_ = false;

@@ -27,12 +27,12 @@ enum class Verb : std::uint8_t {
 [[nodiscard]] std::optional<Verb> verb_named(std::string_view name) noexcept;
 
 struct Order {
-  std::string id;  ///< Idempotency key: never given to another order. The same at each retry.
+  std::string id = {};  ///< Idempotency key: never given to another order. The same at each retry.
   Verb verb = Verb::kList;
-  std::string pool;
-  std::string backend_class;  ///< Of all but kList and kCount.
-  std::string name;           ///< Likewise; of kCount: the one to go, where one is to; else empty.
-  unsigned count = 0;         ///< Of kCount.
+  std::string pool = {};
+  std::string backend_class = {};  ///< Of all but kList and kCount.
+  std::string name = {};  ///< Likewise; of kCount: the one to go, where one is to; else empty.
+  unsigned count = 0;     ///< Of kCount.
 
   friend bool operator==(const Order&, const Order&) = default;
 };
@@ -44,10 +44,10 @@ struct Member {
     kAsleep,
     kLeaving,  ///< It is about to end, by somebody else's will.
   };
-  std::string name;
-  IpAddress address;
-  std::uint16_t port = 0;     ///< 0: the service's.
-  std::string backend_class;  ///< Empty: not told.
+  std::string name = {};
+  IpAddress address = {};
+  std::uint16_t port = 0;          ///< 0: the service's.
+  std::string backend_class = {};  ///< Empty: not told.
   Standing standing = Standing::kAwake;
 
   friend bool operator==(const Member&, const Member&) = default;
@@ -61,7 +61,7 @@ struct Report {
     kTimedOut,  ///< No answer in time: likewise.
     kRefused,   ///< Nothing came of it and nothing will.
   };
-  std::string order_id;
+  std::string order_id = {};
   End end = End::kDone;
   std::vector<Member> members = {};  ///< Of kStart and kWake: the one; of kList: all.
   std::optional<unsigned> count{};   ///< Of kList and kCount: how many are asked for now.

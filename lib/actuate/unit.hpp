@@ -33,7 +33,7 @@ struct Unit {
     kLeave,  ///< It ends by itself.
   };
 
-  Member member;  ///< Its class is never empty.
+  Member member = {};  ///< Its class is never empty.
   Phase phase = Phase::kOrdered;
   double since = 0;          ///< Of the phase.
   double asked = 0;          ///< When it was asked for: order of start or wake.
