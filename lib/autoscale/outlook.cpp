@@ -117,7 +117,7 @@ void Outlook::observe(double rate) {
 }
 
 void Outlook::learn(Member& member, double rate, double requests) const {
-  if (!member.promised.full()) return;
+  if (!member.promised.full() || steps_ <= options_.horizon + kGuesses) return;
   const double error = rate - member.promised.oldest();
   member.errors.add(error / member.scale.oldest(), requests);
   const double over = rate - member.asked.oldest();
