@@ -31,7 +31,8 @@ std::vector<std::unique_ptr<Forecaster>> one_of_each(const Options& options) {
   return all;
 }
 
-constexpr double kLeastReach = 0.1;  // of the greatest value seen of late
+constexpr double kLeastReach = 0.1;  // of the greatest value seen
+constexpr double kPeakLeft = 1 - 1.0 / 8192;
 
 }  // namespace
 
@@ -42,15 +43,15 @@ Ensemble::Ensemble(std::vector<std::unique_ptr<Forecaster>> members, std::size_t
   SLUICE_ASSERT(!members.empty(), "an ensemble has a member");
   for (auto& member : members) {
     member->set_horizon(Forecaster::horizon());
-    members_.push_back({.forecaster = std::move(member),
-                        .record = Record(Forecaster::horizon(), kMemory),
-                        .lately = Record(Forecaster::horizon(), kShort)});
+    members_.push_back(
+        {.forecaster = std::move(member), .record = Record(Forecaster::horizon(), kMemory)});
   }
   weights_.assign(members_.size(), 1);
 }
 
-// A line through a rise that fills what was seen goes on as far again; beyond that it explodes.
-Ensemble::Reach Ensemble::reach(std::size_t ahead) const {
+// A line through a rise that fills what was seen goes on as far again; and a season may bring back
+// what was there long ago.
+double Ensemble::reach(std::size_t ahead) const {
   double least = seen_[0];
   double greatest = seen_[0];
   for (std::size_t age = 1; age < seen_.size(); ++age) {
@@ -60,52 +61,45 @@ Ensemble::Reach Ensemble::reach(std::size_t ahead) const {
   const double times =
       std::max(1.0, static_cast<double>(ahead) / static_cast<double>(seen_.capacity()));
   const double apart = times * std::max(greatest - least, kLeastReach * greatest);
-  return {std::max(least - apart, 0.0), greatest + apart};
+  return std::max(greatest + apart, (1 + kLeastReach) * peak_);
 }
 
 void Ensemble::step(double value) {
   seen_.push(value);
+  peak_ = std::max(value, kPeakLeft * peak_);
   for (Member& member : members_) {
     member.forecaster->observe(value);
     member.promise = member.forecaster->at(horizon());
     member.record.step(value, member.promise);
-    member.lately.step(value, member.promise);
   }
   weigh();
 }
 
 void Ensemble::weigh() {
   if (seen_.empty()) return;
-  const Reach within = reach(horizon());
-  const auto sound = [&](const Member& member) {
-    return member.promise >= within.least && member.promise <= within.greatest;
-  };
+  const double most = reach(horizon());
+  const auto sound = [&](const Member& member) { return member.promise <= most; };
   double best = kMostKept;
-  double best_lately = kMostKept;
   for (const Member& member : members_) {
     if (!sound(member)) continue;
     best = std::min(best, member.record.error());
-    best_lately = std::min(best_lately, member.lately.error());
   }
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Member& member = members_[i];
-    weights_[i] = !sound(member)
-                      ? 0
-                      : std::min(share_by_error(best, member.record.error(), kSharpness),
-                                 share_by_error(best_lately, member.lately.error(), kSharpness));
+    weights_[i] = sound(member) ? share_by_error(best, member.record.error(), kSharpness) : 0;
   }
 }
 
 double Ensemble::expect(std::size_t ahead) const {
   if (seen_.empty()) return 0;
-  const Reach within = reach(ahead);
+  const double most = reach(ahead);
   double sum = 0;
   double all = 0;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (weights_[i] <= 0) continue;
     const double said =
         ahead == horizon() ? members_[i].promise : members_[i].forecaster->at(ahead);
-    sum += weights_[i] * std::clamp(said, within.least, within.greatest);
+    sum += weights_[i] * std::min(said, most);
     all += weights_[i];
   }
   return all > 0 ? sum / all : seen_[0];
@@ -133,7 +127,6 @@ void Ensemble::horizon_changed() {
   for (Member& member : members_) {
     member.forecaster->set_horizon(horizon());
     member.record.set_horizon(horizon());
-    member.lately.set_horizon(horizon());
     member.promise = member.forecaster->at(horizon());
   }
   weigh();
@@ -141,11 +134,11 @@ void Ensemble::horizon_changed() {
 
 void Ensemble::fields(Fields& kept) {
   seen_.fields(kept, "seen", 0, kMostValue);
+  kept.number("peak", peak_, 0, kMostValue);
   for (Member& member : members_) {
     kept.nested(member.forecaster->name(), [&](Fields& inner) {
       inner.nested("state", [&](Fields& state) { member.forecaster->keep(state); });
       inner.nested("record", [&](Fields& record) { member.record.fields(record); });
-      inner.nested("lately", [&](Fields& record) { member.lately.fields(record); });
       inner.require(member.forecaster->horizon() == horizon(), "state",
                     "a member with the horizon of all was expected");
     });

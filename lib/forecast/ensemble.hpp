@@ -15,15 +15,14 @@
 
 namespace sluice::forecast {
 
-/// A member's weight is the power kSharpness of how much less it was off than the best, of late and
-/// in the last few steps, whichever is worse. A member that expects what is far outside of all that
-/// was seen of late has none at once, before its promise is broken.
+/// A member's weight is the power kSharpness of how much less it was off than the best of late. A
+/// member that expects far more than was ever seen, and than any line through what was seen of late
+/// comes to, has none at once, before its promise is broken.
 class Ensemble final : public Forecaster {
  public:
   static constexpr std::size_t kMemory = 480;  ///< Errors that weigh: two hours at 15 s.
-  static constexpr std::size_t kShort = 40;    ///< Likewise of "the last few".
-  static constexpr std::size_t kSharpness = 8;
-  static constexpr std::size_t kSeen = 60;  ///< Values that count as "of late", at least.
+  static constexpr std::size_t kSharpness = 20;
+  static constexpr std::size_t kSeen = 60;  ///< Values that count as "of late", and the horizon.
 
   /// With one of each other kind.
   explicit Ensemble(const Options& options = {});
@@ -44,7 +43,6 @@ class Ensemble final : public Forecaster {
   struct Member {
     std::unique_ptr<Forecaster> forecaster;
     Record record;
-    Record lately;
     double promise = 0;  ///< At the horizon, made at the last step.
   };
 
@@ -53,16 +51,13 @@ class Ensemble final : public Forecaster {
   void horizon_changed() override;
   void fields(Fields& kept) override;
 
-  /// Between these a forecast is one, beyond them an explosion.
-  struct Reach {
-    double least;
-    double greatest;
-  };
-  [[nodiscard]] Reach reach(std::size_t ahead) const;
+  /// Up to here a forecast is one, beyond it an explosion.
+  [[nodiscard]] double reach(std::size_t ahead) const;
   void weigh();
 
   std::vector<Member> members_;
   Window seen_;
+  double peak_ = 0;              ///< Greatest value; it fades over some 8192 steps.
   std::vector<double> weights_;  ///< By member, since the last step; they follow from the rest.
 };
 

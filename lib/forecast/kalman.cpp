@@ -12,7 +12,7 @@
 namespace sluice::forecast {
 namespace {
 
-constexpr std::size_t kSharpness = 8;
+constexpr std::size_t kSharpness = 20;
 constexpr double kMostVariance = 1e6;
 constexpr double kRounding = 1e-9;
 

@@ -21,7 +21,7 @@ struct Motion {
   double damping;  ///< Of the trend per step, 0 to 1.
 };
 
-/// The ratio is estimated as the load goes on: all filters run, and each weighs by the eighth power
+/// The ratio is estimated as the load goes on: all filters run, and each weighs by a high power
 /// of how much less it was off at the horizon of late.
 /// Source: Durbin, Koopman, "Time series analysis by state space methods", chapters 2 and 4.
 class Kalman final : public Forecaster {

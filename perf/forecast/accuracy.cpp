@@ -6,9 +6,11 @@
 #include "forecast/forecaster.hpp"
 #include "forecast/residuals.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <deque>
 #include <iostream>
