@@ -35,9 +35,7 @@ class Actuator {
 };
 
 struct Context {
-  std::string pool;
-  std::vector<std::string> classes;  ///< Names, the first one being that of whoever tells none.
-  std::uint64_t seed = 1;            ///< Of the jitter of retries.
+  std::uint64_t seed = 1;  ///< Of the jitter of retries.
 };
 
 /// @param loop  lives longer.
@@ -45,6 +43,10 @@ struct Context {
 ///   that is not there.
 [[nodiscard]] Result<std::unique_ptr<Actuator>> make(EventLoop& loop,
                                                      const config::Actuator& settings,
-                                                     Context context, Actuator::OnReport report);
+                                                     const Context& context,
+                                                     Actuator::OnReport report);
+
+/// Seconds by which an order has its report, with all retries: Fleet::Options::order_limit_s.
+[[nodiscard]] double longest_order_s(const config::Actuator& settings) noexcept;
 
 }  // namespace sluice::actuate

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actuate/secret.hpp"
+
+#include "base/unique_fd.hpp"
+
+#include <fcntl.h>
+#include <nettle/hmac.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace sluice::actuate {
+
+Result<std::string> read_secret(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file)
+    return fail(errno == ENOENT ? Errc::kNotFound : Errc::kIo, path, "{}", std::strerror(errno));
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) return fail(Errc::kIo, path, "{}", std::strerror(errno));
+  if (!S_ISREG(facts.st_mode)) return fail(Errc::kInvalid, path, "is no plain file");
+  if ((facts.st_mode & 077U) != 0)
+    return fail(Errc::kInvalid, path,
+                "others may use it (mode {:04o}); make it so that only its "
+                "owner can: chmod 600",
+                facts.st_mode & 07777U);
+  std::string text(kLongestSecret + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(Errc::kIo, path, "{}", std::strerror(errno));
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  if (size > kLongestSecret)
+    return fail(Errc::kInvalid, path, "is longer than {} bytes", kLongestSecret);
+  text.resize(size);
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) return fail(Errc::kInvalid, path, "is empty");
+  const auto odd = [](char c) { return c < ' ' || c > '~'; };
+  if (std::ranges::any_of(text, odd))
+    return fail(Errc::kInvalid, path, "has bytes that are not printable ASCII");
+  return text;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view text) {
+  const auto bytes = [](std::string_view of) {
+    return reinterpret_cast<const std::uint8_t*>(of.data());
+  };
+  hmac_sha256_ctx context;
+  hmac_sha256_set_key(&context, key.size(), bytes(key));
+  hmac_sha256_update(&context, text.size(), bytes(text));
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+  hmac_sha256_digest(&context, digest.size(), digest.data());
+  std::string out;
+  for (const auto byte : digest) out += fmt::format("{:02x}", byte);
+  return out;
+}
+
+}  // namespace sluice::actuate
