@@ -79,6 +79,7 @@ class CurlProbe final : public Probe {
     if (easy_ == nullptr) return answered_({Fault::kLocal, "libcurl does not take the check"});
     answer_ = {};
     body_.clear();
+    load_.reset();
     header_bytes_ = 0;
     enough_ = too_long_ = false;
     error_.front() = '\0';
@@ -180,9 +181,11 @@ class CurlProbe final : public Probe {
     return bytes;
   }
 
-  // Two headers of gRPC are of interest, in the head of the answer or behind its body.
+  // Two headers of gRPC are of interest, in the head of the answer or behind its body; of HTTPS the
+  // one that tells the load.
   void take_header(std::string_view line) {
     while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
+    if (const auto load = load_in(line, check_.load_header)) load_ = load;
     const auto value_of = [&](std::string_view key) -> std::optional<std::string_view> {
       if (line.size() <= key.size() || line[key.size()] != ':' ||
           ::strncasecmp(line.data(), key.data(), key.size()) != 0)
@@ -221,8 +224,10 @@ class CurlProbe final : public Probe {
     if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && enough_)) return broken(code);
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &answer_.http_status);
     if (check_.type == config::CheckType::kGrpc) return judge_grpc(answer_);
-    return judge_http(check_, static_cast<unsigned>(std::max(answer_.http_status, 0L)),
-                      body_.kept());
+    Finding finding =
+        judge_http(check_, static_cast<unsigned>(std::max(answer_.http_status, 0L)), body_.kept());
+    finding.load = load_;
+    return finding;
   }
 
   Finding broken(CURLcode code) const {
@@ -247,6 +252,7 @@ class CurlProbe final : public Probe {
   std::array<char, CURL_ERROR_SIZE> error_{};
   GrpcAnswer answer_;
   AnswerBody body_{check_.expect_body};
+  std::optional<double> load_;
   std::size_t header_bytes_ = 0;
   int socket_error_ = 0;
   bool taken_ = true;    // libcurl took every option

@@ -60,6 +60,18 @@ Finding judge_http(const config::Health& check, unsigned status, std::string_vie
   return {Fault::kNone, fmt::format("HTTP {}", status)};
 }
 
+std::optional<double> load_in(std::string_view line, std::string_view name) {
+  if (name.empty() || line.size() <= name.size() || line[name.size()] != ':' ||
+      !same(line.substr(0, name.size()), name))
+    return std::nullopt;
+  const std::string_view text = trimmed(line.substr(name.size() + 1));
+  double load = 0;
+  const auto [stopped, wrong] = std::from_chars(text.data(), text.data() + text.size(), load);
+  if (wrong != std::errc{} || stopped != text.data() + text.size()) return std::nullopt;
+  if (!(load >= 0 && load <= kMostLoad)) return std::nullopt;  // NaN, too
+  return load;
+}
+
 HttpReader::Progress HttpReader::finish(Progress how) {
   at_ = At::kEnd;
   return how;
@@ -124,6 +136,7 @@ HttpReader::Progress HttpReader::take_status(std::string_view line) {
   if (!status || *status < 100) return Progress::kNotHttp;
   status_ = static_cast<unsigned>(*status);
   counted_ = coded_ = chunked_ = false;
+  load_.reset();
   left_ = 0;
   at_ = At::kHeaders;
   return Progress::kMore;
@@ -132,6 +145,8 @@ HttpReader::Progress HttpReader::take_status(std::string_view line) {
 HttpReader::Progress HttpReader::take_header(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return Progress::kMore;
+  if (!load_header_.empty() && same(line.substr(0, colon), load_header_))
+    load_ = load_in(line, load_header_);
   const std::string_view value = trimmed(line.substr(colon + 1));
   line = line.substr(0, colon);
   if (same(line, "Content-Length")) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,11 @@ class AnswerBody {
 [[nodiscard]] Finding judge_http(const config::Health& check, unsigned status,
                                  std::string_view body);
 
+/// The load that a header of an answer tells; std::nullopt: another header, or no number from 0 to
+/// kMostLoad. @param line  without its line end. @param name  of the header; empty: none is meant.
+[[nodiscard]] std::optional<double> load_in(std::string_view line, std::string_view name);
+inline constexpr double kMostLoad = 1e9;  ///< More is no load but a fault.
+
 /// Reads one HTTP/1 answer (RFC 9112) as it comes in, whatever the pieces; interim answers (1xx)
 /// are passed over. Any bytes may come: the memory taken is bounded by what AnswerBody keeps and
 /// one line of kLongestHeaders.
@@ -53,13 +59,17 @@ class HttpReader {
   };
 
   /// @param body  lives as long; cleared by who owns it.
-  explicit HttpReader(AnswerBody& body) noexcept : body_(body) {}
+  /// @param load_header  name of the header that tells the load, and lives as long; empty: none.
+  explicit HttpReader(AnswerBody& body, std::string_view load_header = {}) noexcept
+      : body_(body), load_header_(load_header) {}
 
   /// The next bytes, not none. After any other result than kMore nothing is taken any more.
   Progress take(std::string_view bytes);
   Progress end();  ///< The server has closed.
 
   [[nodiscard]] unsigned status() const noexcept { return status_; }  ///< With kWhole.
+  /// As the last header of the name told it; see load_in().
+  [[nodiscard]] std::optional<double> load() const noexcept { return load_; }
 
  private:
   enum class At : std::uint8_t {
@@ -82,6 +92,8 @@ class HttpReader {
   Progress finish(Progress how);
 
   AnswerBody& body_;
+  std::string_view load_header_;
+  std::optional<double> load_;
   At at_ = At::kStatusLine;
   std::string line_;
   std::size_t header_bytes_ = 0;

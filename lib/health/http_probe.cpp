@@ -42,7 +42,7 @@ class HttpProbe final : public Probe {
     if (!added) return answered_({Fault::kLocal, added.error().text()});
     fd_ = std::move(fd);
     sent_ = 0;
-    reader_.emplace(body_);
+    reader_.emplace(body_, check_.load_header);
   }
 
   void give_up() noexcept override {
@@ -85,8 +85,11 @@ class HttpProbe final : public Probe {
     switch (n == 0 ? reader_->end() : reader_->take(bytes)) {
       case HttpReader::Progress::kMore:
         return std::nullopt;
-      case HttpReader::Progress::kWhole:
-        return judge_http(check_, reader_->status(), body_.kept());
+      case HttpReader::Progress::kWhole: {
+        Finding finding = judge_http(check_, reader_->status(), body_.kept());
+        finding.load = reader_->load();
+        return finding;
+      }
       case HttpReader::Progress::kTooLong:
         return Finding{Fault::kProtocol, "a longer answer than is read"};
       case HttpReader::Progress::kNotHttp:

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,7 @@ struct Outcome {
   Fault fault = Fault::kNone;
   std::chrono::microseconds took{};  ///< From the question to the answer or to giving up.
   std::string detail = {};           ///< For people; clean(): printable and bounded.
+  std::optional<double> load = {};   ///< What the backend told in `load_header`, of a good answer.
 
   [[nodiscard]] bool ok() const noexcept { return fault == Fault::kNone; }
   /// It says something of the backend, good or bad.

@@ -47,6 +47,7 @@ struct Target {
 struct Finding {
   Fault fault = Fault::kNone;
   std::string detail = {};
+  std::optional<double> load = {};  ///< See Outcome::load.
 };
 
 /// One target's way of asking: made once, asked again and again, one question at a time. Time-outs

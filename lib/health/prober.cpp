@@ -159,7 +159,8 @@ void Prober::answer(Watch& watch, Finding finding) {
   --asking_;
   loop_.cancel(watch.timer);
   watch.outcome =
-      Outcome{finding.fault, micros(loop_.now() - watch.asked_at), clean(finding.detail)};
+      Outcome{finding.fault, micros(loop_.now() - watch.asked_at), clean(finding.detail),
+              finding.fault == Fault::kNone ? finding.load : std::nullopt};
   finished_.push_back(watch.weak_from_this());
   // Not from within a probe's own call: who hears of it may take the probe away.
   if (finished_.size() == 1)

@@ -143,6 +143,26 @@ TEST(HttpReader, RandomBytesEndInAVerdict) {
   }
 }
 
+TEST(LoadIn, IsANumberFromNothingToItsBoundAndNothingElse) {
+  EXPECT_EQ(load_in("X-Load: 0", "X-Load"), 0);
+  EXPECT_EQ(load_in("X-LOAD:\t1e3 \r", "x-load"), 1000);
+  EXPECT_EQ(load_in("X-Load: 1000000000", "X-Load"), kMostLoad);
+  for (const char* const line :
+       {"X-Load: 1000000001", "X-Load: -1", "X-Load: nan", "X-Load: inf", "X-Load:", "X-Load: 1,5",
+        "X-Load: 1 2", "X-Load: 0x10", "X-Load: five", "X-Load 1", "X-Load", "X-Loa: 1", ""})
+    EXPECT_EQ(load_in(line, "X-Load"), std::nullopt) << line;
+  EXPECT_EQ(load_in(": 1", ""), std::nullopt);
+}
+
+TEST(HttpReader, LoadOfAnInterimAnswerIsNotThatOfTheAnswer) {
+  AnswerBody body("");
+  HttpReader reader(body, "X-Load");
+  EXPECT_EQ(reader.take("HTTP/1.1 103 Early\r\nX-Load: 7\r\n\r\nHTTP/1.1 200 OK\r\n"
+                        "Content-Length: 0\r\n\r\n"),
+            HttpReader::Progress::kWhole);
+  EXPECT_EQ(reader.load(), std::nullopt);
+}
+
 TEST(AnswerBody, TextIsFoundAcrossPiecesAndThenTheRestDoesNotMatter) {
   AnswerBody body("needle");
   EXPECT_TRUE(body.take("hay nee"));

@@ -48,6 +48,19 @@ TEST(HttpProbe, ExpectedStatusesAreThoseOfTheList) {
   EXPECT_EQ(ask_http(http(200, ""), accept).fault, Fault::kStatus);
 }
 
+TEST(HttpProbe, LoadIsReadFromTheHeaderThatTheCheckNamesAndOnlyThere) {
+  const auto told = [](std::string_view headers, int status = 200) {
+    Server server(answer_with(http(status, "ok", headers)));
+    Target target = target_of(config::CheckType::kHttp, kLoopback, server.port());
+    target.check.load_header = "X-Load";
+    return Rig().ask(target).load;
+  };
+  EXPECT_EQ(told("X-Load: 3\r\n"), 3);
+  EXPECT_EQ(told("Other: 1\r\nx-load:0.25  \r\nX-Loads: 9\r\n"), 0.25);
+  EXPECT_EQ(told("Load: 3\r\n"), std::nullopt);
+  EXPECT_EQ(told("X-Load: 3\r\n", 503), std::nullopt);
+}
+
 TEST(HttpProbe, RedirectIsNotFollowed) {
   const Server other(answer_with(http(200, "ok")));
   const Outcome outcome =
