@@ -88,8 +88,8 @@ struct Options {
   std::size_t horizon = 5;  ///< See set_horizon().
 };
 
-/// Cost, per observe() and at() together: well under a microsecond; see the design page for those
-/// that take more.
+/// Cost of observe() and at() at the horizon together: 9 us of the ensemble, fits that come now and
+/// then included; 6 us of ARIMA, 2 us of the network, some 0.1 us of the others.
 [[nodiscard]] std::unique_ptr<Forecaster> make(Kind kind, const Options& options = {});
 
 }  // namespace sluice::forecast
