@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/plan.hpp"
 
+#include "base/file.hpp"
 #include "client/plan_pool.hpp"
 #include "client/plan_show.hpp"
 #include "plan/controller_scaler.hpp"
 #include "plan/figures.hpp"
+#include "plan/plot.hpp"
 #include "plan/rivals.hpp"
 
 #include <cstddef>
@@ -39,33 +41,52 @@ class Meter {
   std::size_t seconds_;
 };
 
-Result<void> replay(const PlannedPool& pool, const PlanLine& line, bool json,
-                    const Environment& environment, Output& output) {
+// The run of the pool's controller, and those of others where they are asked for.
+Result<void> replay(const PlannedPool& pool, const plan::Arrivals& arrivals, const PlanLine& line,
+                    const Environment& environment, Output& output, PlanAnswer& answer) {
+  const auto& model = pool.planned.model;
+  const auto need = plan::backends_needed(arrivals, model);
+  Meter meter(environment, output, arrivals.seconds());
+  plan::ControllerScaler scaler(pool.planned.options, line.utc_at_start);
+  const auto course = plan::simulate(arrivals, model, scaler, meter.of("sluice"));
+  const auto add = [&](std::string_view policy, const plan::Course& run) {
+    answer.rows.push_back(plan::figures_of(arrivals, model, need, run));
+    answer.rows.back().policy = policy;
+  };
+  add("sluice", course);
+  if (line.compare)
+    for (const auto rival : plan::rivals()) {
+      const auto name = plan::name_of(rival);
+      add(name, plan::run_rival(rival, arrivals, model, need, meter.of(name)));
+    }
+  if (line.plot.empty()) return {};
+  const auto title = "pool " + answer.pool + ", " + answer.trace;
+  return write_file_atomically(line.plot, plan::plot_svg(title, arrivals, model, need, course));
+}
+
+Result<std::string> answer_of(const PlannedPool& pool, const PlanLine& line, bool json,
+                              const Environment& environment, Output& output) {
   const auto trace = plan::read_trace(line.trace);
   if (!trace) return tl::unexpected(shown(trace.error()));
   const plan::Arrivals arrivals(*trace, line.load_factor.value_or(1.0));
-  const auto& model = pool.planned.model;
-  const auto need = plan::backends_needed(arrivals, model);
+  const auto& scale = pool.planned.options.autoscale;
+  const bool colour = environment.colour;
   PlanAnswer answer{.pool = pool.name,
                     .trace = std::filesystem::path(line.trace).filename().string(),
-                    .model = model,
+                    .model = pool.planned.model,
                     .rows = {}};
-  {
-    Meter meter(environment, output, arrivals.seconds());
-    plan::ControllerScaler scaler(pool.planned.options, line.utc_at_start);
-    const auto course = plan::simulate(arrivals, model, scaler, meter.of("sluice"));
-    answer.rows.push_back(plan::figures_of(arrivals, model, need, course));
-    answer.rows.back().policy = "sluice";
-    if (line.compare)
-      for (const auto rival : plan::rivals()) {
-        const auto name = plan::name_of(rival);
-        const auto other = plan::run_rival(rival, arrivals, model, need, meter.of(name));
-        answer.rows.push_back(plan::figures_of(arrivals, model, need, other));
-        answer.rows.back().policy = name;
-      }
+  if (line.needs) {
+    const auto needs = plan::needs_of(arrivals, answer.model, scale.budget_per_hour);
+    return json ? needs_json(answer, needs) : show_needs(answer, needs, colour);
   }
-  output.print(json ? plan_json(answer) : show_plan(answer, environment.colour));
-  return {};
+  if (line.predict) {
+    const auto horizon = static_cast<std::size_t>(*line.predict * 3600);
+    const auto prediction = plan::predict(arrivals, scale.forecaster, scale.season_s, horizon);
+    return json ? prediction_json(answer, prediction) : show_prediction(answer, prediction, colour);
+  }
+  if (auto done = replay(pool, arrivals, line, environment, output, answer); !done)
+    return tl::unexpected(shown(done.error()));
+  return json ? plan_json(answer) : show_plan(answer, colour);
 }
 
 }  // namespace
@@ -74,7 +95,10 @@ Result<void> plan(const PlanLine& line, bool json, const Environment& environmen
   auto pool = planned_pool(line, output);
   if (!pool) return forward_error(pool);
   if (line.step) return plan_by_steps(std::move(pool->planned.options), environment.in, output);
-  return replay(*pool, line, json, environment, output);
+  const auto answer = answer_of(*pool, line, json, environment, output);
+  if (!answer) return forward_error(answer);
+  output.print(*answer);
+  return {};
 }
 
 }  // namespace sluice::client

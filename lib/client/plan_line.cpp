@@ -69,6 +69,7 @@ Result<void> read_numbers(TypedPlan& typed) {
   if (auto r = read(typed.drain, "--drain", {0, 86'400, true}, line.drain); !r) return r;
   if (auto r = read(typed.min, "--min", kCount, line.min); !r) return r;
   if (auto r = read(typed.max, "--max", {1, kCount.high, true}, line.max); !r) return r;
+  if (auto r = read(typed.predict, "--predict", {0.01, 336}, line.predict); !r) return r;
   return read(typed.target, "--target", {0.01, 1}, line.target);
 }
 
@@ -84,6 +85,11 @@ void add_plan_options(CLI::App& command, TypedPlan& typed) {
                    "drive the controller alone: a JSON line a tick on stdin, a decision each");
   command.add_flag("--compare", line.compare,
                    "other autoscalers beside it: HPA, KPA, KEDA, static, oracle, formulas");
+  command.add_flag("--needs", line.needs,
+                   "what the load takes, hour by hour: cheapest backends and their cost");
+  command.add_option("--predict", typed.predict,
+                     "the load of the N hours after the trace, as the forecaster sees it");
+  command.add_option("--plot", line.plot, "draw the run as a picture (SVG) to this file");
   const auto repeated = [](CLI::Option* option) {
     option->allow_extra_args(false)->type_name("[CLASS=]N");
   };
@@ -122,7 +128,11 @@ Result<void> finish_plan(TypedPlan& typed) {
     return fail(Errc::kInvalid, "plan", "{}",
                 line.step ? "--step reads what it needs from stdin: leave --trace out"
                           : "give --trace FILE to replay, or --step to drive the controller alone");
-  if (line.step && line.compare) return fail(Errc::kInvalid, "plan", "--compare needs --trace");
+  if (int{line.step} + int{line.needs} + int{line.predict.has_value()} > 1)
+    return fail(Errc::kInvalid, "plan", "--step, --needs and --predict exclude each other");
+  const bool replays = !line.step && !line.needs && !line.predict;
+  if (!replays && (line.compare || !line.plot.empty()))
+    return fail(Errc::kInvalid, "plan", "--compare and --plot are of a replay alone");
   return {};
 }
 

@@ -29,6 +29,9 @@ struct PlanLine {
   std::string trace;  ///< Empty with `step`.
   bool step = false;
   bool compare = false;
+  bool needs = false;
+  std::optional<double> predict;  ///< Hours after the trace.
+  std::string plot;               ///< File of the picture; empty: none.
   // What if.
   std::vector<OfClass> cold_start;
   std::vector<OfClass> capacity;
@@ -57,6 +60,7 @@ struct TypedPlan {
   std::string max;
   std::string target;
   std::string from;
+  std::string predict;
 };
 
 /// Adds the options of `plan` to its command.

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "plan/figures.hpp"
+#include "plan/needs.hpp"
+#include "plan/prediction.hpp"
 #include "plan/simulated_pool.hpp"
 
 #include <string>
@@ -16,7 +18,8 @@ struct PlanAnswer {
   std::string pool;
   std::string trace;
   plan::PoolModel model;
-  std::vector<plan::Figures> rows;  ///< The controller's first, then those of --compare.
+  /// Of a replay: the controller's first, then those of --compare.
+  std::vector<plan::Figures> rows;
 };
 
 /// One run as a list, several as a table.
@@ -24,5 +27,15 @@ struct PlanAnswer {
 
 /// One object: the controller's figures, and the others' in a list "compare" if there are any.
 [[nodiscard]] std::string plan_json(const PlanAnswer& answer);
+
+/// Hours as a table, and the whole trace in the last row.
+[[nodiscard]] std::string show_needs(const PlanAnswer& answer, const plan::Needs& needs,
+                                     bool colour);
+[[nodiscard]] std::string needs_json(const PlanAnswer& answer, const plan::Needs& needs);
+
+[[nodiscard]] std::string show_prediction(const PlanAnswer& answer,
+                                          const plan::Prediction& prediction, bool colour);
+[[nodiscard]] std::string prediction_json(const PlanAnswer& answer,
+                                          const plan::Prediction& prediction);
 
 }  // namespace sluice::client

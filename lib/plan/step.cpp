@@ -36,7 +36,7 @@ class Reader {
     if (found == object_.end() || failed_) return;
     const double value = found->is_number() ? found->get<double>() : NAN;
     if (!(value >= range.low && value <= range.high))
-      return refuse(key, fmt::format("is not a number from {} to {}", range.low, range.high));
+      return refuse(key, fmt::format("is not a number from {:g} to {:g}", range.low, range.high));
     into = value;
   }
 
