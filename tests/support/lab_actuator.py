@@ -10,9 +10,10 @@ SPEC is a JSON file:
      "servers": {CLASS: OPTIONS of inference_server.py}}
 
 One order comes as a JSON object on standard input, {"action", "id", "pool", "class", "name"}; the answer goes
-to standard output, {"backends": [{"name", "address", "port", "class"}]}: the one that was started, or all of a
-`list`. Orders may be repeated. In HOME: NAME.json for each backend, NAME.log of its server, orders.jsonl with
-each order and what became of it, and fault.json, which a test may put there: {ACTION: FAULT}, one of FAULTS.
+to standard output, {"backends": [{"name", "address", "class", "state"}]}: the one that was started, or all of
+a `list`. (No "port": with `ipip` and `l2dsr` it is the service's.) Orders may be repeated. In HOME: NAME.json
+for each backend, NAME.log of its server, orders.jsonl with each order and what became of it, and fault.json,
+which a test may put there: {ACTION: FAULT}, one of FAULTS.
 """
 import contextlib
 import fcntl
@@ -89,11 +90,13 @@ class Fleet:
             place = next((p for p in places if p not in taken), None)
             if place is None:
                 raise Failure(f"every place of the class {order['class']} is taken")
-            record = self.launch(order, place)
-            temporary = self.home / f"{order['name']}.new"
-            temporary.write_text(json.dumps(record))
-            temporary.rename(self.home / f"{order['name']}.json")
-            return record
+            return self.keep(self.launch(order, place))
+
+    def keep(self, record):
+        new = self.home / f"{record['name']}.new"
+        new.write_text(json.dumps(record))
+        new.rename(self.home / f"{record['name']}.json")
+        return record
 
     def launch(self, order, place):
         address, port = f"10.0.1.{10 + int(place.removeprefix('gpu-'))}", self.spec["port"]
@@ -108,7 +111,7 @@ class Fleet:
                                        "--config", config], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                       start_new_session=True)
         return {"name": order["name"], "class": order["class"], "address": address, "port": port,
-                "place": place, "pid": server.pid, "born": born(server.pid), "id": order["id"]}
+                "place": place, "pid": server.pid, "born": born(server.pid), "state": "awake"}
 
     def stop(self, order):
         record = self.named(order["name"])
@@ -124,21 +127,22 @@ class Fleet:
             (self.home / f"{order['name']}.json").unlink()
         return record
 
-    def ask(self, order, path):
+    def ask(self, order, path, state):
         record = self.named(order["name"])
         if record is None:
             raise Failure(f"there is no {order['name']}")
         url = f"http://{record['address']}:{record['port']}{path}"
         with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=STOP_S):
-            return record
+            return self.keep({**record, "state": state})
 
     def carry_out(self, order):
         """What the order's answer lists."""
         action = order["action"]
         if action == "list":
             return self.members()
-        made = {"start": self.start, "stop": self.stop, "sleep": lambda o: self.ask(o, "/sleep?level=1"),
-                "wake": lambda o: self.ask(o, "/wake_up")}.get(action)
+        made = {"start": self.start, "stop": self.stop,
+                "sleep": lambda o: self.ask(o, "/sleep?level=1", "asleep"),
+                "wake": lambda o: self.ask(o, "/wake_up", "awake")}.get(action)
         if made is None:
             raise Failure(f"no such action: {action}")
         record = made(order)
@@ -156,7 +160,7 @@ def born(pid):
 
 def answer(members, fault):
     """What is written for them, true or, by the fault, not."""
-    told = [{key: m[key] for key in ("name", "address", "port", "class")} for m in members]
+    told = [{key: m[key] for key in ("name", "address", "class", "state")} for m in members]
     if fault == "wrong_name":
         told = [{**m, "name": f"{m['name']}0"} for m in told]
     if fault == "wrong_address":
@@ -178,7 +182,7 @@ def run(fleet, order, fault):
         signal.pause()
     if fault == "idle":
         nobody = {"name": order["name"], "class": order["class"], "address": "10.0.1.249",
-                  "port": fleet.spec["port"]}
+                  "state": "awake"}
         members = [nobody] if order["action"] == "start" else []
     else:
         members = fleet.carry_out(order)

@@ -48,7 +48,7 @@ class ScaleTest(LabTest):
 
     def server(self, member, method, path, body=None):
         """One request to a server by its own address: what it answers."""
-        request = f"http://{member['address']}:{member['port']}{path}"
+        request = f"http://{member['address']}:{elastic.PORT}{path}"
         data = [] if body is None else ["--data", json.dumps(body)]
         return lab.run("client", "curl", "-sS", "--max-time", "10", "-X", method, *data, request).stdout
 

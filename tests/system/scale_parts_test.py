@@ -17,7 +17,7 @@ class ActuatorAlone(ScaleTest):
 
     def test_a_start_may_be_repeated_a_stop_too_and_a_list_tells_what_lives(self):
         one = self.backends(self.order("start", "llama-small-1"))
-        there = {"name": "llama-small-1", "address": "10.0.1.11", "port": PORT, "class": "small"}
+        there = {"name": "llama-small-1", "address": "10.0.1.11", "class": "small", "state": "awake"}
         self.assertEqual(one, [there])
         self.assertEqual(self.backends(self.order("start", "llama-small-1")), one)
         large = self.backends(self.order("start", "llama-large-1", kind="large"))
@@ -69,6 +69,7 @@ class ActuatorAlone(ScaleTest):
         lab.wait_until("its start", lambda: any(line["event"] == "ready" for line in self.told()))
         self.assertEqual(self.backends(self.order("sleep", "llama-small-1")), [])
         self.assertEqual(json.loads(self.server(member, "GET", "/is_sleeping")), {"is_sleeping": True})
+        self.assertEqual(self.backends(self.order("list")), [{**member, "state": "asleep"}])
         self.assertEqual(self.backends(self.order("wake", "llama-small-1")), [member])
         self.assertEqual(json.loads(self.server(member, "GET", "/is_sleeping")), {"is_sleeping": False})
 
