@@ -11,6 +11,7 @@
 #include "control/event_log.hpp"
 #include "control/fast_path.hpp"
 #include "control/health_keeper.hpp"
+#include "control/load_keeper.hpp"
 #include "control/model.hpp"
 #include "control/nat_watch.hpp"
 #include "control/notify.hpp"
@@ -76,6 +77,8 @@ class Daemon {
   void note_next_hops();
   Result<void> make_health();
   void follow_health();
+  Result<void> make_load();
+  void follow_load();
   Result<void> announce(const config::Configuration& configuration);
   Result<void> push_events(const config::Configuration& configuration);
   void step_readiness();
@@ -95,6 +98,7 @@ class Daemon {
   std::unique_ptr<snapshot::Publisher> publisher_;
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<HealthKeeper> health_;
+  std::unique_ptr<LoadKeeper> load_;
   std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.
   std::unique_ptr<Webhook> webhook_;            ///< Null: nobody wants events pushed.
   std::unique_ptr<Capture> capture_;
@@ -140,6 +144,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
   if (auto ready = make_health(); !ready) return ready;
+  if (auto ready = make_load(); !ready) return ready;
   if (auto ready = announce(model_->running()); !ready) return ready;
   if (auto ready = push_events(model_->running()); !ready) return ready;
   make_api();
@@ -232,7 +237,9 @@ Result<void> Daemon::make_health() {
              return fast_path_->active_flows(model_->number(pool, name));
            },
        .changed = [this] { follow_health(); },
-       .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); }},
+       .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); },
+       .probed = [this](const health::Target& target,
+                        const health::Outcome& outcome) { load_->probed(target, outcome); }},
       model_->running().state_dir);
   if (!health) return forward_error(health);
   health_ = std::move(*health);
@@ -240,6 +247,24 @@ Result<void> Daemon::make_health() {
     return health_->use(pool, backend);
   });
   health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
+  return {};
+}
+
+Result<void> Daemon::make_load() {
+  auto load =
+      LoadKeeper::open({.loop = *loop_,
+                        .events = events_,
+                        .in_service =
+                            [this](const std::string& pool, const std::string& name) {
+                              return health_->use(pool, name).value_or(Use{}).takes_new_flows;
+                            },
+                        .changed = [this] { follow_load(); }});
+  if (!load) return forward_error(load);
+  load_ = std::move(*load);
+  load_->follow(model_->running());
+  model_->load_by([this](const config::Configuration& running, snapshot::Input& input) {
+    load_->apply(running, input);
+  });
   return {};
 }
 
@@ -265,6 +290,7 @@ Result<void> Daemon::push_events(const config::Configuration& configuration) {
 Daemon::~Daemon() {
   announcement_.reset();
   webhook_.reset();
+  load_.reset();
   server_.reset();
   reach_finder_.reset();
   capture_.reset();
@@ -332,6 +358,7 @@ Result<Published> Daemon::reload(std::string_view who) {
 void Daemon::changed(const Published& published, std::string_view who, std::string_view what) {
   if (published.loaded) standing_.loaded = system_clock::now();
   health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
+  load_->follow(model_->running());
   if (published.changed) {
     standing_.published = system_clock::now();
     events_.add(Level::kInfo, "config", "changed",
@@ -402,6 +429,14 @@ void Daemon::follow_health() {
     admit();
   }
   health_->save();
+}
+
+void Daemon::follow_load() {
+  const auto published = model_->follow_health();
+  if (!published)
+    events_.add(Level::kError, "load", "not_published", published.error().text());
+  else if (published->changed)
+    standing_.published = system_clock::now();
 }
 
 void Daemon::step_readiness() {

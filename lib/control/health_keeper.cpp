@@ -122,11 +122,12 @@ void HealthKeeper::refresh(Pool& pool) {
 }
 
 void HealthKeeper::probed(const health::Target& target, const health::Outcome& outcome) {
+  if (parts_.probed) parts_.probed(target, outcome);
   const auto at = pools_.find(target.pool);
   if (at == pools_.end()) return;
   counts_[full_name(target.pool, target.backend)].add(outcome);
-  const auto before = at->second.health.table_version();
   at->second.counts.add(outcome);
+  const auto before = at->second.health.table_version();
   // As a rule nothing changes, and a pool of a thousand is not looked through for each answer.
   const bool news = note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
   if (news || at->second.health.table_version() != before)
@@ -233,12 +234,12 @@ const ProbeCounts* HealthKeeper::counts(std::string_view pool, std::string_view 
   return at == counts_.end() ? nullptr : &at->second;
 }
 
-bool HealthKeeper::first_round_done() const {
 const ProbeCounts* HealthKeeper::counts(std::string_view pool) const {
   const auto at = pools_.find(pool);
   return at == pools_.end() ? nullptr : &at->second.counts;
 }
 
+bool HealthKeeper::first_round_done() const {
   return std::ranges::all_of(pools_, [](const auto& one) {
     return std::ranges::none_of(one.second.health.standings(), [](const auto& standing) {
       return standing.checked == State::kStarting;

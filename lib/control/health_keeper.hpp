@@ -51,6 +51,8 @@ class HealthKeeper {
     std::function<void()> changed;
     /// When the driver last saw a good answer from an address; may be empty.
     std::function<std::optional<EventLoop::Clock::time_point>(const IpAddress&)> driver_saw;
+    /// How each probe ended, for who wants more of it than health; may be empty.
+    std::function<void(const health::Target&, const health::Outcome&)> probed = {};
   };
 
   /// How often traffic is judged and time counts.
@@ -73,10 +75,10 @@ class HealthKeeper {
   /// Null when there is no such pool.
   [[nodiscard]] const health::PoolHealth* pool(std::string_view name) const;
   [[nodiscard]] const ProbeCounts* counts(std::string_view pool, std::string_view backend) const;
-  [[nodiscard]] std::size_t targets() const noexcept { return prober_->targets(); }
-  /// No backend is still waiting for its first answer.
   /// Of all its backends, also those that have left it since.
   [[nodiscard]] const ProbeCounts* counts(std::string_view pool) const;
+  [[nodiscard]] std::size_t targets() const noexcept { return prober_->targets(); }
+  /// No backend is still waiting for its first answer.
   [[nodiscard]] bool first_round_done() const;
 
   /// Writes what must outlive the daemon, when it differs from what was written last.
@@ -89,9 +91,9 @@ class HealthKeeper {
     health::PoolHealth health;
     bool watched = false;  ///< Its traffic is judged.
     std::vector<std::string> backends;
+    ProbeCounts counts = {};  ///< Of the pool: backends come and go, a counter never falls.
   };
 
-    ProbeCounts counts = {};  ///< Of the pool: backends come and go, a counter never falls.
   /// A backend that the operator drains.
   struct Drain {
     std::string pool;

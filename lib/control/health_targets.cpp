@@ -3,17 +3,19 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <string_view>
 
 namespace sluice::control {
 namespace {
 
-using Services = std::map<std::string_view, const config::Service*>;
+bool needs_port(config::CheckType type) {
+  return type != config::CheckType::kIcmp && type != config::CheckType::kCommand;
+}
 
-// The first service that uses each pool: by itself, by a shard, or by what it flows over to.
-Services first_services(const config::Configuration& running) {
-  Services first;
+}  // namespace
+
+FirstServices first_services(const config::Configuration& running) {
+  FirstServices first;
   for (const auto& service : running.services) {
     first.emplace(service.pool, &service);
     for (const auto& shard : service.shards) first.emplace(shard.pool, &service);
@@ -29,12 +31,6 @@ Services first_services(const config::Configuration& running) {
   }
   return first;
 }
-
-bool needs_port(config::CheckType type) {
-  return type != config::CheckType::kIcmp && type != config::CheckType::kCommand;
-}
-
-}  // namespace
 
 Targets health_targets(const config::Configuration& running, const Reaches& reaches,
                        const std::vector<EgressPort>& ports) {

@@ -8,10 +8,17 @@
 #include "control/describe.hpp"
 #include "health/probe.hpp"
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::control {
+
+/// The first service that uses each pool: by itself, by a shard, or by what it flows over to.
+/// Names and services are those of the configuration.
+using FirstServices = std::map<std::string_view, const config::Service*>;
+[[nodiscard]] FirstServices first_services(const config::Configuration& running);
 
 struct Targets {
   std::vector<health::Target> targets;

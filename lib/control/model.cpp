@@ -128,6 +128,7 @@ Result<Published> Model::publish(const config::Configuration& running,
                                  const OperatorState& operator_state, const NumberSpace& numbers,
                                  const Reaches& reaches) {
   auto input = describe(running, operator_state, numbers, reaches, use_);
+  if (load_) load_(running, input);
   SlowStart slow_start = slow_start_;  // a change that fails starts nobody
   slow_start.apply(running, now_(), input);
   const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();

@@ -31,6 +31,8 @@ struct Published {
 class Model {
  public:
   using Now = std::function<std::chrono::steady_clock::time_point()>;
+  /// Puts the loads that backends report into what describe() made of that configuration.
+  using LoadOf = std::function<void(const config::Configuration& running, snapshot::Input& input)>;
   /// How the kernel reaches addresses now.
   using Resolve = std::function<Reaches(std::span<const IpAddress>)>;
 
@@ -69,8 +71,10 @@ class Model {
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
   /// From here on each snapshot asks there what is to be done with a backend by its health.
   void use_by(UseOf use) { use_ = std::move(use); }
-  /// The answers of use_by() have changed. Cost: as of set_kernel_reaches().
+  /// The answers of use_by() or load_by() have changed. Cost: as of set_kernel_reaches().
   [[nodiscard]] Result<Published> follow_health();
+  /// From here on each snapshot asks there for the loads of its backends.
+  void load_by(LoadOf load) { load_ = std::move(load); }
   /// What the data path does with a backend now, by its health and the operator's wish.
   [[nodiscard]] Use use(const config::Pool& pool, const config::Backend& backend) const;
   /// Publishes the next step of backends in slow start when it is due. Cost: nothing while none is.
@@ -119,6 +123,7 @@ class Model {
   Now now_;
   Resolve resolve_;
   UseOf use_;
+  LoadOf load_;
   Reaches kernel_reaches_;
   Truth truth_;
   SlowStart slow_start_;
