@@ -155,9 +155,10 @@ std::shared_ptr<const Object> metrics_object() {
                                   {"custom", MetricsType::kCustom}}},
              "Which server's names the metrics have, or names of your own."),
        field("port", kOptional, kReload, &Metrics::port, Whole{0, 65535},
-             "Port that is asked; 0: the backend's own, else the service's, else the type's."),
+             "Port that is asked; 0: that which servers of the type have for metrics alone, else the "
+             "backend's own, else the service's."),
        field("path", kOptional, kReload, &Metrics::path, form::url_path(),
-             "Path that is asked for; absent: /metrics."),
+             "Path that is asked for; absent: /metrics, of `tensorrt_llm` /prometheus/metrics."),
        field("interval_ms", kOptional, kReload, &Metrics::interval, Whole{100, 3'600'000, "ms"},
              "Time between two scrapes of a backend."),
        field("timeout_ms", kOptional, kReload, &Metrics::timeout, Whole{10, 600'000, "ms"},
