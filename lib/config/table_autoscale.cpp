@@ -155,8 +155,8 @@ std::shared_ptr<const Object> metrics_object() {
                                   {"custom", MetricsType::kCustom}}},
              "Which server's names the metrics have, or names of your own."),
        field("port", kOptional, kReload, &Metrics::port, Whole{0, 65535},
-             "Port that is asked; 0: that which servers of the type have for metrics alone, else the "
-             "backend's own, else the service's."),
+             "Port that is asked; 0: that which servers of the type have for metrics alone, else "
+             "the backend's own, else the service's."),
        field("path", kOptional, kReload, &Metrics::path, form::url_path(),
              "Path that is asked for; absent: /metrics, of `tensorrt_llm` /prometheus/metrics."),
        field("interval_ms", kOptional, kReload, &Metrics::interval, Whole{100, 3'600'000, "ms"},
