@@ -10,7 +10,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint8_t kFreshTtl = 64;
+constexpr std::uint8_t kResetTtl = 64;
 
 /// Sequence numbers that the segment takes up: its payload, SYN and FIN.
 std::uint32_t length_of(const Parsed& p, const wire::Tcp& asked) noexcept {
@@ -53,7 +53,7 @@ std::size_t answer_with_reset(const Parsed& p, std::byte* ip) noexcept {
     header.version_length = 0x45;
     header.total_length = Be16::from_host(sizeof header + sizeof tcp);
     header.fragment = Be16::from_host(wire::kIpDontFragment);
-    header.ttl = kFreshTtl;
+    header.ttl = kResetTtl;
     header.protocol = wire::kIpProtoTcp;
     header.source = wire::load<Be32>(ip + offsetof(wire::Ipv4, destination));
     header.destination = wire::load<Be32>(ip + offsetof(wire::Ipv4, source));
@@ -68,7 +68,7 @@ std::size_t answer_with_reset(const Parsed& p, std::byte* ip) noexcept {
   header.version_class_label = Be32::from_host(6U << 28);
   header.payload_length = Be16::from_host(sizeof tcp);
   header.next_header = wire::kIpProtoTcp;
-  header.hop_limit = kFreshTtl;
+  header.hop_limit = kResetTtl;
   using Address = std::array<std::byte, 16>;
   header.source = wire::load<Address>(ip + offsetof(wire::Ipv6, destination));
   header.destination = wire::load<Address>(ip + offsetof(wire::Ipv6, source));

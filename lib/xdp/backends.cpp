@@ -21,7 +21,7 @@ static_assert(sizeof(sluice_xdp_signals) == 128 && sizeof(sluice_xdp_event) == 2
 constexpr std::array<std::string_view, SLUICE_XDP_EVENT_KINDS> kKindNames = {
     "answers", "refuses", "resets", "unreachable"};
 
-sluice_xdp_service_key key_of(const MacAddress& mac) {
+sluice_xdp_service_key key_of_mac(const MacAddress& mac) {
   sluice_xdp_service_key key{};
   std::memcpy(key.address, mac.bytes.data(), mac.bytes.size());
   return key;
@@ -83,7 +83,7 @@ Result<void> Filter::set_backends(std::span<const BackendEntry> backends,
     if (backend.mac) by_mac[*backend.mac].push_back(backend.number);
   }
   for (const auto& [mac, numbers] : by_mac)
-    if (numbers.size() == 1) keys.emplace(bytes_of(key_of(mac)), bytes_of(numbers.front()));
+    if (numbers.size() == 1) keys.emplace(bytes_of(key_of_mac(mac)), bytes_of(numbers.front()));
 
   const auto& maps = state_->maps->maps;
   for (const auto& [target, wanted] : {std::pair{Target{.fd = bpf_map__fd(maps.sluice_signals),

@@ -25,7 +25,7 @@ using test::Packet;
 using test::Rig;
 
 constexpr const char* kVip6 = "2001:db8:1::10";
-constexpr const char* kClient = "198.51.100.1";
+constexpr const char* kSource = "198.51.100.1";
 
 snapshot::Input site() {
   return test::input(
@@ -72,14 +72,14 @@ TEST(Martians, GetNoEchoReply) {
   const auto echo = [](const char* source) {
     return Packet().eth().ipv4(source, kVip).icmp_echo(1, 1).payload(8).bytes();
   };
-  EXPECT_EQ(verdict_of(*now, echo(kClient)), Verdict::kAnsweredEcho);
+  EXPECT_EQ(verdict_of(*now, echo(kSource)), Verdict::kAnsweredEcho);
   EXPECT_EQ(verdict_of(*now, echo("224.0.0.1")), Verdict::kMartian);
   EXPECT_EQ(verdict_of(*now, echo(kVip)), Verdict::kMartian);
 }
 
 TEST(Martians, OfAnIcmpErrorAreThoseThatSendItNotThoseItQuotes) {
   const auto now = test::built(site());
-  const Bytes quoted = Packet().ipv4(kVip, kClient).tcp(443, 40000).bytes();
+  const Bytes quoted = Packet().ipv4(kVip, kSource).tcp(443, 40000).bytes();
   const auto error = [&](const char* router) {
     return Packet().eth().ipv4(router, kVip).icmp(3, 1).payload(quoted).bytes();
   };
@@ -101,7 +101,7 @@ TEST(TcpFlags, ThatNoTcpSendsAreRefusedForAllOfThem) {
     const bool any = (flags & 0x17) != 0;
     const bool bad = !any || (syn && ending);
     EXPECT_EQ(is_bad_tcp_flags(static_cast<std::uint8_t>(flags)), bad) << flags;
-    EXPECT_EQ(verdict_of(*now, tcp_from(kClient, static_cast<std::uint8_t>(flags))),
+    EXPECT_EQ(verdict_of(*now, tcp_from(kSource, static_cast<std::uint8_t>(flags))),
               bad ? Verdict::kBadTcpFlags : Verdict::kForward)
         << flags;
   }
@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Verified, Checksums, testing::Bool(),
 TEST_P(Checksums, ThatAreWrongAreRefusedIfTheNodeLooks) {
   const auto now = with([](auto& in) { in.verify_checksums = GetParam(); });
   const auto wrong = GetParam() ? Verdict::kBadChecksum : Verdict::kForward;
-  const auto v4 = [] { return Packet().eth().ipv4(kClient, kVip); };
+  const auto v4 = [] { return Packet().eth().ipv4(kSource, kVip); };
   const auto v6 = [] { return Packet().eth().ipv6("2001:db8::1", kVip6); };
   EXPECT_EQ(verdict_of(*now, v4().ip_checksum(1).tcp(40000, 443)), wrong);
   EXPECT_EQ(verdict_of(*now, v4().tcp(40000, 443).l4_checksum(1).payload(33)), wrong);
@@ -132,10 +132,10 @@ TEST_P(Checksums, ThatAreRightPassInAnyShape) {
         rig.first_segment = first_segment;
         return rig.one(*now, packet).verdict == Verdict::kForward;
       };
-      const auto v4 = [] { return Packet().eth().ipv4(kClient, kVip); };
+      const auto v4 = [] { return Packet().eth().ipv4(kSource, kVip); };
       EXPECT_TRUE(passes(v4().tcp(40000, 443).payload(size))) << size;
       EXPECT_TRUE(passes(v4().udp(40000, 443).payload(size).pad())) << size;
-      EXPECT_TRUE(passes(Packet().eth().vlan(7).ipv4(kClient, kVip).udp(1, 443).payload(size)));
+      EXPECT_TRUE(passes(Packet().eth().vlan(7).ipv4(kSource, kVip).udp(1, 443).payload(size)));
       EXPECT_TRUE(passes(v4().udp(40000, 443).l4_checksum(0).payload(size))) << "none at all";
     }
     const auto v6 = [] { return Packet().eth().ipv6("2001:db8::1", kVip6); };
@@ -147,7 +147,7 @@ TEST_P(Checksums, ThatAreRightPassInAnyShape) {
 TEST(Checksums, OfAFragmentAreThoseOfItsIpHeader) {
   const auto now = with([](auto& in) { in.verify_checksums = true; });
   const auto first = [] {
-    return Packet().eth().ipv4(kClient, kVip).fragment(0, true).udp(40000, 443).payload(32);
+    return Packet().eth().ipv4(kSource, kVip).fragment(0, true).udp(40000, 443).payload(32);
   };
   EXPECT_EQ(verdict_of(*now, first().l4_checksum(1)), Verdict::kForward);
   EXPECT_EQ(verdict_of(*now, first().ip_checksum(1)), Verdict::kBadChecksum);
@@ -158,10 +158,10 @@ TEST(Deny, DropsThePrefixesOfItsServiceAlone) {
     in.services[0].deny = {IpPrefix::parse("198.51.100.0/24").value()};
     in.services[2].deny = {IpPrefix::parse("2001:db8:bad::/48").value()};
   });
-  EXPECT_EQ(verdict_of(*now, tcp_from(kClient, kSyn)), Verdict::kDenied);
-  EXPECT_EQ(verdict_of(*now, tcp_from(kClient, kAck)), Verdict::kDenied);
+  EXPECT_EQ(verdict_of(*now, tcp_from(kSource, kSyn)), Verdict::kDenied);
+  EXPECT_EQ(verdict_of(*now, tcp_from(kSource, kAck)), Verdict::kDenied);
   EXPECT_EQ(verdict_of(*now, tcp_from("198.51.101.1")), Verdict::kForward);
-  EXPECT_EQ(verdict_of(*now, Packet().eth().ipv4(kClient, kVip).udp(1, 443)), Verdict::kForward);
+  EXPECT_EQ(verdict_of(*now, Packet().eth().ipv4(kSource, kVip).udp(1, 443)), Verdict::kForward);
   EXPECT_EQ(verdict_of(*now, tcp_from("2001:db8:bad::1")), Verdict::kDenied);
   EXPECT_EQ(verdict_of(*now, tcp_from("2001:db8:bae::1")), Verdict::kForward);
 }
@@ -186,10 +186,10 @@ TEST(PacketRate, LetsThroughTheRateAndATenthOfASecondAtOnce) {
   const auto now = with([](auto& in) { in.services[0].limits.packets_per_second = 500; });
   Rig rig;
   rig.cycles = kMillisecond;
-  const auto flow = [](unsigned) { return tcp_from(kClient); };
+  const auto flow = [](unsigned) { return tcp_from(kSource); };
   EXPECT_NEAR(passed(rig, *now, kMillisecond / 2, flow, Verdict::kPacketRate), 550, 2);
   EXPECT_NEAR(passed(rig, *now, kMillisecond / 2, flow, Verdict::kPacketRate), 500, 2);
-  EXPECT_EQ(rig.one(*now, Packet().eth().ipv4(kClient, kVip).udp(1, 443)).verdict,
+  EXPECT_EQ(rig.one(*now, Packet().eth().ipv4(kSource, kVip).udp(1, 443)).verdict,
             Verdict::kForward)
       << "another service";
 }
@@ -199,7 +199,7 @@ TEST(BitRate, CountsWholeFrames) {
   Rig rig;
   rig.cycles = kMillisecond;
   const Bytes packet =
-      Packet().eth().ipv4(kClient, kVip).tcp(40000, 443).payload(1000 - 14 - 20 - 20);
+      Packet().eth().ipv4(kSource, kVip).tcp(40000, 443).payload(1000 - 14 - 20 - 20);
   ASSERT_EQ(packet.size(), 1000U);
   const auto flow = [&](unsigned) { return packet; };
   EXPECT_NEAR(passed(rig, *now, kMillisecond / 2, flow, Verdict::kBitRate), 1100, 2);
@@ -227,7 +227,7 @@ TEST(NewFlowRate, ARefusedFlowTakesNoPlaceInTheCache) {
   const auto now = with([](auto& in) { in.services[0].limits.new_flows_per_second = 1; });
   Rig rig;
   rig.cycles = kMillisecond;
-  for (unsigned port = 1; port <= 50; ++port) rig.one(*now, tcp_from(kClient, kSyn, port));
+  for (unsigned port = 1; port <= 50; ++port) rig.one(*now, tcp_from(kSource, kSyn, port));
   EXPECT_EQ(rig.cache_stats().inserts.value(), 1U);
 }
 
@@ -237,10 +237,10 @@ TEST(SourceRate, LimitsASourceAndNoOther) {
   });
   Rig rig;
   rig.cycles = kMillisecond;
-  const auto opening = [](unsigned i) { return tcp_from(kClient, kSyn, 1 + i); };
+  const auto opening = [](unsigned i) { return tcp_from(kSource, kSyn, 1 + i); };
   EXPECT_NEAR(passed(rig, *now, kMillisecond, opening, Verdict::kSourceRate), 20, 1);
   EXPECT_EQ(rig.one(*now, tcp_from("198.51.100.2", kSyn)).verdict, Verdict::kForward);
-  EXPECT_EQ(rig.one(*now, tcp_from(kClient, kAck, 1)).verdict, Verdict::kForward);
+  EXPECT_EQ(rig.one(*now, tcp_from(kSource, kAck, 1)).verdict, Verdict::kForward);
 }
 
 TEST(SourceRate, WhatASourceIsRefusedCostsTheServiceNothing) {
@@ -249,7 +249,7 @@ TEST(SourceRate, WhatASourceIsRefusedCostsTheServiceNothing) {
   });
   Rig rig;
   rig.cycles = kMillisecond;
-  for (unsigned port = 1; port <= 500; ++port) rig.one(*now, tcp_from(kClient, kSyn, port));
+  for (unsigned port = 1; port <= 500; ++port) rig.one(*now, tcp_from(kSource, kSyn, port));
   unsigned others = 0;
   for (unsigned i = 1; i <= 15; ++i)
     others +=
@@ -268,7 +268,7 @@ TEST(Limits, ThatChangeHoldFromTheNextGenerationOn) {
   const auto fast = test::built(in, slow.get());
   Rig rig;
   rig.cycles = kMillisecond;
-  const auto flow = [](unsigned) { return tcp_from(kClient); };
+  const auto flow = [](unsigned) { return tcp_from(kSource); };
   EXPECT_NEAR(passed(rig, *slow, kMillisecond / 2, flow, Verdict::kPacketRate), 11, 1);
   EXPECT_GE(passed(rig, *fast, kMillisecond / 2, flow, Verdict::kPacketRate), 990U);
 }

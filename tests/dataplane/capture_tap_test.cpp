@@ -18,7 +18,7 @@ namespace {
 using test::Bytes;
 using test::Packet;
 
-constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kAddress = "203.0.113.10";
 
 struct Kept {
   Verdict verdict;
@@ -29,10 +29,10 @@ struct Kept {
   std::uint32_t before_length, after_length;
 };
 
-Bytes syn(unsigned flow, std::size_t payload = 0) {
+Bytes syn_of(unsigned flow, std::size_t payload = 0) {
   return Packet()
       .eth()
-      .ipv4("198.51.100.1", kVip)
+      .ipv4("198.51.100.1", kAddress)
       .tcp(static_cast<std::uint16_t>(1024 + flow), 443, wire::kTcpSyn)
       .payload(payload);
 }
@@ -43,7 +43,8 @@ class CaptureTapTest : public testing::Test {
  protected:
   void SetUp() override {
     in_use_before_ = test::buffers_in_use();
-    auto in = test::input({test::pool("p", test::backends(2))}, {test::service("s", kVip, 443)});
+    auto in =
+        test::input({test::pool("p", test::backends(2))}, {test::service("s", kAddress, 443)});
     now_ = test::built(std::move(in));
   }
   void TearDown() override { EXPECT_EQ(test::buffers_in_use(), in_use_before_); }
@@ -98,7 +99,7 @@ class CaptureTapTest : public testing::Test {
 
 TEST_F(CaptureTapTest, AForwardedPacketIsAPairOfWhatCameAndWhatLeft) {
   CaptureTap tap(CaptureFilter{});
-  burst(tap, {syn(1)});
+  burst(tap, {syn_of(1)});
   const auto kept = drain(tap);
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].verdict, Verdict::kForward);
@@ -106,8 +107,8 @@ TEST_F(CaptureTapTest, AForwardedPacketIsAPairOfWhatCameAndWhatLeft) {
   EXPECT_EQ(kept[0].cycles, 4711U);
   EXPECT_EQ(kept[0].service, 0);
   ASSERT_TRUE(kept[0].backend);
-  EXPECT_EQ(kept[0].before, syn(1));
-  EXPECT_EQ(kept[0].after.size(), syn(1).size() + 20) << "an outer IPv4 header";
+  EXPECT_EQ(kept[0].before, syn_of(1));
+  EXPECT_EQ(kept[0].after.size(), syn_of(1).size() + 20) << "an outer IPv4 header";
   const auto inner = Bytes(kept[0].after.end() - 20, kept[0].after.end());
   EXPECT_EQ(inner, Bytes(kept[0].before.end() - 20, kept[0].before.end())) << "the TCP header";
   EXPECT_TRUE(drain(tap).empty()) << "each packet is handed over once";
@@ -116,7 +117,7 @@ TEST_F(CaptureTapTest, AForwardedPacketIsAPairOfWhatCameAndWhatLeft) {
 TEST_F(CaptureTapTest, WhatIsNotSentHasNoAfter) {
   CaptureTap tap(CaptureFilter{});
   burst(tap, {stray(), Bytes(9)});
-  burst(tap, {syn(1)}, /*device_takes=*/false);
+  burst(tap, {syn_of(1)}, /*device_takes=*/false);
   const auto kept = drain(tap);
   ASSERT_EQ(kept.size(), 3U);
   EXPECT_EQ(kept[0].verdict, Verdict::kHost);
@@ -138,7 +139,7 @@ TEST_F(CaptureTapTest, OnlyWantedVerdictsServicesAndBackendsAreHandedOver) {
   CaptureFilter to_second;
   to_second.backend = std::uint16_t{1};
   std::vector<Bytes> packets;
-  for (unsigned i = 0; i < 30; ++i) packets.push_back(i % 3 == 0 ? stray() : syn(i));
+  for (unsigned i = 0; i < 30; ++i) packets.push_back(i % 3 == 0 ? stray() : syn_of(i));
   for (const auto& [filter, wanted] :
        {std::pair(hosts, 10U), {of_service, 20U}, {of_another, 0U}}) {
     CaptureTap tap(filter);
@@ -165,12 +166,12 @@ TEST_F(CaptureTapTest, EveryNthPacketIsPickedAcrossBursts) {
   unsigned flow = 0;
   for (const unsigned size : {3U, 32U, 1U, 2U, 32U, 30U}) {
     std::vector<Bytes> packets;
-    for (unsigned i = 0; i < size; ++i) packets.push_back(syn(flow++));
+    for (unsigned i = 0; i < size; ++i) packets.push_back(syn_of(flow++));
     burst(tap, packets);
   }
   const auto kept = drain(tap);
   ASSERT_EQ(kept.size(), 15U) << "of 100";
-  for (unsigned k = 0; k < kept.size(); ++k) EXPECT_EQ(kept[k].before, syn(7 * k)) << k;
+  for (unsigned k = 0; k < kept.size(); ++k) EXPECT_EQ(kept[k].before, syn_of(7 * k)) << k;
 }
 
 TEST_F(CaptureTapTest, ACopyIsCutAtTheSnapAndKnowsTheLength) {
@@ -178,10 +179,10 @@ TEST_F(CaptureTapTest, ACopyIsCutAtTheSnapAndKnowsTheLength) {
   filter.snap = 60;
   CaptureTap tap(filter);
   split = 58;  // the copy goes over two segments
-  burst(tap, {syn(1, 500)});
+  burst(tap, {syn_of(1, 500)});
   const auto kept = drain(tap);
   ASSERT_EQ(kept.size(), 1U);
-  const auto whole = syn(1, 500);
+  const auto whole = syn_of(1, 500);
   EXPECT_EQ(kept[0].before, Bytes(whole.begin(), whole.begin() + 60));
   EXPECT_EQ(kept[0].before_length, whole.size());
   EXPECT_EQ(kept[0].after.size(), 60U);
@@ -192,7 +193,7 @@ TEST_F(CaptureTapTest, AFullRingLosesWantedPacketsOnlyAndCountsThem) {
   CaptureFilter filter;
   filter.service = std::uint16_t{0};
   CaptureTap tap(filter);
-  const std::vector<Bytes> pair{syn(1), stray()};
+  const std::vector<Bytes> pair{syn_of(1), stray()};
   for (std::size_t i = 0; i < tap.slots() + 10; ++i) burst(tap, pair);
   EXPECT_EQ(tap.lost(), 10U) << "strays are not wanted, and none of them is lost";
   EXPECT_EQ(drain(tap, 5).size(), 5U);
@@ -204,10 +205,10 @@ TEST_F(CaptureTapTest, AFullRingLosesWantedPacketsOnlyAndCountsThem) {
 TEST_F(CaptureTapTest, APacketThatAnotherWorkerGetsIsForgotten) {
   CaptureTap tap(CaptureFilter{});
   forget_first = true;
-  burst(tap, {syn(1), syn(2), stray()});
+  burst(tap, {syn_of(1), syn_of(2), stray()});
   const auto kept = drain(tap);
   ASSERT_EQ(kept.size(), 2U);
-  EXPECT_EQ(kept[0].before, syn(2));
+  EXPECT_EQ(kept[0].before, syn_of(2));
   EXPECT_EQ(kept[1].before, stray());
   EXPECT_EQ(kept[1].verdict, Verdict::kHost);
 }

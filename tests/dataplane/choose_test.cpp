@@ -33,7 +33,7 @@ using Snapshot = test::Tables;
 using Counts = std::map<unsigned, unsigned>;
 
 /// A packet of flow number `flow`; each flow has a source address of its own.
-Bytes tcp(unsigned flow, std::uint8_t flags) {
+Bytes segment(unsigned flow, std::uint8_t flags) {
   const std::string source =
       fmt::format("198.{}.{}.{}", 18 + flow / 65536 % 2, flow / 256 % 256, flow % 256);
   return test::tcp(source, 1024 + flow / 131072, flags);
@@ -48,7 +48,7 @@ snapshot::Input one_pool(std::vector<snapshot::BackendInput> members, Policy pol
 Counts opened(Rig& rig, const snapshot::Snapshot& now, unsigned count, unsigned first = 0) {
   Counts counts;
   for (unsigned f = first; f < first + count; ++f) {
-    const auto got = rig.one(now, tcp(f, kSyn));
+    const auto got = rig.one(now, segment(f, kSyn));
     EXPECT_EQ(got.verdict, Verdict::kForward);
     ++counts[got.backend];
   }
@@ -100,7 +100,7 @@ TEST_P(Shares, APoolOfNobodyHasNoBackend) {
   members[0].draining = true;
   const auto now = test::built(one_pool(std::move(members), GetParam()));
   Rig rig;
-  EXPECT_EQ(rig.one(*now, tcp(1, kSyn)).verdict, Verdict::kNoBackend);
+  EXPECT_EQ(rig.one(*now, segment(1, kSyn)).verdict, Verdict::kNoBackend);
 }
 
 TEST_P(Shares, AFloodOfNewSourcesMovesNoEstablishedFlow) {
@@ -109,17 +109,17 @@ TEST_P(Shares, AFloodOfNewSourcesMovesNoEstablishedFlow) {
   constexpr unsigned kFlows = 500;
   std::map<unsigned, unsigned> home;
   for (unsigned f = 0; f < kFlows; ++f) {
-    home[f] = rig.one(*now, tcp(f, kSyn)).backend;
-    rig.one(*now, tcp(f, kAck));
+    home[f] = rig.one(*now, segment(f, kSyn)).backend;
+    rig.one(*now, segment(f, kAck));
   }
   rig.tick = 1;
   std::vector<Bytes> flood;
-  for (unsigned f = 0; f < 20'000; ++f) flood.push_back(tcp(10'000 + f, kSyn));
+  for (unsigned f = 0; f < 20'000; ++f) flood.push_back(segment(10'000 + f, kSyn));
   rig.run(*now, flood);
   ASSERT_GT(rig.cache_stats().evictions_new.value(), 1000U) << "a flood that is none";
   ASSERT_EQ(rig.cache_stats().evictions_established.value(), 0U);
   for (unsigned f = 0; f < kFlows; ++f)
-    ASSERT_EQ(rig.one(*now, tcp(f, kAck)).backend, home[f]) << f;
+    ASSERT_EQ(rig.one(*now, segment(f, kAck)).backend, home[f]) << f;
 }
 
 TEST_P(Shares, ChangesOfWeightsAndMembersMoveNoEstablishedFlow) {
@@ -130,16 +130,17 @@ TEST_P(Shares, ChangesOfWeightsAndMembersMoveNoEstablishedFlow) {
   const auto after = test::built(one_pool(std::move(more), GetParam()));
   Rig rig;
   std::map<unsigned, unsigned> home;
-  for (unsigned f = 0; f < 300; ++f) home[f] = rig.one(*before, tcp(f, kSyn)).backend;
-  for (unsigned f = 0; f < 300; ++f) ASSERT_EQ(rig.one(*after, tcp(f, kAck)).backend, home[f]) << f;
+  for (unsigned f = 0; f < 300; ++f) home[f] = rig.one(*before, segment(f, kSyn)).backend;
+  for (unsigned f = 0; f < 300; ++f)
+    ASSERT_EQ(rig.one(*after, segment(f, kAck)).backend, home[f]) << f;
 }
 
 TEST_P(Shares, ARepeatedSynStaysWhereTheFirstOneWent) {
   const auto now = test::built(one_pool(test::backends(8), GetParam()));
   Rig rig;
   for (unsigned f = 0; f < 50; ++f) {
-    const auto home = rig.one(*now, tcp(f, kSyn)).backend;
-    EXPECT_EQ(rig.one(*now, tcp(f, kSyn)).backend, home);
+    const auto home = rig.one(*now, segment(f, kSyn)).backend;
+    EXPECT_EQ(rig.one(*now, segment(f, kSyn)).backend, home);
   }
 }
 
@@ -149,14 +150,15 @@ TEST_P(Shares, PacketsOfAFlowThatIsNotKnownGoByTheTable) {
   for (unsigned f = 0; f < 20; ++f) {
     Rig one;
     Rig other;
-    EXPECT_EQ(one.one(*now, tcp(f, kAck)).backend, other.one(*by_table, tcp(f, kAck)).backend);
+    EXPECT_EQ(one.one(*now, segment(f, kAck)).backend,
+              other.one(*by_table, segment(f, kAck)).backend);
   }
 }
 
 TEST(RoundRobin, TakesTurnsExactly) {
   const auto now = test::built(one_pool(test::backends(5), Policy::kRoundRobin));
   Rig rig;
-  for (unsigned f = 0; f < 23; ++f) EXPECT_EQ(rig.one(*now, tcp(f, kSyn)).backend, 1 + f % 5);
+  for (unsigned f = 0; f < 23; ++f) EXPECT_EQ(rig.one(*now, segment(f, kSyn)).backend, 1 + f % 5);
 }
 
 TEST(RoundRobin, AShorterRoundAfterALongerOneGoesOnFromItsStart) {
@@ -164,7 +166,7 @@ TEST(RoundRobin, AShorterRoundAfterALongerOneGoesOnFromItsStart) {
   const auto few = test::built(one_pool(test::backends(2), Policy::kRoundRobin));
   Rig rig;
   opened(rig, *many, 7);
-  EXPECT_EQ(rig.one(*few, tcp(100, kSyn)).backend, 1U);
+  EXPECT_EQ(rig.one(*few, segment(100, kSyn)).backend, 1U);
 }
 
 TEST(LeastConnections, FillsUpInProportionToWeights) {
@@ -184,8 +186,8 @@ TEST(LeastConnections, NewFlowsGoWhereFlowsHaveEnded) {
   const auto now = test::built(one_pool(test::backends(4), Policy::kLeastConnections));
   Rig rig;
   std::map<unsigned, std::vector<unsigned>> flows_of;
-  for (unsigned f = 0; f < 40; ++f) flows_of[rig.one(*now, tcp(f, kSyn)).backend].push_back(f);
-  for (const unsigned f : flows_of.at(3)) rig.one(*now, tcp(f, kFin));
+  for (unsigned f = 0; f < 40; ++f) flows_of[rig.one(*now, segment(f, kSyn)).backend].push_back(f);
+  for (const unsigned f : flows_of.at(3)) rig.one(*now, segment(f, kFin));
   const auto counts = opened(rig, *now, 10, 1000);
   EXPECT_EQ(counts, (Counts{{3, 10}}));
 }
@@ -229,7 +231,7 @@ TEST(LoadRatio, BoundsEveryBackendAtEveryMoment) {
   Rig rig(1U << 15);
   Counts counts;
   for (unsigned f = 0; f < 3000; ++f) {
-    const auto backend = rig.one(*now, tcp(f, kSyn)).backend;
+    const auto backend = rig.one(*now, segment(f, kSyn)).backend;
     ++counts[backend];
     ASSERT_LE(counts[backend], std::ceil(kRatio * (f + 1) / 10)) << f;
   }
@@ -244,7 +246,9 @@ TEST(LoadRatio, LeavesFlowsAtTheirOwnBackendWhileItHasRoom) {
   Rig other(1U << 15);
   unsigned away = 0;
   for (unsigned f = 0; f < 2000; ++f)
-    away += one.one(*plain, tcp(f, kSyn)).backend != other.one(*now, tcp(f, kSyn)).backend ? 1 : 0;
+    away += one.one(*plain, segment(f, kSyn)).backend != other.one(*now, segment(f, kSyn)).backend
+                ? 1
+                : 0;
   EXPECT_LT(away, 100U);
 }
 
@@ -254,7 +258,7 @@ TEST(LoadRatio, HoldsWithinOneBurstToo) {
   const auto now = test::built(std::move(in));
   Rig rig;
   std::vector<Bytes> syns;
-  for (unsigned f = 0; f < 32; ++f) syns.push_back(tcp(f, kSyn));
+  for (unsigned f = 0; f < 32; ++f) syns.push_back(segment(f, kSyn));
   Counts counts;
   for (const auto& got : rig.burst(*now, syns)) ++counts[got.backend];
   for (const auto& [backend, count] : counts) EXPECT_LE(count, 9U) << backend;
@@ -274,12 +278,12 @@ TEST(MaxConnections, AFullPoolRefusesNewFlowsAndKeepsThoseItHas) {
   Rig rig;
   const auto counts = opened(rig, *now, 20);
   EXPECT_EQ(counts, (Counts{{1, 10}, {2, 10}}));
-  EXPECT_EQ(rig.one(*now, tcp(20, kSyn)).verdict, Verdict::kBackendFull);
+  EXPECT_EQ(rig.one(*now, segment(20, kSyn)).verdict, Verdict::kBackendFull);
   for (unsigned f = 0; f < 20; ++f)
-    EXPECT_EQ(rig.one(*now, tcp(f, kAck)).verdict, Verdict::kForward) << f;
-  rig.one(*now, tcp(7, kFin));
-  EXPECT_EQ(rig.one(*now, tcp(21, kSyn)).verdict, Verdict::kForward) << "one has ended";
-  EXPECT_EQ(rig.one(*now, tcp(22, kSyn)).verdict, Verdict::kBackendFull);
+    EXPECT_EQ(rig.one(*now, segment(f, kAck)).verdict, Verdict::kForward) << f;
+  rig.one(*now, segment(7, kFin));
+  EXPECT_EQ(rig.one(*now, segment(21, kSyn)).verdict, Verdict::kForward) << "one has ended";
+  EXPECT_EQ(rig.one(*now, segment(22, kSyn)).verdict, Verdict::kBackendFull);
 }
 
 TEST(MaxConnections, HoldWhateverThePolicy) {
@@ -290,7 +294,7 @@ TEST(MaxConnections, HoldWhateverThePolicy) {
     const auto now = test::built(std::move(in));
     Rig rig;
     EXPECT_EQ(opened(rig, *now, 20), (Counts{{1, 10}, {2, 10}}));
-    EXPECT_EQ(rig.one(*now, tcp(20, kSyn)).verdict, Verdict::kBackendFull);
+    EXPECT_EQ(rig.one(*now, segment(20, kSyn)).verdict, Verdict::kBackendFull);
   }
 }
 
@@ -322,10 +326,10 @@ TEST(Overflow, TakesWhatThePoolCannotAndKeepsIt) {
   const auto counts = opened(rig, *now, 40);
   EXPECT_EQ(counts.at(1) + counts.at(2), 20U);
   EXPECT_EQ(counts.at(11) + counts.at(12), 20U);
-  for (unsigned f = 0; f < 20; ++f) rig.one(*now, tcp(f, kFin));
+  for (unsigned f = 0; f < 20; ++f) rig.one(*now, segment(f, kFin));
   for (unsigned f = 20; f < 40; ++f)
-    EXPECT_GT(rig.one(*now, tcp(f, kAck)).backend, 10U) << "no flow moves back";
-  EXPECT_LT(rig.one(*now, tcp(100, kSyn)).backend, 10U);
+    EXPECT_GT(rig.one(*now, segment(f, kAck)).backend, 10U) << "no flow moves back";
+  EXPECT_LT(rig.one(*now, segment(100, kSyn)).backend, 10U);
 }
 
 TEST(Overflow, TakesAllOfAPoolOfNobody) {
@@ -333,8 +337,8 @@ TEST(Overflow, TakesAllOfAPoolOfNobody) {
   for (auto& backend : in.pools[0].backends) backend.draining = true;
   const auto now = test::built(std::move(in));
   Rig rig;
-  EXPECT_GT(rig.one(*now, tcp(1, kSyn)).backend, 10U);
-  EXPECT_GT(rig.one(*now, tcp(2, kAck)).backend, 10U);
+  EXPECT_GT(rig.one(*now, segment(1, kSyn)).backend, 10U);
+  EXPECT_GT(rig.one(*now, segment(2, kAck)).backend, 10U);
 }
 
 TEST(Overflow, ThatIsFullTooRefuses) {
@@ -343,7 +347,7 @@ TEST(Overflow, ThatIsFullTooRefuses) {
   const auto now = test::built(std::move(in));
   Rig rig;
   opened(rig, *now, 4);
-  EXPECT_EQ(rig.one(*now, tcp(9, kSyn)).verdict, Verdict::kBackendFull);
+  EXPECT_EQ(rig.one(*now, segment(9, kSyn)).verdict, Verdict::kBackendFull);
 }
 
 }  // namespace

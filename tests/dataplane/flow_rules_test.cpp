@@ -94,16 +94,16 @@ Texts texts(const std::vector<FlowRule>& rules) {
   return all;
 }
 
-snapshot::Input with(std::vector<snapshot::ServiceInput> services) {
+snapshot::Input input_with(std::vector<snapshot::ServiceInput> services) {
   return test::input({test::pool("p", test::backends(1))}, std::move(services));
 }
 
 // What the rules are.
 
-TEST(FlowRulesOf, NoServicesAreNone) { EXPECT_THAT(flow_rules_of(with({}), {}), IsEmpty()); }
+TEST(FlowRulesOf, NoServicesAreNone) { EXPECT_THAT(flow_rules_of(input_with({}), {}), IsEmpty()); }
 
 TEST(FlowRulesOf, AServiceIsItsPortAndWhatBelongsToItsFlowsWithoutPorts) {
-  const auto rules = flow_rules_of(with({test::service("web", "203.0.113.10", 443)}), {});
+  const auto rules = flow_rules_of(input_with({test::service("web", "203.0.113.10", 443)}), {});
   EXPECT_THAT(
       texts(rules),
       UnorderedElementsAre("eth / 203.0.113.10 / tcp 443", "eth / vlan / 203.0.113.10 / tcp 443",
@@ -113,8 +113,8 @@ TEST(FlowRulesOf, AServiceIsItsPortAndWhatBelongsToItsFlowsWithoutPorts) {
 }
 
 TEST(FlowRulesOf, AServiceOfIpv6IsLikewise) {
-  const auto rules =
-      flow_rules_of(with({test::service("web", "2001:db8:f::10", 443, 0, wire::kIpProtoUdp)}), {});
+  const auto rules = flow_rules_of(
+      input_with({test::service("web", "2001:db8:f::10", 443, 0, wire::kIpProtoUdp)}), {});
   EXPECT_THAT(texts(rules),
               UnorderedElementsAre(
                   "eth / 2001:db8:f::10 / udp 443", "eth / vlan / 2001:db8:f::10 / udp 443",
@@ -123,22 +123,22 @@ TEST(FlowRulesOf, AServiceOfIpv6IsLikewise) {
 }
 
 TEST(FlowRulesOf, PortZeroIsEveryPort) {
-  const auto rules = flow_rules_of(with({test::service("web", "203.0.113.10", 0)}), {});
+  const auto rules = flow_rules_of(input_with({test::service("web", "203.0.113.10", 0)}), {});
   EXPECT_THAT(texts(rules), testing::Contains("eth / 203.0.113.10 / tcp"));
 }
 
 TEST(FlowRulesOf, ServicesOfOneAddressShareWhatHasNoPort) {
   const auto rules = flow_rules_of(
-      with({test::service("a", "203.0.113.10", 80), test::service("b", "203.0.113.10", 443),
-            test::service("c", "203.0.113.10", 443, 0, wire::kIpProtoUdp)}),
+      input_with({test::service("a", "203.0.113.10", 80), test::service("b", "203.0.113.10", 443),
+                  test::service("c", "203.0.113.10", 443, 0, wire::kIpProtoUdp)}),
       {});
   EXPECT_EQ(texts(rules).size(), 2U * (3 + 2));
 }
 
 TEST(FlowRulesOf, DeviceThatKnowsNoPortsGetsAddresses) {
   const auto rules = flow_rules_of(
-      with({test::service("a", "203.0.113.10", 80), test::service("b", "203.0.113.10", 443),
-            test::service("c", "2001:db8:f::10", 1)}),
+      input_with({test::service("a", "203.0.113.10", 80), test::service("b", "203.0.113.10", 443),
+                  test::service("c", "2001:db8:f::10", 1)}),
       FlowGrain::kAddress);
   EXPECT_THAT(texts(rules),
               UnorderedElementsAre("eth / 203.0.113.10", "eth / vlan / 203.0.113.10",
@@ -156,8 +156,8 @@ TEST(FlowRulesOf, NatAddressesAreTheWorkersWhateverThePort) {
 TEST(FlowRulesOf, TheyAreSortedAndTheSameWhateverTheOrderOfServices) {
   const auto a = test::service("a", "203.0.113.10", 80);
   const auto b = test::service("b", "203.0.113.9", 81);
-  EXPECT_EQ(flow_rules_of(with({a, b}), {}), flow_rules_of(with({b, a}), {}));
-  EXPECT_TRUE(std::ranges::is_sorted(flow_rules_of(with({a, b}), {})));
+  EXPECT_EQ(flow_rules_of(input_with({a, b}), {}), flow_rules_of(input_with({b, a}), {}));
+  EXPECT_TRUE(std::ranges::is_sorted(flow_rules_of(input_with({a, b}), {})));
 }
 
 TEST(FlowPattern, EverythingIsAnyFrame) { EXPECT_EQ(text(FlowRule{}), "eth"); }
@@ -243,7 +243,7 @@ TEST_F(Installer, DeviceWithoutFragmentsIsToldAddressesOnly) {
   ASSERT_TRUE(rules);
   EXPECT_EQ((*rules)->grain(), FlowGrain::kAddress);
   EXPECT_THAT(Device::rules, IsEmpty());
-  ASSERT_TRUE((*rules)->apply(with({service(1)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(1)})));
   EXPECT_THAT(Device::all(), UnorderedElementsAre("eth / 203.0.113.1", "eth / vlan / 203.0.113.1"));
 }
 
@@ -264,29 +264,29 @@ TEST_F(Installer, RulesSpreadOverAllQueues) {
 
 TEST_F(Installer, ATableIsInstalledAndOnlyTheDifferenceToTheNext) {
   const auto rules = open();
-  ASSERT_TRUE((*rules)->apply(with({service(1), service(2)})));
-  EXPECT_EQ(Device::all(), texts_of(with({service(1), service(2)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(1), service(2)})));
+  EXPECT_EQ(Device::all(), texts_of(input_with({service(1), service(2)})));
   EXPECT_EQ((*rules)->count(), 12U);
   Device::created = 100;
   Device::destroyed = 0;
-  ASSERT_TRUE((*rules)->apply(with({service(1), service(2)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(1), service(2)})));
   EXPECT_EQ(Device::created, 100U) << "nothing has changed";
-  ASSERT_TRUE((*rules)->apply(with({service(2), service(3)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(2), service(3)})));
   EXPECT_EQ(Device::created, 106U);
   EXPECT_EQ(Device::destroyed, 6U);
-  EXPECT_EQ(Device::all(), texts_of(with({service(2), service(3)})));
+  EXPECT_EQ(Device::all(), texts_of(input_with({service(2), service(3)})));
 }
 
 TEST_F(Installer, WhereTheDeviceHasNoMoreRoomEverythingComesUntilItHas) {
   const auto rules = open();
   Device::room = 14;
-  ASSERT_TRUE((*rules)->apply(with({service(1), service(2)})));
-  const auto many = with({service(1), service(2), service(3)});
+  ASSERT_TRUE((*rules)->apply(input_with({service(1), service(2)})));
+  const auto many = input_with({service(1), service(2), service(3)});
   Device::room = 13;  // one of the third service's six, and then nothing, not even the last resort
   const auto failed = (*rules)->apply(many);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Errc::kIo);
-  EXPECT_THAT(Device::all(), IsSupersetOf(texts_of(with({service(1), service(2)}))));
+  EXPECT_THAT(Device::all(), IsSupersetOf(texts_of(input_with({service(1), service(2)}))));
   EXPECT_FALSE((*rules)->takes_all());
 
   Device::refused = "203.0.113.3";
@@ -309,30 +309,30 @@ TEST_F(Installer, TheyAreNoMoreThanItsBound) {
   std::vector<snapshot::ServiceInput> services;
   for (std::uint16_t port = 1; port <= FlowRules::kMost / 2; ++port)
     services.push_back(service(1, port));
-  const auto failed = (*rules)->apply(with(services));
+  const auto failed = (*rules)->apply(input_with(services));
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message, HasSubstr("4096 is the most"));
   EXPECT_THAT(Device::all(), ElementsAre("eth"));
   services.resize(FlowRules::kMost / 2 - 2);  // with ICMP and fragments just as many as fit
-  ASSERT_TRUE((*rules)->apply(with(services)));
+  ASSERT_TRUE((*rules)->apply(input_with(services)));
   EXPECT_EQ(Device::rules.size(), FlowRules::kMost);
   EXPECT_THAT(Device::all(), Not(testing::Contains("eth")));
 }
 
 TEST_F(Installer, ARuleThatTheDeviceDoesNotGiveUpIsTriedAgain) {
   const auto rules = open();
-  ASSERT_TRUE((*rules)->apply(with({service(1)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(1)})));
   Device::keeps_for_ever = true;
-  ASSERT_TRUE((*rules)->apply(with({})));
+  ASSERT_TRUE((*rules)->apply(input_with({})));
   EXPECT_EQ((*rules)->count(), 6U);
   Device::keeps_for_ever = false;
-  ASSERT_TRUE((*rules)->apply(with({})));
+  ASSERT_TRUE((*rules)->apply(input_with({})));
   EXPECT_THAT(Device::rules, IsEmpty());
 }
 
 TEST_F(Installer, NoneIsLeftAtTheEnd) {
   auto rules = open();
-  ASSERT_TRUE((*rules)->apply(with({service(1)})));
+  ASSERT_TRUE((*rules)->apply(input_with({service(1)})));
   rules->reset();
   EXPECT_THAT(Device::rules, IsEmpty());
 }

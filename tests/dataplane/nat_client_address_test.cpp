@@ -25,7 +25,7 @@ using wire::kTcpAck;
 using wire::kTcpFin;
 using wire::kTcpSyn;
 
-constexpr std::uint32_t kIsn = 0xfffffff0;  // numbers wrap soon
+constexpr std::uint32_t kWrappingIsn = 0xfffffff0;  // numbers wrap soon
 constexpr std::uint32_t kBackendIsn = 5000;
 constexpr std::uint16_t kClientPort = 0x9c40;
 
@@ -51,11 +51,11 @@ class Connection : public testing::TestWithParam<int> {
     pool.nat = snapshot::NatInput{.sources = {test::ip(local())}, .client_address = how};
     now = test::built(test::input({pool}, {test::service("web", vip(), 443)}));
     rig.emplace();
-    const auto syn = rig->one(*now, client(kTcpSyn, kIsn));
+    const auto syn = rig->one(*now, client(kTcpSyn, kWrappingIsn));
     ASSERT_EQ(syn.verdict, Verdict::kForward);
     port = tcp(syn).source_port.to_host();
     EXPECT_EQ(data(syn).size(), 0U);
-    EXPECT_EQ(tcp(syn).sequence.to_host(), kIsn);
+    EXPECT_EQ(tcp(syn).sequence.to_host(), kWrappingIsn);
   }
   const char* vip() const { return v4 ? "203.0.113.10" : "2001:db8:a::10"; }
   const char* local() const { return v4 ? "10.0.0.9" : "2001:db8::9"; }
@@ -99,7 +99,7 @@ class Connection : public testing::TestWithParam<int> {
 };
 INSTANTIATE_TEST_SUITE_P(Families, Connection, testing::Values(4, 6));
 
-constexpr std::uint32_t kFirst = kIsn + 1;  // number of the client's first byte
+constexpr std::uint32_t kFirst = kWrappingIsn + 1;  // number of the client's first byte
 
 TEST_P(Connection, ProxyHeaderGoesBeforeTheFirstByteAsOftenAsThatIsSent) {
   start(ClientAddress::kProxyV2);

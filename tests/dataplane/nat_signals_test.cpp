@@ -21,27 +21,30 @@ using wire::kTcpAck;
 using wire::kTcpRst;
 using wire::kTcpSyn;
 
-constexpr std::uint64_t kMicro = Rig::kCyclesPerSecond / 1'000'000;
-constexpr std::uint64_t kSecond = 1'000'000;  // microseconds
-constexpr std::uint32_t kIsn = 1000;
+constexpr std::uint64_t kCyclesOfMicro = Rig::kCyclesPerSecond / 1'000'000;
+constexpr std::uint64_t kOneSecond = 1'000'000;  // microseconds
+constexpr std::uint32_t kClientIsn = 1000;
 
 class Translated : public testing::TestWithParam<int> {
  protected:
   test::Handled after(std::uint64_t micros, const Bytes& packet) {
-    rig.cycles += micros * kMicro;
+    rig.cycles += micros * kCyclesOfMicro;
     return rig.one(*now, packet);
   }
-  [[nodiscard]] Packet client(std::uint8_t flags, std::uint32_t number = kIsn) const {
+  [[nodiscard]] Packet client(std::uint8_t flags, std::uint32_t number = kClientIsn) const {
     return f.from_client().tcp(40000, 443, flags).sequence(number).acknowledgement(5001);
   }
   [[nodiscard]] Packet backend(std::uint8_t flags) const {
-    return f.from_backend().tcp(kListens, port, flags).sequence(5000).acknowledgement(kIsn + 1);
+    return f.from_backend()
+        .tcp(kListens, port, flags)
+        .sequence(5000)
+        .acknowledgement(kClientIsn + 1);
   }
-  void open() { port = test::connect(rig, *now, f, 40000, kIsn); }
+  void open() { port = test::connect(rig, *now, f, 40000, kClientIsn); }
   void accept(std::uint64_t micros = 0) {
     open();
     after(micros, backend(kSynAck));
-    after(0, client(kTcpAck, kIsn + 1));
+    after(0, client(kTcpAck, kClientIsn + 1));
   }
   [[nodiscard]] const BackendSignals& seen() const { return rig.signals(7); }
   /// The clock's factor is a fraction of 2^32: times are right to a few millionths.
@@ -62,7 +65,7 @@ TEST_P(Translated, HandshakeIsFromTheSynToTheBackendsSynAck) {
   after(300, backend(kSynAck));
   EXPECT_EQ(seen().handshakes.value(), 1U);
   expect_about(seen().handshake_us.value(), 300);
-  after(90'000, client(kTcpAck, kIsn + 1));
+  after(90'000, client(kTcpAck, kClientIsn + 1));
   after(0, backend(kTcpAck));
   EXPECT_EQ(seen().handshakes.value(), 1U);
   EXPECT_EQ(seen().new_flows.value(), 1U);
@@ -71,26 +74,26 @@ TEST_P(Translated, HandshakeIsFromTheSynToTheBackendsSynAck) {
 TEST_P(Translated, ARepeatedSynAckIsTheSameHandshake) {
   open();
   after(300, backend(kSynAck));
-  after(kSecond, backend(kSynAck));
+  after(kOneSecond, backend(kSynAck));
   EXPECT_EQ(seen().handshakes.value(), 1U);
 }
 
 TEST_P(Translated, SynWithoutAnAnswerIsCountedWhenItComesAgain) {
   open();
   EXPECT_EQ(seen().syn_unanswered.value(), 0U);
-  after(kSecond, client(kTcpSyn));
-  after(2 * kSecond, client(kTcpSyn));
+  after(kOneSecond, client(kTcpSyn));
+  after(2 * kOneSecond, client(kTcpSyn));
   EXPECT_EQ(seen().syn_unanswered.value(), 1U);
   EXPECT_EQ(seen().syn_repeats.value(), 1U);
   after(100, backend(kSynAck));
   EXPECT_EQ(seen().handshakes.value(), 1U);
-  expect_about(seen().handshake_us.value(), 3 * kSecond + 100);
+  expect_about(seen().handshake_us.value(), 3 * kOneSecond + 100);
 }
 
 TEST_P(Translated, SynThatIsRepeatedThoughTheBackendHasAnsweredIsNotItsFault) {
   open();
   after(300, backend(kSynAck));
-  after(kSecond, client(kTcpSyn));
+  after(kOneSecond, client(kTcpSyn));
   EXPECT_EQ(seen().syn_unanswered.value(), 0U);
   EXPECT_EQ(seen().syn_repeats.value(), 0U);
 }
@@ -104,7 +107,7 @@ TEST_P(Translated, RstInsteadOfAConnectionIsARefusal) {
 
 TEST_P(Translated, RstOnAConnectionIsAnAbortWheneverItComesAndOnlyOnce) {
   accept();
-  after(0, client(kTcpAck, kIsn + 1).payload(1));
+  after(0, client(kTcpAck, kClientIsn + 1).payload(1));
   after(0, backend(kTcpAck).payload(1));
   after(0, backend(kTcpRst));
   after(0, backend(kTcpRst));
@@ -114,21 +117,21 @@ TEST_P(Translated, RstOnAConnectionIsAnAbortWheneverItComesAndOnlyOnce) {
 
 TEST_P(Translated, RstOfTheClientSaysNothing) {
   accept();
-  after(0, client(kTcpRst, kIsn + 1));
+  after(0, client(kTcpRst, kClientIsn + 1));
   EXPECT_EQ(seen().resets.value(), 0U);
   EXPECT_EQ(seen().aborts.value(), 0U);
 }
 
 TEST_P(Translated, ResponseIsFromTheFirstDataToTheFirstAnswerWithData) {
   accept(250);
-  after(7000, client(kTcpAck, kIsn + 1).payload(100));
-  after(100, client(kTcpAck, kIsn + 101).payload(100));
+  after(7000, client(kTcpAck, kClientIsn + 1).payload(100));
+  after(100, client(kTcpAck, kClientIsn + 101).payload(100));
   after(100, backend(kTcpAck));
   EXPECT_EQ(seen().responses.value(), 0U) << "an acknowledgement is no answer";
   after(4000, backend(kTcpAck).payload(10));
   EXPECT_EQ(seen().responses.value(), 1U);
   expect_about(seen().response_us.value(), 4200);
-  after(50, client(kTcpAck, kIsn + 201).payload(100));
+  after(50, client(kTcpAck, kClientIsn + 201).payload(100));
   after(50, backend(kTcpAck).payload(10));
   EXPECT_EQ(seen().responses.value(), 1U) << "of each connection the first";
 }
@@ -142,7 +145,7 @@ TEST_P(Translated, WhatABackendSaysUnaskedIsNoResponse) {
 TEST_P(Translated, TheAddressOfTheClientBeforeItsDataIsNoData) {
   now = test::built(f.input(snapshot::ClientAddress::kProxyV2));
   accept();
-  after(50'000, client(kTcpAck, kIsn + 1).payload(100));
+  after(50'000, client(kTcpAck, kClientIsn + 1).payload(100));
   after(2000, backend(kTcpAck).payload(10));
   EXPECT_EQ(seen().responses.value(), 1U);
   expect_about(seen().response_us.value(), 2000);
@@ -161,8 +164,9 @@ TEST_P(Translated, DatagramsHaveResponsesToo) {
 
 TEST_P(Translated, UnreachableIsWhatTheBackendOrARouterSaysSoAndNoOtherError) {
   open();
-  const Packet quoted =
-      f.ip(f.hosts.local, f.hosts.backend, Packet()).tcp(port, kListens, kTcpSyn).sequence(kIsn);
+  const Packet quoted = f.ip(f.hosts.local, f.hosts.backend, Packet())
+                            .tcp(port, kListens, kTcpSyn)
+                            .sequence(kClientIsn);
   const auto error = [&](const char* from, unsigned type, unsigned code) {
     return f.ip(from, f.hosts.local)
         .icmp(static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(code), 1400)

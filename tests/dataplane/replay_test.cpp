@@ -22,18 +22,18 @@ using test::CaptureBytes;
 using test::Packet;
 using test::Temporary;
 
-constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kService = "203.0.113.10";
 
 std::unique_ptr<const snapshot::Snapshot> tables(unsigned backends = 4) {
-  auto made = test::input(
-      {test::pool("p", test::backends(backends))},
-      {test::service("web", kVip, 443), test::service("quic", kVip, 443, 0, wire::kIpProtoUdp)});
+  auto made = test::input({test::pool("p", test::backends(backends))},
+                          {test::service("web", kService, 443),
+                           test::service("quic", kService, 443, 0, wire::kIpProtoUdp)});
   made.icmp_errors_per_second = 0;
   return test::built(std::move(made));
 }
 
 Packet from(unsigned client) {
-  return Packet().eth().ipv4("198.51.100." + std::to_string(client % 250 + 1), kVip);
+  return Packet().eth().ipv4("198.51.100." + std::to_string(client % 250 + 1), kService);
 }
 Bytes syn(unsigned client) { return from(client).tcp(40000, 443, wire::kTcpSyn); }
 Bytes ack(unsigned client) { return from(client).tcp(40000, 443).payload(10); }
@@ -79,7 +79,8 @@ TEST(Replay, EveryPacketIsToldInOrderAndForwardedOnesAreWrittenInOrder) {
         wanted.push_back(Verdict::kForward);
         break;
       case 1:
-        capture.pcap_packet(i, 0, Packet().eth().arp_request(test::kClientMac, "10.0.0.9", kVip));
+        capture.pcap_packet(i, 0,
+                            Packet().eth().arp_request(test::kClientMac, "10.0.0.9", kService));
         wanted.push_back(Verdict::kHost);
         break;
       case 2:
@@ -115,8 +116,8 @@ TEST(Replay, VerdictNamesServiceAndBackendAsFarAsTheyWereChosen) {
   far.hop.reset();
   const auto now = test::built(test::input(
       {test::pool("p", {test::backend("b", 7)}), test::pool("empty", {}), test::pool("far", {far})},
-      {test::service("s", kVip, 443, 0), test::service("none", kVip, 80, 1),
-       test::service("far", kVip, 81, 2)}));
+      {test::service("s", kService, 443, 0), test::service("none", kService, 80, 1),
+       test::service("far", kService, 81, 2)}));
   const auto r = run(CaptureBytes()
                          .pcap_header()
                          .pcap_packet(0, 0, from(1).tcp(1, 443))
@@ -186,10 +187,10 @@ TEST(Replay, PcapngIsReplayedLikePcap) {
 constexpr std::uint32_t kUdpSilence = 60 * flow::kTickSeconds;  // udp_timeout of test inputs
 
 /// Which packets of one UDP flow, sent at these seconds, open it anew.
-std::vector<bool> opens(const std::vector<std::uint32_t>& seconds, double time_scale = 1) {
+std::vector<bool> opens(const std::vector<std::uint32_t>& at_seconds, double time_scale = 1) {
   CaptureBytes capture;
   capture.pcap_header();
-  for (const auto s : seconds) capture.pcap_packet(1'000'000 + s, 0, from(1).udp(1, 443));
+  for (const auto s : at_seconds) capture.pcap_packet(1'000'000 + s, 0, from(1).udp(1, 443));
   const auto r = run(capture, *tables(), time_scale);
   std::vector<bool> opened;
   for (const auto& v : r.told) opened.push_back(v.new_flow);
@@ -295,7 +296,7 @@ TEST(ReplayOfACut, LengthsOnTheWireThatLieDoNoHarm) {
 
 TEST(Replay, LongestIpPacketOfOrdinaryFramesFitsABuffer) {
   auto in =
-      test::input({test::pool("p", {test::backend("b", 7)})}, {test::service("s", kVip, 443)});
+      test::input({test::pool("p", {test::backend("b", 7)})}, {test::service("s", kService, 443)});
   in.pools[0].backends[0].hop->mtu = 65535;
   const Bytes longest = from(1).tcp(40000, 443).payload(65000);
   const auto r = run(CaptureBytes().pcap_header().pcap_packet(0, 0, longest), *test::built(in));
@@ -377,7 +378,7 @@ TEST(Replay, NatTranslatesBothWaysAndItsPortsRestByTheCapturesClock) {
   auto pool = test::pool("p", test::backends(1), snapshot::Forwarding::kNat);
   pool.nat =
       snapshot::NatInput{.sources = {test::ip("10.0.0.9")}, .first_port = 5555, .last_port = 5555};
-  const auto now = test::built(test::input({pool}, {test::service("web", kVip, 443)}));
+  const auto now = test::built(test::input({pool}, {test::service("web", kService, 443)}));
   const auto answer = Packet().eth().ipv4("10.0.1.1", "10.0.0.9").tcp(443, 5555, 0x14);  // RST, ACK
   const auto r = run(CaptureBytes()
                          .pcap_header()
@@ -398,7 +399,7 @@ TEST(Replay, NatTranslatesBothWaysAndItsPortsRestByTheCapturesClock) {
   ASSERT_EQ(r.packets.size(), 3U);
   EXPECT_EQ(test::hex(r.packets[1]), test::hex(Bytes(Packet()
                                                          .eth(test::kClientMac, test::kOwnMac)
-                                                         .ipv4(kVip, "198.51.100.2")
+                                                         .ipv4(kService, "198.51.100.2")
                                                          .ttl(63)
                                                          .tcp(443, 40000, 0x14))));
 }

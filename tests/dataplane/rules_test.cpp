@@ -34,7 +34,7 @@ snapshot::Input three_pools() {
                      test::pool("c", test::backends(4, 21))});
 }
 
-std::unique_ptr<const snapshot::Snapshot> with(auto&& change) {
+std::unique_ptr<const snapshot::Snapshot> with_rules(auto&& change) {
   auto in = three_pools();
   change(in);
   return test::built(std::move(in));
@@ -45,7 +45,7 @@ snapshot::ShardInput shard(const char* prefix, std::size_t pool) {
 }
 
 TEST(Sharding, NewFlowsGoToThePoolOfTheirLongestPrefix) {
-  const auto now = with([](auto& in) {
+  const auto now = with_rules([](auto& in) {
     in.services[0].shards = {shard("10.0.0.0/8", 1), shard("10.1.0.0/16", 2)};
   });
   Rig rig;
@@ -57,11 +57,13 @@ TEST(Sharding, NewFlowsGoToThePoolOfTheirLongestPrefix) {
 }
 
 TEST(Sharding, AFlowStaysWhenItsSourceGetsAnotherPoolThatTheServiceHas) {
-  const auto before = with([](auto& in) { in.services[0].shards = {shard("10.0.0.0/8", 1)}; });
-  const auto after = with([](auto& in) {
+  const auto before =
+      with_rules([](auto& in) { in.services[0].shards = {shard("10.0.0.0/8", 1)}; });
+  const auto after = with_rules([](auto& in) {
     in.services[0].shards = {shard("10.0.0.0/8", 2), shard("11.0.0.0/8", 1)};
   });
-  const auto without = with([](auto& in) { in.services[0].shards = {shard("10.0.0.0/8", 2)}; });
+  const auto without =
+      with_rules([](auto& in) { in.services[0].shards = {shard("10.0.0.0/8", 2)}; });
   Rig rig;
   const auto home = rig.one(*before, tcp("10.0.0.1", 1, kSyn)).backend;
   EXPECT_EQ(home / 10, 1U);
@@ -72,7 +74,7 @@ TEST(Sharding, AFlowStaysWhenItsSourceGetsAnotherPoolThatTheServiceHas) {
 }
 
 TEST(Sharding, AShareOfTheHashTakesItsShareOfFlows) {
-  const auto now = with([](auto& in) {
+  const auto now = with_rules([](auto& in) {
     in.services[0].shards = {{std::nullopt, 0, 0.25, 1}, {std::nullopt, 0.25, 0.75, 2}};
   });
   Rig rig(1U << 14);

@@ -21,7 +21,7 @@ using test::Bytes;
 using test::Packet;
 using test::Rig;
 
-constexpr const char* kHopMac = "02:00:00:01:01:07";
+constexpr const char* kRouterMac = "02:00:00:01:01:07";
 
 struct Tunnel {
   Forwarding forwarding;
@@ -64,7 +64,7 @@ class EachTunnel : public testing::TestWithParam<Tunnel> {
   }
   /// The frame that leaves around `inner`.
   static Bytes wrapped(const Bytes& inner, std::uint8_t tos, bool df, std::uint16_t source_port,
-                       Packet p = Packet().eth(kHopMac, test::kOwnMac)) {
+                       Packet p = Packet().eth(kRouterMac, test::kOwnMac)) {
     const Tunnel& t = GetParam();
     if (t.outer == 4)
       p.ipv4("10.0.0.1", "10.0.1.7");
@@ -140,7 +140,7 @@ TEST_P(EachTunnel, TagsStayAndTheTypeBehindThemIsTheOuterHeaders) {
   EXPECT_EQ(test::hex(got.bytes),
             test::hex(wrapped(inner(client().ttl(63).tcp(40000, 443).payload(9)), 0, always_df(),
                               source_port(got.bytes),
-                              Packet().eth(kHopMac, test::kOwnMac).qinq(100).vlan(5, 3))));
+                              Packet().eth(kRouterMac, test::kOwnMac).qinq(100).vlan(5, 3))));
 }
 
 TEST_P(EachTunnel, PaddingOfAShortFrameStaysOutside) {

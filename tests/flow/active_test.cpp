@@ -15,17 +15,17 @@ namespace sluice::flow {
 namespace {
 
 constexpr std::size_t kBackends = 8;
-constexpr Tick kTimeout = 100;
+constexpr Tick kIdle = 100;
 
 struct ActiveFlows : testing::Test {
   static constexpr std::uint64_t hash_of(std::uint32_t tag, std::uint64_t line = 0) {
     return std::uint64_t{tag} << 32 | line;
   }
   void assign(std::uint64_t hash, BackendNumber backend, Tick now = 0) {
-    cache.assign(hash, cache.find(hash, now, kTimeout), backend, now, kTimeout, false);
+    cache.assign(hash, cache.find(hash, now, kIdle), backend, now, kIdle, false);
   }
   void touch(std::uint64_t hash, bool closing, Tick now = 0) {
-    const Found found = cache.find(hash, now, kTimeout);
+    const Found found = cache.find(hash, now, kIdle);
     ASSERT_TRUE(found.hit);
     cache.touch(hash, found, now, closing);
   }
@@ -77,7 +77,7 @@ TEST_F(ActiveFlows, AFlowThatMovesCountsForItsNewBackendAlone) {
 TEST_F(ActiveFlows, AFlowThatIsPushedOutOrSweptCountsNoMore) {
   for (std::uint32_t tag = 1; tag <= kFlowsInLine + 1; ++tag) assign(hash_of(tag), 3);
   EXPECT_EQ(active.of(3), kFlowsInLine);
-  cache.sweep(cache.lines(), kTimeout + 1, kTimeout);
+  cache.sweep(cache.lines(), kIdle + 1, kIdle);
   EXPECT_EQ(active.of(3), 0U);
 }
 
@@ -88,14 +88,14 @@ TEST_F(ActiveFlows, CountsAreWhatTheEntriesSayWhateverHappens) {
     time += random() % 4;
     const auto now = static_cast<Tick>(time & kTickMask);
     const auto hash = hash_of(static_cast<std::uint32_t>(random() % 60), random() % 4);
-    const Found found = cache.find(hash, now, kTimeout);
+    const Found found = cache.find(hash, now, kIdle);
     if (found.hit && random() % 8 != 0) {
       cache.touch(hash, found, now, random() % 8 == 0);
     } else {
-      cache.assign(hash, found, static_cast<BackendNumber>(random() % kBackends), now, kTimeout,
+      cache.assign(hash, found, static_cast<BackendNumber>(random() % kBackends), now, kIdle,
                    random() % 2 == 0);
     }
-    if (i % 64 == 0) cache.sweep(1, now, kTimeout);
+    if (i % 64 == 0) cache.sweep(1, now, kIdle);
     if (i % 16 == 0) {
       ASSERT_EQ(counts, entries()) << i;
     }
@@ -115,8 +115,8 @@ TEST_F(ActiveFlows, ANumberBeyondTheMemoryHasNoFlowsAndHarmsNone) {
 TEST_F(ActiveFlows, ACacheWithoutThemWorksAsEver) {
   std::vector<Line> other(1);
   Cache alone(other);
-  alone.assign(hash_of(1), alone.find(hash_of(1), 0, kTimeout), 2, 0, kTimeout, false);
-  EXPECT_EQ(alone.find(hash_of(1), 0, kTimeout).backend, 2);
+  alone.assign(hash_of(1), alone.find(hash_of(1), 0, kIdle), 2, 0, kIdle, false);
+  EXPECT_EQ(alone.find(hash_of(1), 0, kIdle).backend, 2);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 namespace sluice::flow {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kStart = 5 * kSecond;
+constexpr std::uint64_t kNanosOfSecond = 1'000'000'000;
+constexpr std::uint64_t kStart = 5 * kNanosOfSecond;
 
 constexpr std::uint64_t source(std::uint32_t tag, std::uint32_t line = 0) {
   return std::uint64_t{tag} << 32 | line;
@@ -59,10 +59,10 @@ TEST(SourceMeter, DoesWhatABucketOfTokensDoesForAsManySourcesAsFitALine) {
 TEST(SourceMeter, AllowsABurstAndThenTheRate) {
   std::array<MeterLine, 1> lines{};
   SourceMeter meter(lines);
-  const Rate rate = Rate::of(100, 1, kSecond);
+  const Rate rate = Rate::of(100, 1, kNanosOfSecond);
   ASSERT_EQ(rate.burst, 10U);
   std::size_t allowed = 0;
-  for (std::uint64_t t = 0; t < kSecond; t += kSecond / 10'000)
+  for (std::uint64_t t = 0; t < kNanosOfSecond; t += kNanosOfSecond / 10'000)
     allowed += meter.allow(source(1), kStart + t, rate) ? 1 : 0;
   EXPECT_GE(allowed, 109U);
   EXPECT_LE(allowed, 110U);
@@ -104,7 +104,7 @@ TEST(SourceMeter, TheBusiestOfALineStaysLimitedWhileStrangersPass) {
 TEST(SourceMeter, AChangeOfTheRateBlocksNobodyLongerThanTheNewRateSays) {
   std::array<MeterLine, 1> lines{};
   SourceMeter meter(lines);
-  const Rate slow{kSecond, 100};
+  const Rate slow{kNanosOfSecond, 100};
   for (int i = 0; i < 200; ++i) (void)meter.allow(source(1), kStart, slow);
   const Rate fast{1000, 4};
   EXPECT_FALSE(meter.allow(source(1), kStart, fast));
@@ -143,16 +143,16 @@ TEST(Bucket, ASmallerOneIsEmptyAtMostAsLongAsItTakesToFill) {
 TEST(MeterRate, IsDividedAmongWorkersAndNeverAboveWhatWasAskedFor) {
   for (const std::uint64_t tokens : {1U, 3U, 100U, 999U, 1'000'000U})
     for (const unsigned workers : {1U, 2U, 7U}) {
-      const Rate rate = Rate::of(tokens, workers, kSecond);
-      EXPECT_GE(rate.cycles_per_token * tokens, kSecond * workers) << tokens;
-      EXPECT_LT((rate.cycles_per_token - 1) * tokens, kSecond * workers) << tokens;
+      const Rate rate = Rate::of(tokens, workers, kNanosOfSecond);
+      EXPECT_GE(rate.cycles_per_token * tokens, kNanosOfSecond * workers) << tokens;
+      EXPECT_LT((rate.cycles_per_token - 1) * tokens, kNanosOfSecond * workers) << tokens;
     }
 }
 
 TEST(MeterRate, OutOfRangeBecomesTheNearestThatCanBeKept) {
-  EXPECT_EQ(Rate::of(0, 1, kSecond), (Rate{(std::uint64_t{1} << 40) - 1, 1}));
-  EXPECT_EQ(Rate::of(10 * kSecond, 1, kSecond), (Rate{1, 65536}));
-  EXPECT_EQ(Rate::of(5, 1, kSecond, 3).burst, 3U);
+  EXPECT_EQ(Rate::of(0, 1, kNanosOfSecond), (Rate{(std::uint64_t{1} << 40) - 1, 1}));
+  EXPECT_EQ(Rate::of(10 * kNanosOfSecond, 1, kNanosOfSecond), (Rate{1, 65536}));
+  EXPECT_EQ(Rate::of(5, 1, kNanosOfSecond, 3).burst, 3U);
 }
 
 }  // namespace

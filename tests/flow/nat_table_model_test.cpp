@@ -20,11 +20,11 @@ using test::nat_client;
 using test::nat_request;
 using test::NatRig;
 
-constexpr NatTimeouts kTimeouts{.tcp = 40, .udp = 20};
+constexpr NatTimeouts kShortTimeouts{.tcp = 40, .udp = 20};
 constexpr std::uint32_t kIsn = 7000;  // of every backend
 
 /// The rules of docs/design/nat.md in plain words. Time never wraps here.
-struct Model {
+struct SessionModel {
   struct Session {
     unsigned client;
     bool udp;
@@ -50,7 +50,7 @@ struct Model {
   static std::uint64_t lifetime(const Session& s) {
     if (s.state == NatState::kClosing) return kNatClosingTicks;
     if (embryonic(s)) return s.udp ? kNatUnansweredUdpTicks : kNatNewTicks;
-    return s.udp ? kTimeouts.udp : kTimeouts.tcp;
+    return s.udp ? kShortTimeouts.udp : kShortTimeouts.tcp;
   }
   void sweep(std::uint64_t now) {
     sessions.remove_if([&](const Session& s) { return now - s.time > lifetime(s); });
@@ -108,7 +108,7 @@ struct Model {
   }
 };
 
-struct Workload {
+struct SessionLoad {
   const char* name;
   unsigned clients;
   std::size_t sessions;
@@ -117,15 +117,15 @@ struct Workload {
   std::uint8_t family;
 };
 
-std::ostream& operator<<(std::ostream& to, const Workload& w) { return to << w.name; }
+std::ostream& operator<<(std::ostream& to, const SessionLoad& w) { return to << w.name; }
 
-class NatModel : public testing::TestWithParam<Workload> {};
+class NatModel : public testing::TestWithParam<SessionLoad> {};
 
 TEST_P(NatModel, AgreesWithMaps) {
-  const Workload& w = GetParam();
+  const SessionLoad& w = GetParam();
   constexpr unsigned kLocals = 2;
   NatRig table({.sessions = w.sessions, .port_sets = 32});
-  Model model{.sessions = {}, .capacity = w.sessions};
+  SessionModel model{.sessions = {}, .capacity = w.sessions};
   std::mt19937 random(w.clients);  // NOLINT(cert-msc51-cpp): a fixed seed, on purpose
   const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
   std::uint64_t time = kTickMask - 100;  // wraps soon
@@ -136,11 +136,11 @@ TEST_P(NatModel, AgreesWithMaps) {
     const unsigned client = below(w.clients);
     const bool udp = below(4) == 0;
     const FlowKey key = nat_client(client, udp ? wire::kIpProtoUdp : wire::kIpProtoTcp, w.family);
-    Model::Session* const known = model.of_client(client, udp);
+    SessionModel::Session* const known = model.of_client(client, udp);
     NatSession* const session = table.from(NatSide::kClient, key);
     ASSERT_EQ(session != nullptr, known != nullptr) << step;
     if (below(64) == 0) {
-      table.sweep(table.capacity(), now, kTimeouts);
+      table.sweep(table.capacity(), now, kShortTimeouts);
       model.sweep(time);
       continue;
     }
@@ -183,7 +183,7 @@ TEST_P(NatModel, AgreesWithMaps) {
     const bool right = below(4) != 0;
     table.track(*session, from_client ? NatSide::kClient : NatSide::kBackend, flags, kIsn,
                 right ? kIsn + 1 : kIsn - 1, now);
-    Model::packet(*known, from_client, flags, right, time);
+    SessionModel::packet(*known, from_client, flags, right, time);
     ASSERT_EQ(session->state, known->state) << step;
   }
   ASSERT_EQ(table.sessions(), model.sessions.size());
@@ -196,11 +196,11 @@ TEST_P(NatModel, AgreesWithMaps) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Workloads, NatModel,
-                         testing::Values(Workload{"roomy", 300, 1000, 500, 4, 4},
-                                         Workload{"few_ports", 300, 1000, 20, 4, 4},
-                                         Workload{"few_sessions", 300, 50, 500, 2, 6},
-                                         Workload{"both", 500, 120, 25, 1, 6},
-                                         Workload{"one_index_line", 20, 3, 9, 8, 4}),
+                         testing::Values(SessionLoad{"roomy", 300, 1000, 500, 4, 4},
+                                         SessionLoad{"few_ports", 300, 1000, 20, 4, 4},
+                                         SessionLoad{"few_sessions", 300, 50, 500, 2, 6},
+                                         SessionLoad{"both", 500, 120, 25, 1, 6},
+                                         SessionLoad{"one_index_line", 20, 3, 9, 8, 4}),
                          [](const auto& w) { return w.param.name; });
 
 }  // namespace

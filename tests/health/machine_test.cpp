@@ -24,8 +24,8 @@ constexpr Machine::Rules kProbed{true, 2, 3, 30s};
 constexpr Machine::Rules kUnprobed{false, 2, 3, 30s};
 
 /// A machine with a clock: each step is a second after the last one.
-struct Rig {
-  explicit Rig(const Machine::Rules& rules = kProbed) : machine(rules, at(0s)) {}
+struct MachineRig {
+  explicit MachineRig(const Machine::Rules& rules = kProbed) : machine(rules, at(0s)) {}
 
   std::string answer(const Outcome& outcome, bool last_resort = false) {
     now += 1s;
@@ -60,34 +60,34 @@ struct Rig {
 };
 
 TEST(Machine, BackendThatNobodyProbesIsUpAtOnceAndNoAnswerChangesIt) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   EXPECT_EQ(r.machine.state(), State::kUp);
   EXPECT_EQ(r.answers("bbbbbb"), "");
   EXPECT_EQ(r.machine.next_tick(), std::nullopt);
 }
 
 TEST(Machine, NewBackendIsJudgedByItsFirstAnswer) {
-  EXPECT_EQ(Rig().answers("g"), "starting>up (answered) ");
-  EXPECT_EQ(Rig().answers("b"), "starting>down (timeout) ");
+  EXPECT_EQ(MachineRig().answers("g"), "starting>up (answered) ");
+  EXPECT_EQ(MachineRig().answers("b"), "starting>down (timeout) ");
 }
 
 TEST(Machine, FallFailuresInARowTakeItDownAndNoFewer) {
-  EXPECT_EQ(Rig().answers("gbb"), "starting>up (answered) up>degraded (timeout) ");
-  EXPECT_EQ(Rig().answers("gbbb"),
+  EXPECT_EQ(MachineRig().answers("gbb"), "starting>up (answered) up>degraded (timeout) ");
+  EXPECT_EQ(MachineRig().answers("gbbb"),
             "starting>up (answered) up>degraded (timeout) degraded>down (timeout) ");
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbb");
   EXPECT_EQ(r.answers("gbbgbbgbb"), "") << "a good answer between them begins the count anew";
   EXPECT_EQ(r.answers("b"), "degraded>down (timeout) ");
 }
 
 TEST(Machine, FallOfOneHasNoDegradedBetween) {
-  Rig r(Machine::Rules{true, 1, 1, 30s});
+  MachineRig r(Machine::Rules{true, 1, 1, 30s});
   EXPECT_EQ(r.answers("gb"), "starting>up (answered) up>down (timeout) ");
 }
 
 TEST(Machine, RiseGoodAnswersInARowBringItUpAndNoFewer) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbbb");
   EXPECT_EQ(r.answers("gbgbgb"), "");
   EXPECT_EQ(r.answers("g"), "");
@@ -95,20 +95,20 @@ TEST(Machine, RiseGoodAnswersInARowBringItUpAndNoFewer) {
 }
 
 TEST(Machine, DegradedIsUpAgainAfterRiseGoodAnswers) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gb");
   EXPECT_EQ(r.answers("g"), "");
   EXPECT_EQ(r.answers("g"), "degraded>up (answered) ");
 }
 
 TEST(Machine, LastResortIsUpAtItsFirstGoodAnswer) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbbb");
   EXPECT_EQ(r.answer(good(), true), "down>up (answered) ");
 }
 
 TEST(Machine, ProbeThatWeCouldNotMakeCountsNeitherWay) {
-  Rig r;
+  MachineRig r;
   EXPECT_EQ(r.answer(bad(Fault::kLocal)), "");
   EXPECT_EQ(r.machine.state(), State::kStarting);
   (void)r.answers("gbb");
@@ -119,7 +119,7 @@ TEST(Machine, ProbeThatWeCouldNotMakeCountsNeitherWay) {
 }
 
 TEST(Machine, ChangeNamesTheFaultAndTellsWhatHappened) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbb");
   EXPECT_EQ(r.answer(bad(Fault::kRefused)), "degraded>down (refused) ");
   EXPECT_EQ(r.last.evidence, "3 probes in a row failed, the last after 500.0 ms: no answer");
@@ -131,7 +131,7 @@ TEST(Machine, ChangeNamesTheFaultAndTellsWhatHappened) {
 
 TEST(Machine, WhereNobodyListensNoFlowCanDoWell) {
   for (const auto fault : {Fault::kRefused, Fault::kUnreachable}) {
-    Rig r;
+    MachineRig r;
     (void)r.answers("gbb");
     EXPECT_FALSE(r.machine.hopeless());
     (void)r.answer(bad(fault));
@@ -144,7 +144,7 @@ TEST(Machine, WhereNobodyListensNoFlowCanDoWell) {
 // ---- suspicion and ejection
 
 TEST(Machine, EjectedBackendReturnsByItselfWhenItsTimeIsOver) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   EXPECT_EQ(r.eject(30s), "up>ejected (silent) ");
   EXPECT_EQ(r.machine.next_tick(), at(30s));
   EXPECT_EQ(r.tick(29s), "");
@@ -153,7 +153,7 @@ TEST(Machine, EjectedBackendReturnsByItselfWhenItsTimeIsOver) {
 }
 
 TEST(Machine, ProbedBackendReturnsFromEjectionOnlyIfItAnswers) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("ggggg");
   (void)r.eject(5s);
   EXPECT_EQ(r.machine.next_tick(), std::nullopt) << "good answers of before do not count";
@@ -161,7 +161,7 @@ TEST(Machine, ProbedBackendReturnsFromEjectionOnlyIfItAnswers) {
   EXPECT_EQ(r.answers("gb"), "");
   EXPECT_EQ(r.answers("gg"), "ejected>up (ejection_over) ");
 
-  Rig quick;
+  MachineRig quick;
   (void)quick.answers("g");
   (void)quick.eject(30s);
   EXPECT_EQ(quick.answers("ggggg"), "") << "nor does it return before its time";
@@ -170,7 +170,7 @@ TEST(Machine, ProbedBackendReturnsFromEjectionOnlyIfItAnswers) {
 }
 
 TEST(Machine, EjectedBackendThatFailsItsProbesIsDownAndItsEjectionForgotten) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("g");
   (void)r.eject(300s);
   EXPECT_EQ(r.answers("bbb"), "ejected>down (timeout) ");
@@ -179,13 +179,13 @@ TEST(Machine, EjectedBackendThatFailsItsProbesIsDownAndItsEjectionForgotten) {
 }
 
 TEST(Machine, OnlyWhoTakesNewFlowsIsSuspectedOrEjected) {
-  Rig starting;
+  MachineRig starting;
   EXPECT_EQ(starting.eject(30s) + starting.suspect(30s), "");
-  Rig down;
+  MachineRig down;
   (void)down.answers("b");
   EXPECT_EQ(down.eject(30s) + down.suspect(30s), "");
   for (const auto wish : {Wish::kDrain, Wish::kMaintenance}) {
-    Rig wished(kUnprobed);
+    MachineRig wished(kUnprobed);
     (void)wished.wish(wish);
     EXPECT_EQ(wished.eject(30s) + wished.suspect(30s), "");
     EXPECT_EQ(wished.machine.checked(), State::kUp);
@@ -193,7 +193,7 @@ TEST(Machine, OnlyWhoTakesNewFlowsIsSuspectedOrEjected) {
 }
 
 TEST(Machine, SuspectedBackendIsDegradedUntilItIsCalm) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   EXPECT_EQ(r.suspect(10s), "up>degraded (silent) ");
   EXPECT_EQ(r.tick(9s), "");
   EXPECT_EQ(r.suspect(10s), "") << "it is already, but for longer";
@@ -203,7 +203,7 @@ TEST(Machine, SuspectedBackendIsDegradedUntilItIsCalm) {
 }
 
 TEST(Machine, GoodAnswersDoNotClearASuspicionThatLasts) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("g");
   (void)r.suspect(10s);
   EXPECT_EQ(r.answers("ggggg"), "");
@@ -211,7 +211,7 @@ TEST(Machine, GoodAnswersDoNotClearASuspicionThatLasts) {
 }
 
 TEST(Machine, EjectionsAreForgottenOneByOneInCalm) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   for (int i = 0; i < 3; ++i) {
     (void)r.eject(10s);
     (void)r.tick(10s);
@@ -228,7 +228,7 @@ TEST(Machine, EjectionsAreForgottenOneByOneInCalm) {
 }
 
 TEST(Machine, ReadmittedBackendIsSuspectedForTheRestOfItsEjection) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   (void)r.eject(30s);
   EXPECT_EQ(r.said(r.machine.readmit("", at(5s))), "ejected>degraded (needed) ");
   EXPECT_EQ(r.tick(29s), "");
@@ -237,7 +237,7 @@ TEST(Machine, ReadmittedBackendIsSuspectedForTheRestOfItsEjection) {
 }
 
 TEST(Machine, PardonedBackendIsUpWithACleanRecord) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   (void)r.eject(30s);
   EXPECT_EQ(r.said(r.machine.pardon(at(1s))), "ejected>up (configuration) ");
   EXPECT_EQ(r.machine.ejections(), 0U);
@@ -246,7 +246,7 @@ TEST(Machine, PardonedBackendIsUpWithACleanRecord) {
 // ---- wishes
 
 TEST(Machine, WishHidesHealthAndLetsItShowAgain) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("g");
   EXPECT_EQ(r.wish(Wish::kDrain), "up>draining (operator) ");
   EXPECT_EQ(r.answers("b"), "") << "degraded and draining is draining";
@@ -259,7 +259,7 @@ TEST(Machine, WishHidesHealthAndLetsItShowAgain) {
 }
 
 TEST(Machine, BackendInMaintenanceIsProbedOnAndShowsNothing) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("g");
   EXPECT_EQ(r.wish(Wish::kMaintenance), "up>maintenance (operator) ");
   EXPECT_EQ(r.answers("bbbb"), "");
@@ -268,20 +268,20 @@ TEST(Machine, BackendInMaintenanceIsProbedOnAndShowsNothing) {
 }
 
 TEST(Machine, WishAsItIsChangesNothing) {
-  Rig r;
+  MachineRig r;
   EXPECT_EQ(r.wish(Wish::kServe), "");
   (void)r.wish(Wish::kDrain);
   EXPECT_EQ(r.wish(Wish::kDrain), "");
 }
 
 TEST(Machine, MaintenanceClearsTheRecord) {
-  Rig ejected(kUnprobed);
+  MachineRig ejected(kUnprobed);
   (void)ejected.eject(300s);
   (void)ejected.wish(Wish::kMaintenance);
   EXPECT_EQ(ejected.wish(Wish::kServe), "maintenance>up (operator) ");
   EXPECT_EQ(ejected.machine.ejections(), 0U);
 
-  Rig unproven;
+  MachineRig unproven;
   (void)unproven.answers("g");
   (void)unproven.eject(300s);
   (void)unproven.wish(Wish::kMaintenance);
@@ -291,7 +291,7 @@ TEST(Machine, MaintenanceClearsTheRecord) {
 // ---- damping
 
 TEST(Machine, WhoFallsOftenHasToAnswerWellForLonger) {
-  Rig r(Machine::Rules{true, 1, 1, 30s});
+  MachineRig r(Machine::Rules{true, 1, 1, 30s});
   (void)r.answers("g");
   EXPECT_EQ(r.answers("bgbgbg"),
             "up>down (timeout) down>up (answered) up>down (timeout) "
@@ -308,14 +308,14 @@ TEST(Machine, WhoFallsOftenHasToAnswerWellForLonger) {
 }
 
 TEST(Machine, LastResortIsNotHeldBack) {
-  Rig r(Machine::Rules{true, 1, 1, 30s});
+  MachineRig r(Machine::Rules{true, 1, 1, 30s});
   (void)r.answers("gbgbgbgb");
   ASSERT_GT(r.machine.hold(), 0s);
   EXPECT_EQ(r.answer(good(), true), "down>up (answered) ");
 }
 
 TEST(Machine, MinutesOfCalmMakeUpForFalls) {
-  Rig r(Machine::Rules{true, 1, 1, 30s});
+  MachineRig r(Machine::Rules{true, 1, 1, 30s});
   (void)r.answers("gbgbgbgb");
   EXPECT_EQ(r.answers("ggg"), "down>up (answered) ");
   r.now += 120s;
@@ -324,7 +324,7 @@ TEST(Machine, MinutesOfCalmMakeUpForFalls) {
 }
 
 TEST(Machine, AlternatingAnswersAreOneChangeAndNotManyOverTime) {
-  Rig r(Machine::Rules{true, 1, 2, 30s});
+  MachineRig r(Machine::Rules{true, 1, 2, 30s});
   (void)r.answers("g");
   std::string all;
   for (int i = 0; i < 60; ++i) all += r.answers("bg");
@@ -334,21 +334,21 @@ TEST(Machine, AlternatingAnswersAreOneChangeAndNotManyOverTime) {
 // ---- changes of configuration
 
 TEST(Machine, ProbesThatBeginFindABackendThatIsUpUp) {
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   EXPECT_EQ(r.said(r.machine.replace_rules(kProbed, at(1s))), "");
   EXPECT_EQ(r.machine.state(), State::kUp);
   EXPECT_EQ(r.answers("bbb"), "up>degraded (timeout) degraded>down (timeout) ");
 }
 
 TEST(Machine, ProbesThatEndLeaveItUp) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("b");
   EXPECT_EQ(r.said(r.machine.replace_rules(kUnprobed, at(2s))), "down>up (configuration) ");
   EXPECT_EQ(r.machine.last(), std::nullopt);
 }
 
 TEST(Machine, OtherLimitsHoldFromTheNextAnswerOn) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbb");
   EXPECT_EQ(r.said(r.machine.replace_rules({true, 2, 4, 30s}, at(4s))), "");
   EXPECT_EQ(r.answers("b"), "");
@@ -356,7 +356,7 @@ TEST(Machine, OtherLimitsHoldFromTheNextAnswerOn) {
 }
 
 TEST(Machine, AnotherServerOfTheNameBeginsAnewButTheWishStands) {
-  Rig r;
+  MachineRig r;
   (void)r.answers("gbbb");
   EXPECT_EQ(r.said(r.machine.restart("", at(5s))), "down>starting (replaced) ");
   EXPECT_FALSE(r.machine.proven());
@@ -372,17 +372,17 @@ TEST(Machine, WhoWasUpIsUpAfterARestartAndWhoWasDownIsDownUntilItAnswers) {
   kept.proven = true;
   for (const auto state : {State::kUp, State::kDegraded}) {
     kept.checked = state;
-    Rig r;
+    MachineRig r;
     r.machine.restore(kept, 1s, at(0s));
     EXPECT_EQ(r.machine.state(), State::kUp);
     EXPECT_EQ(r.answers("b"), "up>degraded (timeout) ");
   }
   kept.checked = State::kDown;
-  Rig r;
+  MachineRig r;
   r.machine.restore(kept, 1s, at(0s));
   EXPECT_EQ(r.answers("g"), "");
   EXPECT_EQ(r.answers("g"), "down>up (answered) ");
-  Rig unprobed(kUnprobed);
+  MachineRig unprobed(kUnprobed);
   unprobed.machine.restore(kept, 1s, at(0s));
   EXPECT_EQ(unprobed.machine.state(), State::kUp) << "nobody would find out";
 }
@@ -394,7 +394,7 @@ TEST(Machine, TimeWhileTheDaemonWasAwayCountsForTheEjectionAndForHowLongItLasted
   kept.ejections = 3;
   kept.ejected_for = 20s;
   kept.age = 10s;
-  Rig r(kUnprobed);
+  MachineRig r(kUnprobed);
   r.machine.restore(kept, 5s, at(0s));
   EXPECT_EQ(r.machine.state(), State::kEjected);
   EXPECT_EQ(r.machine.next_tick(), at(15s));
@@ -404,7 +404,7 @@ TEST(Machine, TimeWhileTheDaemonWasAwayCountsForTheEjectionAndForHowLongItLasted
 }
 
 TEST(Machine, WhatIsKeptIsWhatIsRestored) {
-  Rig r(Machine::Rules{true, 1, 1, 30s});
+  MachineRig r(Machine::Rules{true, 1, 1, 30s});
   (void)r.answers("gbgbgbgb");
   const Kept kept = r.machine.kept(at(r.now));
   EXPECT_EQ(kept.checked, State::kDown);
@@ -421,11 +421,11 @@ TEST(Machine, KeptNumbersWithoutSenseDoNoHarm) {
   kept.hold = std::chrono::milliseconds::max();
   kept.ejected_for = std::chrono::milliseconds::min();
   kept.penalty = 1e300;
-  Rig r;
+  MachineRig r;
   r.machine.restore(kept, std::chrono::milliseconds::max(), at(0s));
   EXPECT_EQ(r.machine.hold(), 60s);
   kept.checked = State::kEjected;
-  Rig ejected;
+  MachineRig ejected;
   ejected.machine.restore(kept, std::chrono::milliseconds::min(), at(0s));
   EXPECT_EQ(ejected.machine.ejected_until(), at(0s));
 }

@@ -17,8 +17,9 @@ using test::at;
 using testing::HasSubstr;
 
 /// Traffic of some backends, told of every 50 ms.
-struct Rig {
-  explicit Rig(const config::Outlier& limits = {}) : rules(limits), detector(limits, at(0s)) {}
+struct OutlierRig {
+  explicit OutlierRig(const config::Outlier& limits = {})
+      : rules(limits), detector(limits, at(0s)) {}
 
   Signals& operator[](const std::string& backend) { return totals[backend]; }
 
@@ -69,7 +70,7 @@ struct Rig {
 /// Flows that begin at the pace of `per_second` at a backend that died at time 0, and ask again a
 /// second later; a healthy one beside it. How long until it is suspected.
 std::chrono::milliseconds time_to_find(unsigned per_second, bool healthy_beside = true) {
-  Rig r;
+  OutlierRig r;
   r.works("dead", 100);
   r.works("live", 100);
   (void)r.turns(500ms);
@@ -96,7 +97,7 @@ TEST(Silence, DeadBackendIsFoundWithinOneAndAHalfSecondsWithoutAnyProbe) {
 }
 
 TEST(Silence, FewerFlowsThanTheLimitWithinTheWindowSayNothing) {
-  Rig r;
+  OutlierRig r;
   r.works("live", 10);
   (void)r.turn();
   for (int second = 0; second < 20; ++second) {
@@ -108,7 +109,7 @@ TEST(Silence, FewerFlowsThanTheLimitWithinTheWindowSayNothing) {
 }
 
 TEST(Silence, OneFlowThatGetsThroughIsProofOfLife) {
-  Rig r;
+  OutlierRig r;
   r.works("live", 10);
   r.works("lossy", 10);
   (void)r.turn();
@@ -123,7 +124,7 @@ TEST(Silence, OneFlowThatGetsThroughIsProofOfLife) {
 // one round trip after that: at no moment between may the backend be taken for dead.
 TEST(Silence, HiccupOfTheNetworkEjectsNobody) {
   for (const auto round_trip : {0ms, 50ms, 100ms}) {
-    Rig r;
+    OutlierRig r;
     for (int i = 0; i < 20; ++i) {
       r.works("gpu-1", 5, round_trip);
       r.works("gpu-2", 5, round_trip);
@@ -140,7 +141,7 @@ TEST(Silence, HiccupOfTheNetworkEjectsNobody) {
 }
 
 TEST(Silence, WhereNoBackendGetsThroughNoneIsToBlame) {
-  Rig r;
+  OutlierRig r;
   r.works("gpu-1", 10);
   r.works("gpu-2", 10);
   (void)r.turns(1s);
@@ -154,7 +155,7 @@ TEST(Silence, WhereNoBackendGetsThroughNoneIsToBlame) {
 }
 
 TEST(Silence, IdleBackendsBesideItAreNoExcuse) {
-  Rig r;
+  OutlierRig r;
   r.works("dead", 10);
   r.works("idle", 10);
   (void)r.turns(3s);
@@ -167,14 +168,14 @@ TEST(Silence, IdleBackendsBesideItAreNoExcuse) {
 TEST(Silence, LimitOfZeroFindsNothing) {
   config::Outlier rules;
   rules.silent_flows = 0;
-  Rig r(rules);
+  OutlierRig r(rules);
   (void)r.turn();
   r["dead"].syn_repeats += 1000;
   EXPECT_EQ(r.turns(5s), "");
 }
 
 TEST(Silence, WhatWasBeforeItTookFlowsDoesNotCount) {
-  Rig r;
+  OutlierRig r;
   r.works("live", 10);
   (void)r.turn();
   r["back"].syn_repeats = 1000;
@@ -183,7 +184,7 @@ TEST(Silence, WhatWasBeforeItTookFlowsDoesNotCount) {
 }
 
 TEST(Silence, TotalsThatGoBackBeginAnew) {
-  Rig r;
+  OutlierRig r;
   r.works("live", 10);
   r["gpu-1"].syn_repeats = 1000;
   r["gpu-1"].new_flows = 1000;
@@ -198,7 +199,7 @@ TEST(Silence, TotalsThatGoBackBeginAnew) {
 // ---- failures in a row
 
 TEST(FailuresInARow, AsManyAsTheLimitAreASuspicionAndNoFewer) {
-  Rig r;
+  OutlierRig r;
   (void)r["gpu-1"];
   (void)r.turn();
   r["gpu-1"].resets += 4;
@@ -210,7 +211,7 @@ TEST(FailuresInARow, AsManyAsTheLimitAreASuspicionAndNoFewer) {
 }
 
 TEST(FailuresInARow, EachKindCountsAndOneThatShowsTwiceCountsOnce) {
-  Rig r;
+  OutlierRig r;
   (void)r["gpu-1"];
   (void)r.turn();
   r["gpu-1"].syn_unanswered += 3;
@@ -222,7 +223,7 @@ TEST(FailuresInARow, EachKindCountsAndOneThatShowsTwiceCountsOnce) {
 }
 
 TEST(FailuresInARow, AnyThatGotThroughForgivesThem) {
-  Rig r;
+  OutlierRig r;
   (void)r["gpu-1"];
   (void)r.turn();
   for (int i = 0; i < 20; ++i) {
@@ -237,7 +238,7 @@ TEST(FailuresInARow, AnyThatGotThroughForgivesThem) {
 TEST(FailuresInARow, LimitOfZeroFindsNothing) {
   config::Outlier rules;
   rules.consecutive_failures = 0;
-  Rig r(rules);
+  OutlierRig r(rules);
   (void)r["gpu-1"];
   (void)r.turn();
   r["gpu-1"].resets += 1000;
@@ -247,7 +248,7 @@ TEST(FailuresInARow, LimitOfZeroFindsNothing) {
 // ---- success rate
 
 /// Five backends; the first has so many failures in 1000 flows, the others none.
-std::string sweep_of(Rig& r, std::uint64_t failures, unsigned backends = 5,
+std::string sweep_of(OutlierRig& r, std::uint64_t failures, unsigned backends = 5,
                      std::uint64_t flows = 1000) {
   for (unsigned i = 1; i <= backends; ++i) (void)r[fmt::format("gpu-{}", i)];
   (void)r.turn();
@@ -259,7 +260,7 @@ std::string sweep_of(Rig& r, std::uint64_t failures, unsigned backends = 5,
 }
 
 TEST(SuccessRate, BackendFarBelowTheOthersIsSuspected) {
-  Rig r;
+  OutlierRig r;
   EXPECT_EQ(sweep_of(r, 300), "gpu-1: success_rate ");
   EXPECT_EQ(r.evidence, "70.0 % of its flows get through, 94.0 % of the pool's");
 }
@@ -267,20 +268,20 @@ TEST(SuccessRate, BackendFarBelowTheOthersIsSuspected) {
 // Four that differ by nothing make any fifth an outlier: the deviation alone would eject a backend
 // for one failed flow in a thousand.
 TEST(SuccessRate, DifferenceThatNobodyWouldNoticeIsNone) {
-  Rig r;
+  OutlierRig r;
   EXPECT_EQ(sweep_of(r, 1), "");
   EXPECT_EQ(sweep_of(r, 50), "");
 }
 
 TEST(SuccessRate, TooFewBackendsOrFlowsSayNothing) {
-  Rig few;
+  OutlierRig few;
   EXPECT_EQ(sweep_of(few, 300, 4), "");
-  Rig idle;
+  OutlierRig idle;
   EXPECT_EQ(sweep_of(idle, 90, 5, 99), "");
 }
 
 TEST(SuccessRate, PoolThatFailsAsAWholeHasNoOutlier) {
-  Rig r;
+  OutlierRig r;
   for (unsigned i = 1; i <= 10; ++i) (void)r[fmt::format("gpu-{}", i)];
   (void)r.turn();
   for (unsigned i = 1; i <= 10; ++i) {
@@ -294,13 +295,13 @@ TEST(SuccessRate, PoolThatFailsAsAWholeHasNoOutlier) {
 }
 
 TEST(SuccessRate, EachIntervalIsJudgedByItself) {
-  Rig r;
+  OutlierRig r;
   EXPECT_EQ(sweep_of(r, 300), "gpu-1: success_rate ");
   EXPECT_EQ(sweep_of(r, 0), "");
 }
 
 TEST(SuccessRate, NothingIsJudgedBeforeTheIntervalIsOver) {
-  Rig r;
+  OutlierRig r;
   r.works("gpu-1", 1);
   EXPECT_EQ(r.detector.next_sweep(), at(10s));
   EXPECT_TRUE(r.detector.sweep(at(9999ms)).empty());
@@ -311,14 +312,14 @@ TEST(SuccessRate, NothingIsJudgedBeforeTheIntervalIsOver) {
 TEST(SuccessRate, FactorOfZeroFindsNothing) {
   config::Outlier rules;
   rules.success_rate_factor = 0;
-  Rig r(rules);
+  OutlierRig r(rules);
   EXPECT_EQ(sweep_of(r, 900), "");
 }
 
 // ---- speed
 
 TEST(Speed, BackendThatIsMuchSlowerThanThePoolIsSuspectedButNotGravely) {
-  Rig r;
+  OutlierRig r;
   for (const auto* backend : {"gpu-1", "gpu-2", "gpu-3"}) (void)r[backend];
   (void)r.turn();
   r.works("gpu-1", 20, 1ms);
@@ -330,7 +331,7 @@ TEST(Speed, BackendThatIsMuchSlowerThanThePoolIsSuspectedButNotGravely) {
 }
 
 TEST(Speed, FirstAnswersCountWhereTheyAreSeen) {
-  Rig r;
+  OutlierRig r;
   for (const auto* backend : {"gpu-1", "gpu-2", "gpu-3"}) (void)r[backend];
   (void)r.turn();
   for (const auto* backend : {"gpu-1", "gpu-2", "gpu-3"}) {
@@ -344,7 +345,7 @@ TEST(Speed, FirstAnswersCountWhereTheyAreSeen) {
 
 TEST(Speed, SmallDifferencesAndFewFlowsSayNothing) {
   for (const auto& [flows, slowest] : {std::pair{20, 50ms}, std::pair{9, 900ms}}) {
-    Rig r;
+    OutlierRig r;
     for (const auto* backend : {"gpu-1", "gpu-2", "gpu-3"}) (void)r[backend];
     (void)r.turn();
     r.works("gpu-1", 20, 1ms);

@@ -16,7 +16,7 @@ using test::input;
 using test::kSmallTable;
 using test::pool;
 
-std::uint64_t share(const Snapshot& snapshot, std::size_t pool, BackendNumber number) {
+std::uint64_t share_of(const Snapshot& snapshot, std::size_t pool, BackendNumber number) {
   return static_cast<std::uint64_t>(std::ranges::count(snapshot.pools[pool].slots, number));
 }
 
@@ -36,7 +36,7 @@ TEST(Movement, RemovingOneOfTenMustMoveItsShareAndLittleElseMoves) {
   p.backends.erase(p.backends.begin() + 4);
   const auto after = built(input({p}));
   const auto m = movement(*before, *after);
-  EXPECT_EQ(m.least, share(*before, 0, 5)) << "b5 has the number 5";
+  EXPECT_EQ(m.least, share_of(*before, 0, 5)) << "b5 has the number 5";
   EXPECT_GE(m.moved, m.least);
   EXPECT_LE(m.moved - m.least, m.total / 100) << "at most 1 % of the others";
   EXPECT_EQ(m.total, maglev::kDefaultSize);
@@ -47,14 +47,14 @@ TEST(Movement, DrainingCountsLikeRemoving) {
   const auto before = built(input({p}));
   p.backends[0].draining = true;
   const auto after = built(input({p}));
-  EXPECT_EQ(movement(*before, *after).least, share(*before, 0, 1));
+  EXPECT_EQ(movement(*before, *after).least, share_of(*before, 0, 1));
 }
 
 TEST(Movement, AddedBackendNeedsItsOwnShare) {
   const auto before = built(input({pool("p", backends(4))}));
   const auto after = built(input({pool("p", backends(5))}));
-  EXPECT_EQ(movement(*before, *after).least, share(*after, 0, 5));
-  EXPECT_EQ(movement(*after, *before).least, share(*after, 0, 5)) << "and the way back likewise";
+  EXPECT_EQ(movement(*before, *after).least, share_of(*after, 0, 5));
+  EXPECT_EQ(movement(*after, *before).least, share_of(*after, 0, 5)) << "and the way back likewise";
 }
 
 TEST(Movement, ExchangeOfOneBackendForAnotherIsOneShareNotTwo) {
@@ -63,8 +63,8 @@ TEST(Movement, ExchangeOfOneBackendForAnotherIsOneShareNotTwo) {
   p.backends[0] = backend("new", 1);
   const auto after = built(input({p}));
   const auto m = movement(*before, *after);
-  EXPECT_GE(m.least, share(*before, 0, 1));
-  EXPECT_LE(m.least, share(*before, 0, 1) + 3) << "a slot for each of the others, from rounding";
+  EXPECT_GE(m.least, share_of(*before, 0, 1));
+  EXPECT_LE(m.least, share_of(*before, 0, 1) + 3) << "a slot for each of the others, from rounding";
 }
 
 TEST(Movement, NewNumberOfTheSameBackendIsNoMovement) {
@@ -105,7 +105,7 @@ TEST(Movement, PoolsAreMatchedByNameAndSummed) {
       input({pool("q", backends(3, 11)), pool("new", backends(1, 21)), pool("p", backends(1))}));
   const auto m = movement(*before, *after);
   EXPECT_EQ(m.total, 2 * kSmallTable) << "a pool that is new has nothing to move";
-  EXPECT_EQ(m.moved, share(*before, 0, 2));
+  EXPECT_EQ(m.moved, share_of(*before, 0, 2));
 }
 
 TEST(Movement, PoolThatGoesIsNotCounted) {

@@ -8,7 +8,7 @@
 namespace sluice::snapshot {
 namespace {
 
-constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kService = "203.0.113.10";
 
 FlowKey to(const char* address) {
   FlowKey key{};
@@ -28,7 +28,7 @@ Input translating() {
                .last_port = 3000};
   pool.backends[1].port = 8080;
   return test::input({test::pool("other", test::backends(1, 7)), pool},
-                     {test::service("s", kVip, 443, 1)});
+                     {test::service("s", kService, 443, 1)});
 }
 
 TEST(NatTables, WhatGoesToASourceComesBackWhateverItsPortAndProtocol) {
@@ -38,7 +38,7 @@ TEST(NatTables, WhatGoesToASourceComesBackWhateverItsPortAndProtocol) {
   EXPECT_TRUE(now->nat.is_return(to("10.0.0.9")));
   EXPECT_TRUE(now->nat.is_return(to("2001:db8::9")));
   EXPECT_FALSE(now->nat.is_return(to("10.0.0.7")));
-  EXPECT_FALSE(now->nat.is_return(to(kVip)));
+  EXPECT_FALSE(now->nat.is_return(to(kService)));
   EXPECT_FALSE(now->nat.is_return(to("2001:db8::8")));
   EXPECT_EQ(nat_addresses(now->input).size(), 3U);
 }
@@ -80,7 +80,7 @@ TEST(NatTables, ContradictionsAreRefused) {
   other_family.pools[1].nat->sources = {test::ip("2001:db8::9")};
   expect_refused(std::move(other_family), "pool p: has no source of the family of 10.0.1.1");
   Input vip = translating();
-  vip.pools[1].nat->sources.push_back(test::ip(kVip));
+  vip.pools[1].nat->sources.push_back(test::ip(kService));
   expect_refused(std::move(vip), "pool p: source 203.0.113.10 is the address of service s");
   Input across = translating();
   across.services[0].address = test::ip("2001:db8::10");

@@ -39,7 +39,7 @@ Result<std::unique_ptr<const Snapshot>> build_with(std::size_t pools, auto&& cha
   return build(test::input(std::move(made)), nullptr);
 }
 
-std::string refusal(std::size_t pools, auto&& change) {
+std::string policy_refusal(std::size_t pools, auto&& change) {
   const auto made = build_with(pools, change);
   return made ? "none" : made.error().text();
 }
@@ -131,19 +131,19 @@ TEST(PoolPolicy, ALimitOnOneBackendLimitsThePool) {
 
 TEST(PoolPolicy, RatiosThatBoundNothingAreRefused) {
   for (const double ratio : {1.0, 0.5, -1.0, 1001.0, std::numeric_limits<double>::quiet_NaN()}) {
-    const auto text = refusal(1, [&](auto& pools) { pools[0].max_load_ratio = ratio; });
+    const auto text = policy_refusal(1, [&](auto& pools) { pools[0].max_load_ratio = ratio; });
     EXPECT_NE(text.find("is neither 0 nor above 1 and up to 1000"), std::string::npos) << text;
   }
   for (const double ratio : {0.0, 1.01, 1000.0})
-    EXPECT_EQ(refusal(1, [&](auto& pools) { pools[0].max_load_ratio = ratio; }), "none");
+    EXPECT_EQ(policy_refusal(1, [&](auto& pools) { pools[0].max_load_ratio = ratio; }), "none");
 }
 
 TEST(PoolPolicy, AnOverflowIntoItselfOrNowhereIsRefused) {
   for (const std::size_t to : {0U, 2U}) {
-    const auto text = refusal(2, [&](auto& pools) { pools[0].overflow = to; });
+    const auto text = policy_refusal(2, [&](auto& pools) { pools[0].overflow = to; });
     EXPECT_NE(text.find("flows over into no other pool"), std::string::npos) << text;
   }
-  EXPECT_EQ(refusal(2, [](auto& pools) { pools[0].overflow = 1; }), "none");
+  EXPECT_EQ(policy_refusal(2, [](auto& pools) { pools[0].overflow = 1; }), "none");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ Header read(ByteView bytes) {
 
 std::size_t header_bytes(const wire::Ipv4& ip) { return (ip.version_length & 0x0fU) * 4U; }
 
-void append(std::vector<std::byte>& to, ByteView bytes) {
+void append_bytes(std::vector<std::byte>& to, ByteView bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
 
@@ -82,13 +82,13 @@ Ip ipv6_parts(ByteView packet) {
 /// The Internet checksum over pseudo header and segment, which is the same sum for both families.
 std::uint16_t pseudo_checksum(const Ip& ip, ByteView segment) {
   std::vector<std::byte> covered;
-  append(covered, ip.source);
-  append(covered, ip.destination);
+  append_bytes(covered, ip.source);
+  append_bytes(covered, ip.destination);
   const std::size_t size = segment.size();
   for (const std::size_t byte : {std::size_t{0}, std::size_t{ip.protocol}, size >> 24 & 0xff,
                                  size >> 16 & 0xff, size >> 8 & 0xff, size & 0xff})
     covered.push_back(static_cast<std::byte>(byte));
-  append(covered, segment);
+  append_bytes(covered, segment);
   return slow_checksum(covered);
 }
 
