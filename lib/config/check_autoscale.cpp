@@ -86,10 +86,10 @@ class ScaleRules {
       });
     }
     if (rules_.damaged("type") || metrics.type != MetricsType::kCustom) return;
-    for (const auto& [key, choice] :
+    for (const auto& choice :
          {std::pair("running", &metrics.running), std::pair("completed", &metrics.completed)})
-      rules_.at(key, [&] {
-        if (!rules_.damaged("names") && choice->names.empty())
+      rules_.at(choice.first, [&] {
+        if (!rules_.damaged("names") && choice.second->names.empty())
           rules_.fault("type 'custom' has no names of its own", "give names of the metric");
       });
   }
