@@ -25,6 +25,7 @@
 
 #include <array>
 #include <csignal>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -441,7 +442,14 @@ void Daemon::follow_load() {
 
 void Daemon::step_readiness() {
   const auto trouble = api_->not_ready_because();
-  if (announcement_) announcement_->step(trouble, model_->running(), loop_->now());
+  if (announcement_)
+    announcement_->step(trouble, model_->running(), loop_->now(), [this](const config::Pool& pool) {
+      // The first client starts a backend of a pool that scales: it must come this way.
+      return pool.autoscale || std::ranges::any_of(pool.backends, [&](const auto& backend) {
+               const auto use = model_->use(pool, backend);
+               return use.takes_new_flows || use.keeps_flows;
+             });
+    });
   if (told_ready_ || standing_.stopping) return;
   if (!health_->first_round_done() && loop_->now() < ready_at_latest_) return;
   told_ready_ = true;

@@ -30,6 +30,72 @@ TEST(ServiceAddresses, AreEachThereOnce) {
   EXPECT_EQ(service_addresses(c).size(), 2U);
 }
 
+// Three services at three addresses, each with a pool of its own: p0, p1, p2.
+config::Configuration three_services() {
+  auto c = sample(1);
+  for (unsigned i = 0; i < 3; ++i) {
+    if (i != 0) {
+      c.pools.push_back(c.pools[0]);
+      c.services.push_back(c.services[0]);
+    }
+    c.pools[i].name = "p" + std::to_string(i);
+    c.services[i].name = "s" + std::to_string(i);
+    c.services[i].address = IpAddress::parse("203.0.113.1" + std::to_string(i)).value();
+    c.services[i].pool = c.pools[i].name;
+  }
+  return c;
+}
+PoolServes only(std::string name) {
+  return [name = std::move(name)](const config::Pool& pool) { return pool.name == name; };
+}
+std::vector<std::string> texts(const std::vector<IpAddress>& addresses) {
+  std::vector<std::string> all;
+  for (const auto& address : addresses) all.push_back(address.text());
+  return all;
+}
+
+TEST(ServiceAddresses, AreLeftOutWhoseOwnPoolDoesNotServe) {
+  const auto c = three_services();
+  EXPECT_THAT(texts(service_addresses(c, only("p1"))), ElementsAre("203.0.113.11"));
+  EXPECT_THAT(texts(service_addresses(c, only("none"))), ElementsAre());
+}
+
+TEST(ServiceAddresses, StayWhileAnyServiceThereOrAnyShardOfOneServes) {
+  auto c = three_services();
+  c.services[0].address = c.services[1].address;
+  c.services[2].shards.push_back({.pool = "p1"});
+  EXPECT_THAT(texts(service_addresses(c, only("p1"))), ElementsAre("203.0.113.11", "203.0.113.12"));
+}
+
+TEST(ServiceAddresses, StayWhileThePoolThatTakesTheOverflowServes) {
+  auto c = three_services();
+  c.pools[0].overflow = "p1";
+  c.pools[1].overflow = "p2";
+  EXPECT_EQ(service_addresses(c, only("p2")).size(), 3U);
+  EXPECT_THAT(texts(service_addresses(c, only("p0"))), ElementsAre("203.0.113.10"));
+}
+
+TEST(Announcement, AddressWithoutABackendIsWithdrawnAloneAndComesBack) {
+  const auto why = netlink::in_namespaces([](const netlink::Lab& lab) {
+    const auto c = three_services();
+    EventLog events;
+    EventLoop::Clock::time_point now{};
+    Announcement announcement(netlink::Announcer::open("vips", true).value(), events);
+    announcement.step("", c, now);
+    announcement.step("", c, now, [](const auto& pool) { return pool.name != "p1"; });
+    const auto there = lab.output("ip -o address show dev vips");
+    EXPECT_THAT(there, Not(HasSubstr("203.0.113.11/32")));
+    EXPECT_THAT(there, HasSubstr("203.0.113.10/32"));
+    EXPECT_THAT(there, HasSubstr("203.0.113.12/32"));
+    announcement.step("", c, now);
+    EXPECT_THAT(lab.output("ip -o address show dev vips"), HasSubstr("203.0.113.11/32"));
+    EXPECT_THAT(told(events), ElementsAre("announced", "withdrawn", "announced"));
+    EXPECT_THAT(events.since(2, 1).events.at(0)->text,
+                HasSubstr("203.0.113.11 on vips: no backend serves it"));
+  });
+  if (!why.empty()) GTEST_SKIP() << why;
+}
+
 TEST(Announcement, AddressesAreOnTheLinkWhileTheNodeIsReady) {
   const auto why = netlink::in_namespaces([](const netlink::Lab& lab) {
     const auto c = sample(1);
