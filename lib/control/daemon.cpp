@@ -23,9 +23,11 @@
 #include "http/server.hpp"
 #include "snapshot/publisher.hpp"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -51,6 +53,16 @@ Error with_remedy(Error error, const config::Admin& admin) {
   else if (error.code == Errc::kIo)
     error.message += "; run as root, or name a path in /admin/socket that this user may write";
   return error;
+}
+
+// Each backend may have a probe's connection and a scraper's, which is kept: for a thousand of them
+// the usual soft limit of 1,024 is too low. What cannot be had is missed later, and told then.
+void raise_descriptor_limit() {
+  constexpr rlim_t kEnough = 262'144;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 class Daemon {
@@ -117,6 +129,7 @@ class Daemon {
 Result<std::unique_ptr<Daemon>> Daemon::start(config::Configuration configuration,
                                               const std::string& file) {
   EventLoop::block_signals(kSignals);  // before DPDK and TBB start threads
+  raise_descriptor_limit();
   auto loop = EventLoop::open();
   if (!loop) return forward_error(loop);
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(*loop)));
