@@ -8,7 +8,9 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <tuple>
+#include <utility>
 
 namespace sluice::autoscale {
 namespace {
@@ -21,7 +23,15 @@ class Search {
   Search(std::span<const MixClass> classes, const MixBounds& bounds)
       : classes_(classes), bounds_(bounds), order_(classes.size()), counts_(classes.size()) {
     const bool priced = std::ranges::any_of(classes, [](const auto& c) { return c.price > 0; });
-    for (const auto& c : classes) price_.push_back(priced ? c.price : 1);
+    if (!priced) bounds_.budget = 0;
+    double reach = 0;
+    for (const auto& c : classes) {
+      price_.push_back(priced ? c.price : 1);
+      reach += std::max(c.least, c.most) * c.capacity;
+    }
+    // What is needed beyond reach would only blur the differences that are left.
+    bounds_.capacity = std::min(bounds_.capacity, reach);
+    grain_ = bounds_.capacity * kGrain;
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     // The best value first: the first leaf is a good one, and bounds are sharp.
     std::ranges::stable_sort(order_, [&](std::size_t a, std::size_t b) {
@@ -29,28 +39,27 @@ class Search {
       const double value_b = price_[b] * classes_[a].capacity;
       return value_a != value_b ? value_a < value_b : classes_[a].capacity > classes_[b].capacity;
     });
-    best_value_.resize(order_.size() + 1, 0);
-    least_after_.resize(order_.size() + 1, 0);
+    rest_.resize(order_.size() + 1);
     for (std::size_t at = order_.size(); at-- > 0;) {
       const auto& c = classes_[order_[at]];
-      best_value_[at] = price_[order_[at]] / c.capacity;  // ascending order: the best of the rest
-      least_after_[at] = least_after_[at + 1] + c.least;
+      const double price = price_[order_[at]];
+      const Rest& after = rest_[at + 1];
+      rest_[at] = {.value = price / c.capacity,  // ascending order: the best of the rest
+                   .price = at + 1 < order_.size() ? std::min(price, after.price) : price,
+                   .reach = after.reach + std::max(c.least, c.most) * c.capacity,
+                   .greatest = std::max(after.greatest, c.capacity),
+                   .least = after.least + c.least,
+                   .least_price = after.least_price + c.least * price};
     }
   }
 
-  Mix run() {
-    descend(0, 0, 0, 0);
-    Mix mix;
-    mix.exact = nodes_ < kMostNodes;
-    mix.counts = found_ ? best_counts_ : floor_counts();
-    for (std::size_t i = 0; i < classes_.size(); ++i) {
-      mix.capacity += mix.counts[i] * classes_[i].capacity;
-      mix.price += mix.counts[i] * classes_[i].price;
-    }
-    mix.uncovered = std::max(0.0, bounds_.capacity - mix.capacity);
-    if (mix.uncovered <= bounds_.capacity * kGrain) mix.uncovered = 0;
-    return mix;
+  /// Nothing where no mix keeps all bounds.
+  [[nodiscard]] std::optional<std::vector<unsigned>> run() {
+    descend(0, {});
+    if (!found_) return std::nullopt;
+    return best_counts_;
   }
+  [[nodiscard]] bool exact() const noexcept { return nodes_ < kMostNodes; }
 
  private:
   // Smaller is better, in this order.
@@ -64,70 +73,93 @@ class Search {
              std::tie(b.uncovered, b.price, b.changes, b.total);
     }
   };
+  // Of the classes from one on, in the order of the search.
+  struct Rest {
+    double value = 0;     ///< Least price of a request/s.
+    double price = 0;     ///< Least price of a backend.
+    double reach = 0;     ///< Requests/s of all that there may be.
+    double greatest = 0;  ///< Requests/s of the greatest backend.
+    unsigned least = 0;
+    double least_price = 0;
+  };
+  struct Node {
+    double capacity = 0;
+    double price = 0;
+    unsigned total = 0;
+    unsigned changes = 0;
+  };
 
-  [[nodiscard]] std::vector<unsigned> floor_counts() const {
-    std::vector<unsigned> counts;
-    for (const auto& c : classes_) counts.push_back(c.least);
-    return counts;
-  }
-
-  [[nodiscard]] double covered(double capacity) const {
+  [[nodiscard]] double open(double capacity) const {
     const double open = bounds_.capacity - capacity;
-    return open <= bounds_.capacity * kGrain ? 0 : open;
+    return open <= grain_ ? 0 : open;
   }
 
   // What a node can lead to at best: the rest is bought at the best price there is, in fractions.
-  [[nodiscard]] bool hopeless(std::size_t at, double capacity, double price) const {
+  [[nodiscard]] bool hopeless(std::size_t at, const Node& node) const {
+    const Rest& rest = rest_[at];
+    if (bounds_.budget > 0 && node.price + rest.least_price > bounds_.budget * (1 + kGrain))
+      return true;
     if (!found_) return false;
-    double open = covered(capacity);
-    double able = std::numeric_limits<double>::infinity();
-    if (bounds_.budget > 0 && at < order_.size() && best_value_[at] > 0)
-      able = std::max(0.0, bounds_.budget - price) / best_value_[at];
-    const double uncovered = std::max(0.0, open - able);
-    if (uncovered > best_.uncovered * (1 + kGrain)) return true;
-    if (uncovered < best_.uncovered * (1 - kGrain)) return false;
-    open -= uncovered;
-    const double least = price + (at < order_.size() ? open * best_value_[at] : 0);
-    return least > best_.price * (1 + kGrain);
+    const unsigned room = bounds_.most > node.total ? bounds_.most - node.total : 0;
+    double able = std::min(rest.reach, std::max(room, rest.least) * rest.greatest);
+    if (bounds_.budget > 0 && rest.value > 0)
+      able = std::min(able, std::max(0.0, bounds_.budget - node.price) / rest.value);
+    const double missing = open(node.capacity);
+    const double uncovered = std::max(0.0, missing - able);
+    if (uncovered > best_.uncovered + grain_) return true;
+    if (uncovered < best_.uncovered - grain_) return false;
+    const double fill = bounds_.least > node.total ? bounds_.least - node.total : 0;
+    const double least =
+        node.price + std::max({(missing - uncovered) * rest.value,
+                               std::min<double>(fill, room) * rest.price, rest.least_price});
+    if (least > best_.price * (1 + kGrain)) return true;
+    return least >= best_.price * (1 - kGrain) && node.changes > best_.changes;
   }
 
-  void descend(std::size_t at, double capacity, double price, unsigned total) {
-    if (nodes_ >= kMostNodes) return;
-    ++nodes_;
-    if (hopeless(at, capacity, price)) return;
-    if (at == order_.size()) return weigh(capacity, price, total);
+  void descend(std::size_t at, const Node& node) {
+    if (at == order_.size()) return weigh(node);
     const std::size_t i = order_[at];
     const auto& c = classes_[i];
-    const unsigned room = bounds_.most > total + least_after_[at + 1]
-                              ? bounds_.most - total - least_after_[at + 1]
-                              : 0;
-    unsigned most = std::max(c.least, std::min(c.most, room));
-    // More than cover the need with this class alone are never of use, but for `least` in all.
-    const double open = covered(capacity);
-    const double enough = std::ceil(open / c.capacity - kGrain * open);
-    const unsigned fill = bounds_.least > total ? bounds_.least - total : 0;
-    const double useful =
-        std::max({enough, static_cast<double>(fill), static_cast<double>(c.least)});
-    if (useful < most) most = static_cast<unsigned>(useful);
-    for (unsigned n = most;; --n) {
-      counts_[i] = n;
-      descend(at + 1, capacity + n * c.capacity, price + n * price_[i], total + n);
-      if (n == c.least) break;
+    const unsigned taken = node.total + rest_[at + 1].least;
+    const unsigned room = bounds_.most > taken ? bounds_.most - taken : 0;
+    const unsigned most = std::max(c.least, std::min(c.most, room));
+    // More than cover the need with this class alone are of no use, but for `least` in all, and to
+    // make the share of another domain smaller.
+    const double missing = open(node.capacity);
+    const double enough = std::ceil(missing / c.capacity - kGrain * missing);
+    const double fill = bounds_.least > node.total ? bounds_.least - node.total : 0;
+    const double useful = std::max({enough, fill, static_cast<double>(c.least)});
+    const unsigned first = useful < most ? static_cast<unsigned>(useful) : most;
+    for (unsigned n = first;; --n) {
+      take(at, node, n);
+      if (n == c.least || nodes_ >= kMostNodes) break;
     }
+    if (bounds_.domain_share >= 1) return;
+    for (unsigned n = first + 1; n <= most && nodes_ < kMostNodes; ++n)
+      if (!take(at, node, n) && price_[i] > 0) break;  // from here on it only becomes dearer
   }
 
-  void weigh(double capacity, double price, unsigned total) {
-    if (total < bounds_.least && total < reachable()) return;
-    if (!affordable(total) || !spread(total)) return;
-    unsigned changes = 0;
-    for (std::size_t i = 0; i < classes_.size(); ++i)
-      changes += counts_[i] > classes_[i].present ? counts_[i] - classes_[i].present
-                                                  : classes_[i].present - counts_[i];
-    Worth worth{covered(capacity), price, changes, total};
+  bool take(std::size_t at, const Node& node, unsigned n) {
+    const std::size_t i = order_[at];
+    const auto& c = classes_[i];
+    counts_[i] = n;
+    const Node next{.capacity = node.capacity + n * c.capacity,
+                    .price = node.price + n * price_[i],
+                    .total = node.total + n,
+                    .changes = node.changes + (n > c.present ? n - c.present : c.present - n)};
+    ++nodes_;
+    if (hopeless(at + 1, next)) return false;
+    descend(at + 1, next);
+    return true;
+  }
+
+  void weigh(const Node& node) {
+    if (node.total < bounds_.least && node.total < reachable()) return;
+    if (!spread(node.total)) return;
+    Worth worth{open(node.capacity), node.price, node.changes, node.total};
     if (found_) {
       // Sums in another order differ in the last digits.
-      if (std::abs(worth.uncovered - best_.uncovered) <= best_.uncovered * kGrain)
-        worth.uncovered = best_.uncovered;
+      if (std::abs(worth.uncovered - best_.uncovered) <= grain_) worth.uncovered = best_.uncovered;
       if (std::abs(worth.price - best_.price) <= best_.price * kGrain) worth.price = best_.price;
       if (worth >= best_) return;
     }
@@ -138,20 +170,8 @@ class Search {
 
   [[nodiscard]] unsigned reachable() const {
     std::uint64_t sum = 0;
-    for (const auto& c : classes_) sum += c.most;
+    for (const auto& c : classes_) sum += std::max(c.least, c.most);
     return static_cast<unsigned>(std::min<std::uint64_t>(sum, bounds_.most));
-  }
-
-  // What `least` asks for is paid in any case.
-  [[nodiscard]] bool affordable(unsigned total) const {
-    if (bounds_.budget <= 0) return true;
-    double price = 0;
-    bool more = false;
-    for (std::size_t i = 0; i < classes_.size(); ++i) {
-      price += counts_[i] * classes_[i].price;
-      more |= counts_[i] > classes_[i].least;
-    }
-    return price <= bounds_.budget * (1 + kGrain) || !more || total <= bounds_.least;
   }
 
   [[nodiscard]] bool spread(unsigned total) const {
@@ -167,11 +187,11 @@ class Search {
   }
 
   std::span<const MixClass> classes_;
-  const MixBounds& bounds_;
+  MixBounds bounds_;
+  double grain_ = 0;  ///< Requests/s that make no difference.
   std::vector<std::size_t> order_;
   std::vector<double> price_;
-  std::vector<double> best_value_;
-  std::vector<unsigned> least_after_;
+  std::vector<Rest> rest_;  ///< The last one: of nothing.
   std::vector<unsigned> counts_;
   std::vector<unsigned> best_counts_;
   Worth best_{};
@@ -179,26 +199,52 @@ class Search {
   std::size_t nodes_ = 0;
 };
 
+// The best mix; where none keeps all bounds, the cheapest that `least` asks for: it comes before
+// the budget, and both come before what domains may have.
+Mix best_mix(std::span<const MixClass> classes, const MixBounds& bounds) {
+  MixBounds within = bounds;
+  Mix mix;
+  for (int dropped = 0; dropped < 3; ++dropped) {
+    if (dropped == 1) within.capacity = within.budget = 0;
+    if (dropped == 2) within.domain_share = 1;
+    Search search(classes, within);
+    auto counts = search.run();
+    mix.exact = mix.exact && search.exact();
+    if (!counts) continue;
+    mix.counts = std::move(*counts);
+    break;
+  }
+  if (mix.counts.empty())  // the classes' least is more than there may be
+    for (const auto& c : classes) mix.counts.push_back(c.least);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    mix.capacity += mix.counts[i] * classes[i].capacity;
+    mix.price += mix.counts[i] * classes[i].price;
+  }
+  mix.uncovered = std::max(0.0, bounds.capacity - mix.capacity);
+  if (mix.uncovered <= bounds.capacity * kGrain) mix.uncovered = 0;
+  return mix;
+}
+
 constexpr std::uint16_t bit(Limit limit) { return static_cast<std::uint16_t>(limit); }
 
 }  // namespace
 
 Mix cheapest_mix(std::span<const MixClass> classes, const MixBounds& bounds) {
-  Mix mix = Search(classes, bounds).run();
+  Mix mix = best_mix(classes, bounds);
   if (mix.uncovered == 0) return mix;
   // Which bounds bit: those without which more would be covered.
-  const auto less_open = [&](std::span<const MixClass> with, const MixBounds& within) {
-    return Search(with, within).run().uncovered < mix.uncovered * (1 - kGrain);
+  const auto more_covered = [&](std::span<const MixClass> with, const MixBounds& within) {
+    return best_mix(with, within).capacity > mix.capacity * (1 + kGrain);
   };
   if (bounds.budget > 0) {
     MixBounds free = bounds;
     free.budget = 0;
-    if (less_open(classes, free)) mix.limits |= bit(Limit::kBudget);
+    if (more_covered(classes, free)) mix.limits |= bit(Limit::kBudget);
   }
   if (bounds.domain_share < 1) {
     MixBounds free = bounds;
     free.domain_share = 1;
-    if (less_open(classes, free)) mix.limits |= bit(Limit::kDomain);
+    if (more_covered(classes, free)) mix.limits |= bit(Limit::kDomain);
   }
   const auto total = std::accumulate(mix.counts.begin(), mix.counts.end(), 0U);
   if (total >= bounds.most) mix.limits |= bit(Limit::kMax);

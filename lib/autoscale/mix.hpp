@@ -39,10 +39,13 @@ struct Mix {
 };
 
 /// The mix with the least uncovered capacity, of these the cheapest, of these the one that changes
-/// least, of these the one with the fewest backends. `least` of classes and in all comes before the
-/// budget, the budget before what is needed. Where no prices are given each backend costs the same.
+/// least, of these the one with the fewest backends; no class has more than would cover the need
+/// alone. `least` of classes and in all comes before the budget, both before the share of a domain,
+/// all of them before what is needed: where they cannot be kept together, the cheapest mix that
+/// `least` asks for. Where no prices are given each backend costs the same, and no budget binds.
 /// Cost: some us for a few classes; at most about 20 ms (branch and bound, cut off after 200,000
-/// nodes; exact for up to 8 classes of distinct prices and capacities in all cases tried).
+/// nodes; exact in all cases tried with up to 8 classes of distinct prices and capacities and a
+/// thousand backends, but where their number in all is what binds).
 [[nodiscard]] Mix cheapest_mix(std::span<const MixClass> classes, const MixBounds& bounds);
 
 }  // namespace sluice::autoscale
