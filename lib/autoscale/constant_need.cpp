@@ -28,7 +28,8 @@ void ConstantNeed::observe(double arrivals, double seconds) {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     const double capacity = counts_[i] * unit_;
     const double late = pass(queue_[i], arrivals, capacity, seconds, terms_.slo_wait_s);
-    cost_[i] = cost_[i] * fading + capacity * seconds + terms_.late_cost * late;
+    cost_[i] = std::min(cost_[i] * fading + capacity * seconds + terms_.late_cost * late,
+                        forecast::kMostKept);
     if (cost_[i] < cost_[best]) best = i;
   }
   best_ = cost_[best];

@@ -35,9 +35,13 @@ void ClassLearning::start(double seconds) {
 
 void ClassLearning::capacity(double requests_per_second) {
   if (!std::isfinite(requests_per_second)) return;
-  if (requests_per_second < capacity_ / 10 || requests_per_second > capacity_ * 10) return;
+  if (!plausible(requests_per_second)) return;
   push(capacities_, requests_per_second, kMostCapacities);
   sum_up();
+}
+
+bool ClassLearning::plausible(double requests_per_second) const {
+  return requests_per_second >= capacity_ / 10 && requests_per_second <= capacity_ * 10;
 }
 
 void ClassLearning::sum_up() {
@@ -68,9 +72,18 @@ void ClassLearning::configure(const config::BackendClass& configured) {
 
 void ClassLearning::keep(forecast::Fields& fields) {
   constexpr double kMostSeconds = 1e9;
+  constexpr double kMostCapacity = 1e12;
   fields.numbers("starts", starts_, 0, kMostStarts, 0, kMostSeconds);
   fields.whole("starts_seen", starts_seen_, std::size_t{1} << 40U);
-  fields.numbers("capacities", capacities_, 0, kMostCapacities, 0, 1e12);
+  fields.numbers("capacities", capacities_, 0, kMostCapacities, 0, kMostCapacity);
+  // The figures may have been corrected since.
+  double cold_start_s = cold_start_s_;
+  double capacity = capacity_;
+  fields.number("configured_cold_start_s", cold_start_s, 0, kMostSeconds);
+  fields.number("configured_capacity", capacity, 0, kMostCapacity);
+  if (cold_start_s != cold_start_s_) starts_.clear();
+  if (capacity != capacity_) capacities_.clear();
+  std::erase_if(capacities_, [&](double one) { return !plausible(one); });
   sum_up();
 }
 

@@ -31,10 +31,12 @@ class ClassLearning {
   [[nodiscard]] const Learned& figures() const noexcept { return figures_; }
 
   void configure(const config::BackendClass& configured);
+  /// What was learned under figures that are configured no more is not read.
   void keep(forecast::Fields& fields);
 
  private:
   void sum_up();
+  [[nodiscard]] bool plausible(double requests_per_second) const;
 
   double cold_start_s_;
   double capacity_;

@@ -21,6 +21,8 @@ constexpr double kHigh = 0.95;
 constexpr std::size_t kYoung = 40;    // errors: before, the first member speaks alone
 constexpr std::size_t kRecent = 60;   // steps that the prior looks back
 constexpr std::size_t kErrors = 960;  // four hours of steps of 15 s
+constexpr double kLeastScale = 1e-9;  // requests/s; errors are divided by it
+constexpr double kMostVariance = kMostValue * kMostValue;
 
 constexpr std::array kMembers{Kind::kLastValue, Kind::kQuantile, Kind::kLinear, Kind::kHoltWinters,
                               Kind::kArima,     Kind::kKalman,   Kind::kNetwork};
@@ -134,8 +136,9 @@ void Outlook::promise(Member& member) const {
   member.expected = std::min(member.forecaster->at(options_.horizon), kMostValue);
   // Counts vary by their square root; a backend's tenth is what nobody can see.
   const double size = member.additive ? mean_ : member.expected;
-  const double scale = std::sqrt(size * size + size * kCountNoise / options_.step_s +
-                                 options_.unit * options_.unit * 0.01);
+  const double scale =
+      std::max(kLeastScale, std::sqrt(size * size + size * kCountNoise / options_.step_s +
+                                      options_.unit * options_.unit * 0.01));
   const std::array shares{options_.shares.rise, options_.shares.set, options_.shares.keep};
   for (std::size_t i = 0; i < shares.size(); ++i) member.cover[i] = bound(member, scale, shares[i]);
   member.low = bound(member, scale, kLow);
@@ -217,20 +220,23 @@ void Outlook::keep(forecast::Fields& fields) {
   fields.whole("steps", steps_, std::size_t{1} << 40U);
   fields.number("mean", mean_, 0, kMostKept);
   fields.number("recent_mean", recent_mean_, -kMostKept, kMostKept);
-  fields.number("recent_variance", recent_variance_, -kMostKept, kMostKept);
+  fields.number("recent_variance", recent_variance_, -kMostVariance, 2 * kMostVariance);
   fields.whole("horizon", options_.horizon, forecast::kLongestAhead);
   fields.require(options_.horizon > 0, "horizon", "is not a number of steps");
   for (auto& member : members_) {
     fields.nested(member.forecaster->name(), [&](forecast::Fields& nested) {
       nested.nested("forecaster", [&](forecast::Fields& own) { member.forecaster->keep(own); });
       member.errors.keep(nested, "errors");
-      const auto window = [&](forecast::Window& kept, std::string_view name) {
+      const auto window = [&](forecast::Window& kept, std::string_view name, double least) {
         if (kept.capacity() != options_.horizon) kept = forecast::Window(options_.horizon);
-        kept.fields(nested, name, -kMostKept, kMostKept);
+        kept.fields(nested, name, least, kMostKept);
       };
-      window(member.promised, "promised");
-      window(member.scale, "scale");
-      window(member.asked, "asked");
+      window(member.promised, "promised", 0);
+      window(member.scale, "scale", kLeastScale);
+      window(member.asked, "asked", 0);
+      nested.require(member.scale.size() == member.promised.size() &&
+                         member.asked.size() == member.promised.size(),
+                     "promised", "is not as long as scale and asked");
       nested.number("loss", member.loss, 0, kMostKept);
       nested.number("miss", member.miss, 0, kMostKept);
       nested.whole("seen", member.seen, std::size_t{1} << 40U);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kMostBackends = 1e9;
 constexpr double kMostSeconds = 1e9;
+constexpr double kSlack = 1e-6;  // s: times kept relative to another origin lose their last digits
 
 }  // namespace
 
@@ -19,7 +20,7 @@ double LateTerms::fading(double seconds) const { return std::pow(0.5, seconds / 
 double pass(double& queue, double arrivals, double capacity, double seconds, double slo_wait_s) {
   const double able = std::max(capacity, 1e-9);
   const double wait_before = queue / able;
-  queue += arrivals;
+  queue = std::min(queue + arrivals, forecast::kMostKept);
   queue -= std::min(queue, capacity * seconds);
   const double wait_after = queue / able;
   const auto [least, most] = std::minmax(wait_before, wait_after);
@@ -30,15 +31,16 @@ double pass(double& queue, double arrivals, double capacity, double seconds, dou
 }
 
 void PretendPool::observe(double t, double arrivals, double seconds) {
-  while (!coming_.empty() && coming_.front().first <= t - seconds) {
+  while (!coming_.empty() && coming_.front().first <= t - seconds + kSlack) {
     ready_ += coming_.front().second;
     starting_ -= coming_.front().second;
     coming_.pop_front();
   }
   const double late =
       pass(queue_, arrivals, static_cast<double>(ready_) * unit_, seconds, terms_.slo_wait_s);
-  cost_ = cost_ * terms_.fading(seconds) + static_cast<double>(backends()) * unit_ * seconds +
-          terms_.late_cost * late;
+  cost_ = std::min(cost_ * terms_.fading(seconds) +
+                       static_cast<double>(backends()) * unit_ * seconds + terms_.late_cost * late,
+                   forecast::kMostKept);
 }
 
 void PretendPool::follow(double t, std::size_t wanted, double cold_start_s, double drain_s) {
@@ -57,7 +59,7 @@ void PretendPool::follow(double t, std::size_t wanted, double cold_start_s, doub
     if (coming_.back().second == 0) coming_.pop_back();
   }
   ready_ -= less;
-  cost_ += static_cast<double>(less) * drain_s * unit_;
+  cost_ = std::min(cost_ + static_cast<double>(less) * drain_s * unit_, forecast::kMostKept);
 }
 
 void PretendPool::keep(forecast::Fields& fields, double origin) {
@@ -65,7 +67,7 @@ void PretendPool::keep(forecast::Fields& fields, double origin) {
   std::vector<double> when;
   std::vector<double> how_many;
   for (const auto& [at, count] : coming_) {
-    when.push_back(at - origin);
+    when.push_back(std::clamp(at - origin, -kMostSeconds, kMostSeconds));
     how_many.push_back(static_cast<double>(count));
   }
   constexpr std::size_t kMostSteps = 100'000;

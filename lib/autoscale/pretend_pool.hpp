@@ -21,6 +21,7 @@ struct LateTerms {
   double half_life_s = 7200;  ///< After which a cost counts half.
 
   [[nodiscard]] double fading(double seconds) const;  ///< Of costs that are so old.
+  friend bool operator==(const LateTerms&, const LateTerms&) = default;
 };
 
 /// One step of a queue without bound in front of a capacity.

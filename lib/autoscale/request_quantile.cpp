@@ -18,7 +18,7 @@ RequestQuantile::RequestQuantile(std::size_t window) : window_(window) {
 }
 
 void RequestQuantile::add(double value, double weight) {
-  const Entry entry{value, std::min(weight, kMostWeight)};
+  const Entry entry{forecast::within_kept(value), std::min(weight, kMostWeight)};
   if (ring_.size() < window_) {
     ring_.push_back(entry);
   } else {
