@@ -156,7 +156,8 @@ void LoadKeeper::step() {
       return !parts_.in_service || parts_.in_service(pool, backend);
     };
     for (const auto& line : demand.notices(parts_.loop.now(), in_service))
-      parts_.events.add(Level::kWarn, "load", "metrics", line);
+      parts_.events.add(line.ends_with(" again") ? Level::kInfo : Level::kWarn, "load", "metrics",
+                        line);
   }
   bool changed = false;
   for (auto& [name, pool] : balanced_) {
