@@ -22,9 +22,9 @@ struct Seen {
   };
   enum class Wish : std::uint8_t { kServe, kDrain, kMaintenance };
 
-  std::string name;
-  std::string backend_class;
-  IpAddress address;
+  std::string name = {};
+  std::string backend_class = {};
+  IpAddress address = {};
   std::uint16_t port = 0;
   Health health = Health::kStarting;
   Wish wish = Wish::kServe;

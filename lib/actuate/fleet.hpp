@@ -52,6 +52,9 @@ class Fleet {
     double lost_after_s = 60;
     /// Least time from a drain to a stop: by then the workers and the counts of flows know of it.
     double settle_s = 3;
+    /// After the first list of a fleet without a memory nothing is taken away for so long: what is
+    /// wanted was decided without what has been found. Longer than two ticks.
+    double found_hold_s = 30;
   };
 
   /// @param options  classes as config::check() accepts them.
@@ -168,6 +171,7 @@ class Fleet {
   bool listed_ = false;  // once, or that has failed
   bool list_failing_ = false;
   bool stateless_ = true;            // nothing was restored, and no list has come
+  double keep_until_ = 0;            // nothing is taken away before
   std::set<std::string> strangers_;  // told
   // By count.
   std::optional<Order> count_order_;

@@ -29,7 +29,8 @@ void Fleet::balance(Step& step) {
     unit.cancelled = unit.phase == Phase::kOrdered || unit.phase == Phase::kWaking;
   }
   for (std::size_t i = 0; i < options_.classes.size(); ++i) {
-    if (present(i) > step.input.wanted[i]) take_away(step, i, present(i) - step.input.wanted[i]);
+    if (present(i) > step.input.wanted[i] && now_ >= keep_until_)
+      take_away(step, i, present(i) - step.input.wanted[i]);
     // Fewer are to sleep than do.
     for (auto& [name, unit] : units_)
       if (unit.phase == Phase::kAsleep && index_of(unit.member.backend_class) == i &&
@@ -189,7 +190,7 @@ unsigned Fleet::cancel(Step& step, std::size_t index, unsigned surplus) {
     --counts_[index].starting;
     if (unit->phase != Phase::kComing) {
       unit->cancelled = true;  // until the report of its order
-    } else if (step.seen(unit->member.name) != nullptr) {
+    } else if (unit->adopted || step.seen(unit->member.name) != nullptr) {
       drain(*unit, sleeps_next(*unit) ? Unit::Next::kSleep : Unit::Next::kStop, /*lost=*/false);
     } else {
       enter(*unit, unit->woken ? Phase::kSinking : Phase::kStopping);
@@ -207,6 +208,7 @@ void Fleet::drain_some(Step& step, std::size_t index, unsigned surplus) {
     if (unit.phase == Phase::kServing && !held && index_of(unit.member.backend_class) == index)
       found.push_back(&unit);
   }
+  std::ranges::reverse(found);  // of equals the one with the highest number
   const auto rank = [&](const Unit* unit) {
     const Seen* const seen = step.seen(unit->member.name);
     const bool ready = seen != nullptr && seen->health == Seen::Health::kReady;

@@ -39,7 +39,7 @@ void Fleet::balance_counted(Step& step) {
   unsigned present = 0;
   for (const auto& counts : counts_) present += counts.ready + counts.starting;
   if (present < wanted) add_counted(step, wanted - present);
-  if (present > wanted) take_away_counted(step, present - wanted);
+  if (present > wanted && now_ >= keep_until_) take_away_counted(step, present - wanted);
   stop_counted(step);
   const bool late =
       expected() != 0 && now_ - asked_since_ >= start_limit({.member = {.backend_class = {}}});

@@ -78,7 +78,8 @@ void Fleet::take_list(Step& step, const Report& report) {
            fmt::format("{} runs, and no name of ours is like it; it is left alone", name));
   strangers_ = std::move(strangers);
   listed_ = true;
-  stateless_ = false;
+  if (std::exchange(stateless_, false) && !units_.empty())
+    keep_until_ = now_ + options_.found_hold_s;
 }
 
 void Fleet::take_known(Step& step, Unit& unit, const Member& member) {

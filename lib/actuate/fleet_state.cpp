@@ -130,6 +130,7 @@ Json Fleet::save() const {
               {"listed", listed_},
               {"list_failing", list_failing_},
               {"stateless", stateless_},
+              {"keep_until", keep_until_},
               {"strangers", strangers_},
               {"asked_since", asked_since_},
               {"count_failures", count_failures_},
@@ -184,6 +185,7 @@ Result<void> Fleet::restore(const Json& state, double t_now) {
     read.listed_ = state.at("listed").get<bool>();
     read.list_failing_ = state.at("list_failing").get<bool>();
     read.stateless_ = state.at("stateless").get<bool>();
+    read.keep_until_ = time(state.at("keep_until"));
     read.asked_since_ = time(state.at("asked_since"));
     read.count_failures_ = small(state.at("count_failures"));
     read.count_not_before_ = time(state.at("count_not_before"));
