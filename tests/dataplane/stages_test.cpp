@@ -22,7 +22,7 @@ using test::Packet;
 using test::Rig;
 
 constexpr const char* kClient = "198.51.100.1";
-constexpr const char* kWebVip = "203.0.113.10";
+constexpr const char* kSite = "203.0.113.10";
 constexpr const char* kStranger = "203.0.113.99";  // no service has it
 constexpr const char* kHopMac = "02:00:00:01:01:07";
 constexpr unsigned kBackend = 7;
@@ -31,9 +31,9 @@ constexpr std::uint8_t kOuterTtl = 64;
 /// TCP 443 and UDP 443 on the VIP, both to a pool whose only backend is 10.0.1.7. No ICMP errors:
 /// what they change is answer_test.cpp's subject.
 snapshot::Input one_backend(Forwarding forwarding) {
-  auto made = test::input({test::pool("p", {test::backend("b", kBackend)}, forwarding)},
-                          {test::service("web", kWebVip, 443),
-                           test::service("quic", kWebVip, 443, 0, wire::kIpProtoUdp)});
+  auto made = test::input(
+      {test::pool("p", {test::backend("b", kBackend)}, forwarding)},
+      {test::service("web", kSite, 443), test::service("quic", kSite, 443, 0, wire::kIpProtoUdp)});
   made.icmp_errors_per_second = 0;
   return made;
 }
@@ -45,19 +45,19 @@ std::unique_ptr<const snapshot::Snapshot> l2dsr() {
   return test::built(one_backend(Forwarding::kL2dsr));
 }
 
-Packet from_client() { return Packet().eth().ipv4(kClient, kWebVip); }
+Packet from_client() { return Packet().eth().ipv4(kClient, kSite); }
 /// The frame that leaves, as far as the outer header.
 Packet tunnelled() {
   return Packet().eth(kHopMac, test::kOwnMac).ipip("10.0.0.1", "10.0.1.7").ttl(kOuterTtl);
 }
 
-#define EXPECT_SAME_BYTES(actual, wanted) EXPECT_EQ(test::hex(actual), test::hex(Bytes(wanted)))
+#define EXPECT_SAME(actual, wanted) EXPECT_EQ(test::hex(actual), test::hex(Bytes(wanted)))
 
 void expect_unchanged(const snapshot::Snapshot& now, const Bytes& packet, Verdict verdict) {
   Rig rig;
   const auto got = rig.one(now, packet);
   EXPECT_EQ(got.verdict, verdict);
-  EXPECT_SAME_BYTES(got.bytes, packet);
+  EXPECT_SAME(got.bytes, packet);
 }
 
 void expect_sent(const snapshot::Snapshot& now, const Bytes& packet, const Bytes& wanted) {
@@ -65,7 +65,7 @@ void expect_sent(const snapshot::Snapshot& now, const Bytes& packet, const Bytes
   const auto got = rig.one(now, packet);
   EXPECT_EQ(got.verdict, Verdict::kForward);
   EXPECT_EQ(got.backend, kBackend);
-  EXPECT_SAME_BYTES(got.bytes, wanted);
+  EXPECT_SAME(got.bytes, wanted);
 }
 
 // l2dsr.
@@ -74,7 +74,7 @@ TEST(L2dsr, OnlyTheMacAddressesChange) {
   expect_sent(*l2dsr(), from_client().ttl(9).tos(0x2e).id(77).tcp(40000, 443).payload(100),
               Packet()
                   .eth(kHopMac, test::kOwnMac)
-                  .ipv4(kClient, kWebVip)
+                  .ipv4(kClient, kSite)
                   .ttl(9)
                   .tos(0x2e)
                   .id(77)
@@ -83,35 +83,33 @@ TEST(L2dsr, OnlyTheMacAddressesChange) {
 }
 
 TEST(L2dsr, UdpGoesTheSameWay) {
-  expect_sent(
-      *l2dsr(), from_client().udp(40000, 443).payload(9),
-      Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kWebVip).udp(40000, 443).payload(9));
+  expect_sent(*l2dsr(), from_client().udp(40000, 443).payload(9),
+              Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kSite).udp(40000, 443).payload(9));
 }
 
 TEST(L2dsr, TagsAndPaddingStay) {
   expect_sent(*l2dsr(),
-              Packet().eth().qinq(100).vlan(5, 3).ipv4(kClient, kWebVip).udp(1, 443).pad(64),
+              Packet().eth().qinq(100).vlan(5, 3).ipv4(kClient, kSite).udp(1, 443).pad(64),
               Packet()
                   .eth(kHopMac, test::kOwnMac)
                   .qinq(100)
                   .vlan(5, 3)
-                  .ipv4(kClient, kWebVip)
+                  .ipv4(kClient, kSite)
                   .udp(1, 443)
                   .pad(64));
 }
 
 TEST(L2dsr, LowTtlIsNoReasonToDropSinceNothingIsRouted) {
   for (const std::uint8_t ttl : std::initializer_list<std::uint8_t>{0, 1})
-    expect_sent(
-        *l2dsr(), from_client().ttl(ttl).tcp(40000, 443),
-        Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kWebVip).ttl(ttl).tcp(40000, 443));
+    expect_sent(*l2dsr(), from_client().ttl(ttl).tcp(40000, 443),
+                Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kSite).ttl(ttl).tcp(40000, 443));
 }
 
 TEST(L2dsr, PacketAsLongAsTheMtuFitsAndOneByteMoreDoesNot) {
   const auto now = l2dsr();
   expect_sent(
       *now, from_client().tcp(40000, 443).payload(1460),
-      Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kWebVip).tcp(40000, 443).payload(1460));
+      Packet().eth(kHopMac, test::kOwnMac).ipv4(kClient, kSite).tcp(40000, 443).payload(1460));
   expect_unchanged(*now, from_client().tcp(40000, 443).payload(1461), Verdict::kTooBig);
 }
 
@@ -119,44 +117,44 @@ TEST(L2dsr, PacketAsLongAsTheMtuFitsAndOneByteMoreDoesNot) {
 
 TEST(Ipip, OuterHeaderGoesBeforeAPacketWhoseTtlIsOneLess) {
   expect_sent(*ipip(), from_client().ttl(9).id(77).tcp(40000, 443).payload(100),
-              tunnelled().ipv4(kClient, kWebVip).ttl(8).id(77).tcp(40000, 443).payload(100));
+              tunnelled().ipv4(kClient, kSite).ttl(8).id(77).tcp(40000, 443).payload(100));
 }
 
 TEST(Ipip, UdpGoesTheSameWay) {
   expect_sent(*ipip(), from_client().udp(40000, 443).payload(9),
-              tunnelled().ipv4(kClient, kWebVip).ttl(63).udp(40000, 443).payload(9));
+              tunnelled().ipv4(kClient, kSite).ttl(63).udp(40000, 443).payload(9));
 }
 
 TEST(Ipip, TagStaysBeforeTheOuterHeader) {
-  expect_sent(*ipip(), Packet().eth().vlan(5, 3).ipv4(kClient, kWebVip).tcp(40000, 443),
+  expect_sent(*ipip(), Packet().eth().vlan(5, 3).ipv4(kClient, kSite).tcp(40000, 443),
               Packet()
                   .eth(kHopMac, test::kOwnMac)
                   .vlan(5, 3)
                   .ipip("10.0.0.1", "10.0.1.7")
                   .ttl(kOuterTtl)
-                  .ipv4(kClient, kWebVip)
+                  .ipv4(kClient, kSite)
                   .ttl(63)
                   .tcp(40000, 443));
 }
 
 TEST(Ipip, TwoTagsStayBeforeTheOuterHeader) {
-  expect_sent(*ipip(), Packet().eth().qinq(100).vlan(5).ipv4(kClient, kWebVip).tcp(40000, 443),
+  expect_sent(*ipip(), Packet().eth().qinq(100).vlan(5).ipv4(kClient, kSite).tcp(40000, 443),
               Packet()
                   .eth(kHopMac, test::kOwnMac)
                   .qinq(100)
                   .vlan(5)
                   .ipip("10.0.0.1", "10.0.1.7")
                   .ttl(kOuterTtl)
-                  .ipv4(kClient, kWebVip)
+                  .ipv4(kClient, kSite)
                   .ttl(63)
                   .tcp(40000, 443));
 }
 
 TEST(Ipip, PaddingBehindTheInnerPacketGoes) {
   expect_sent(*ipip(), from_client().tcp(40000, 443).pad(60),
-              tunnelled().ipv4(kClient, kWebVip).ttl(63).tcp(40000, 443));
+              tunnelled().ipv4(kClient, kSite).ttl(63).tcp(40000, 443));
   expect_sent(*ipip(), from_client().udp(40000, 443).payload(1).pad(300),
-              tunnelled().ipv4(kClient, kWebVip).ttl(63).udp(40000, 443).payload(1));
+              tunnelled().ipv4(kClient, kSite).ttl(63).udp(40000, 443).payload(1));
 }
 
 TEST(Ipip, PaddingInASecondSegmentGoesToo) {
@@ -165,14 +163,13 @@ TEST(Ipip, PaddingInASecondSegmentGoesToo) {
   rig.first_segment = 60;  // 64 bytes are packet, 36 are padding
   const auto got = rig.one(*ipip(), packet);
   EXPECT_EQ(got.verdict, Verdict::kForward);
-  EXPECT_SAME_BYTES(got.bytes,
-                    tunnelled().ipv4(kClient, kWebVip).ttl(63).tcp(40000, 443).payload(10));
+  EXPECT_SAME(got.bytes, tunnelled().ipv4(kClient, kSite).ttl(63).tcp(40000, 443).payload(10));
 }
 
 TEST(Ipip, OptionsAreCarriedInsideUnread) {
   expect_sent(*ipip(), from_client().options(3).tcp(40000, 443).tcp_options(5).payload(7),
               tunnelled()
-                  .ipv4(kClient, kWebVip)
+                  .ipv4(kClient, kSite)
                   .options(3)
                   .ttl(63)
                   .tcp(40000, 443)
@@ -182,7 +179,7 @@ TEST(Ipip, OptionsAreCarriedInsideUnread) {
 
 TEST(Ipip, DontFragmentIsCopied) {
   expect_sent(*ipip(), from_client().df().tcp(40000, 443),
-              tunnelled().df().ipv4(kClient, kWebVip).df().ttl(63).tcp(40000, 443));
+              tunnelled().df().ipv4(kClient, kSite).df().ttl(63).tcp(40000, 443));
 }
 
 TEST(Ipip, EveryTypeOfServiceAndEcnIsCopied) {
@@ -190,7 +187,7 @@ TEST(Ipip, EveryTypeOfServiceAndEcnIsCopied) {
   for (unsigned tos = 0; tos < 256; ++tos) {
     const auto t = static_cast<std::uint8_t>(tos);
     expect_sent(*now, from_client().tos(t).tcp(40000, 443),
-                tunnelled().tos(t).ipv4(kClient, kWebVip).tos(t).ttl(63).tcp(40000, 443));
+                tunnelled().tos(t).ipv4(kClient, kSite).tos(t).ttl(63).tcp(40000, 443));
   }
 }
 
@@ -199,7 +196,7 @@ TEST(Ipip, EveryTtlAboveOneIsOneLess) {
   for (unsigned ttl = 2; ttl < 256; ++ttl)
     expect_sent(
         *now, from_client().ttl(static_cast<std::uint8_t>(ttl)).tcp(40000, 443),
-        tunnelled().ipv4(kClient, kWebVip).ttl(static_cast<std::uint8_t>(ttl - 1)).tcp(40000, 443));
+        tunnelled().ipv4(kClient, kSite).ttl(static_cast<std::uint8_t>(ttl - 1)).tcp(40000, 443));
 }
 
 TEST(Ipip, TtlOneAndZeroExpire) {
@@ -213,7 +210,7 @@ TEST(Ipip, TtlStaysWhereThePoolSaysSo) {
   const auto now = test::built(std::move(in));
   for (const std::uint8_t ttl : std::initializer_list<std::uint8_t>{0, 1, 9})
     expect_sent(*now, from_client().ttl(ttl).tcp(40000, 443),
-                tunnelled().ipv4(kClient, kWebVip).ttl(ttl).tcp(40000, 443));
+                tunnelled().ipv4(kClient, kSite).ttl(ttl).tcp(40000, 443));
 }
 
 TEST(Ipip, WrongChecksumStaysWrongSoThatTheReceiverRefusesIt) {
@@ -228,7 +225,7 @@ TEST(Ipip, WrongChecksumStaysWrongSoThatTheReceiverRefusesIt) {
 TEST(Ipip, PacketThatFitsWithItsOuterHeaderIsSentAndOneByteMoreIsNot) {
   const auto now = ipip();
   expect_sent(*now, from_client().tcp(40000, 443).payload(1440),
-              tunnelled().ipv4(kClient, kWebVip).ttl(63).tcp(40000, 443).payload(1440));
+              tunnelled().ipv4(kClient, kSite).ttl(63).tcp(40000, 443).payload(1440));
   expect_unchanged(*now, from_client().tcp(40000, 443).payload(1441), Verdict::kTooBig);
 }
 
@@ -237,7 +234,7 @@ TEST(Ipip, PaddingDoesNotCountAgainstTheMtu) {
   in.pools[0].backends[0].hop->mtu = 60;
   const auto now = test::built(std::move(in));
   expect_sent(*now, from_client().tcp(40000, 443).pad(200),
-              tunnelled().ipv4(kClient, kWebVip).ttl(63).tcp(40000, 443));
+              tunnelled().ipv4(kClient, kSite).ttl(63).tcp(40000, 443));
   expect_unchanged(*now, from_client().tcp(40000, 443).payload(1), Verdict::kTooBig);
 }
 
@@ -248,7 +245,7 @@ TEST(Ipip, BufferWithoutRoomForTheOuterHeaderIsRefused) {
   rig.headroom = 19;
   const auto refused = rig.one(*now, packet);
   EXPECT_EQ(refused.verdict, Verdict::kNoRoom);
-  EXPECT_SAME_BYTES(refused.bytes, packet);
+  EXPECT_SAME(refused.bytes, packet);
   rig.headroom = 20;
   EXPECT_EQ(rig.one(*now, packet).verdict, Verdict::kForward);
 }
@@ -339,10 +336,9 @@ TEST_P(NotForAService, IsLeftAsItCame) {
 INSTANTIATE_TEST_SUITE_P(
     Each, NotForAService,
     testing::Values(
-        Foreign{
-            "Arp",
-            [] { return Packet().eth().arp_request(test::kClientMac, kClient, kWebVip).bytes(); },
-            Verdict::kHost},
+        Foreign{"Arp",
+                [] { return Packet().eth().arp_request(test::kClientMac, kClient, kSite).bytes(); },
+                Verdict::kHost},
         Foreign{
             "Ipv6",
             [] { return Packet().eth().ipv6("2001:db8::1", "2001:db8::2").tcp(1, 443).bytes(); },
@@ -363,7 +359,7 @@ INSTANTIATE_TEST_SUITE_P(
                       .qinq(1)
                       .vlan(2)
                       .vlan(3)
-                      .ipv4(kClient, kWebVip)
+                      .ipv4(kClient, kSite)
                       .tcp(1, 443)
                       .bytes();
                 },
@@ -396,7 +392,7 @@ TEST(Truncated, AtEveryLengthTheServicesPacketsAreDropsAndOthersAreTheHostsOnceT
   const auto now = ipip();
   for (const bool service : {true, false}) {
     const Bytes whole =
-        Packet().eth().ipv4(kClient, service ? kWebVip : kStranger).tcp(40000, 443).payload(20);
+        Packet().eth().ipv4(kClient, service ? kSite : kStranger).tcp(40000, 443).payload(20);
     for (std::size_t length = 0; length < whole.size(); ++length) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
       const bool addressed = length >= 14 + 20;
@@ -410,7 +406,7 @@ TEST(Truncated, AtEveryLengthTheServicesPacketsAreDropsAndOthersAreTheHostsOnceT
 }
 
 TEST(Burst, PacketsLeaveByThePortOfTheirBackendWithItsAddresses) {
-  auto in = test::input({test::pool("p", test::backends(8))}, {test::service("s", kWebVip, 443)});
+  auto in = test::input({test::pool("p", test::backends(8))}, {test::service("s", kSite, 443)});
   for (auto& b : in.pools[0].backends) {
     b.hop->port = static_cast<std::uint16_t>(b.number % 3);
     b.hop->source = MacAddress{{2, 0, 0, 0, 9, static_cast<std::uint8_t>(b.number % 3)}};
@@ -438,7 +434,7 @@ TEST(Burst, OnePacketsFateIsNotAnothers) {
   const auto now = ipip();
   const std::vector<Bytes> mixed = {
       from_client().tcp(40000, 443),
-      Packet().eth().arp_request(test::kClientMac, kClient, kWebVip),
+      Packet().eth().arp_request(test::kClientMac, kClient, kSite),
       from_client().ttl(1).tcp(40001, 443),
       Bytes(5),
       from_client().tcp(40002, 443).payload(1441),
