@@ -19,7 +19,7 @@ json backend() {
     "ejections": 0, "ejected_for_s": 0, "flaps": 0, "hold_s": 0})");
 }
 
-std::string shown(const json& one, bool panic = false, bool probed = true) {
+std::string health_shown(const json& one, bool panic = false, bool probed = true) {
   const json answer = {{"pools",
                         {{{"name", "llama"},
                           {"panic", panic},
@@ -30,7 +30,7 @@ std::string shown(const json& one, bool panic = false, bool probed = true) {
 }
 
 TEST(ShowHealth, WhoDoesWellHasItsLastCheckAndNoNote) {
-  const auto text = shown(backend());
+  const auto text = health_shown(backend());
   EXPECT_THAT(text, HasSubstr("gpu-1    up     1 min 0 s"));
   EXPECT_THAT(text, HasSubstr("ok in 1.2 ms"));
   EXPECT_THAT(text, HasSubstr("7 good"));
@@ -42,31 +42,31 @@ TEST(ShowHealth, AFailureIsNamedWithWhatWasSeen) {
   one["state"] = "down";
   one["last"] = {{"ok", false}, {"fault", "refused"}, {"took_ms", 0.1}, {"detail", "connect"}};
   one["failed_in_a_row"] = 3;
-  EXPECT_THAT(shown(one), HasSubstr("refused: connect"));
-  EXPECT_THAT(shown(one), HasSubstr("3 failed"));
+  EXPECT_THAT(health_shown(one), HasSubstr("refused: connect"));
+  EXPECT_THAT(health_shown(one), HasSubstr("3 failed"));
 }
 
 TEST(ShowHealth, WishEjectionAndHoldAreNotes) {
   auto one = backend();
   one["operator"] = "drain";
-  EXPECT_THAT(shown(one), HasSubstr("drain by operator, up by checks"));
+  EXPECT_THAT(health_shown(one), HasSubstr("drain by operator, up by checks"));
   one["operator"] = "none";
   one["ejected_for_s"] = 30.0;
   one["ejections"] = 2;
-  EXPECT_THAT(shown(one), HasSubstr("ejected for 30 s more, 2 times lately"));
+  EXPECT_THAT(health_shown(one), HasSubstr("ejected for 30 s more, 2 times lately"));
   one["hold_s"] = 4.0;
   one["flaps"] = 5;
-  EXPECT_THAT(shown(one), HasSubstr("has to do well for 4.0 s: fell 5 times"));
+  EXPECT_THAT(health_shown(one), HasSubstr("has to do well for 4.0 s: fell 5 times"));
 }
 
 TEST(ShowHealth, APoolInPanicIsToldFirst) {
-  EXPECT_THAT(shown(backend(), true), testing::StartsWith("pool llama is in panic"));
+  EXPECT_THAT(health_shown(backend(), true), testing::StartsWith("pool llama is in panic"));
 }
 
 TEST(ShowHealth, ABackendThatNobodyLooksAtSaysSo) {
   auto one = backend();
   one["last"] = nullptr;
-  EXPECT_THAT(shown(one, false, false), HasSubstr("no checks"));
+  EXPECT_THAT(health_shown(one, false, false), HasSubstr("no checks"));
 }
 
 TEST(ShowHealth, AnAnswerWithoutPoolsIsRefused) {
