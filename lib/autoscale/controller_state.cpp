@@ -16,6 +16,8 @@ constexpr double kMostRequests = 1e12;  // of one observation; more is a fault o
 constexpr double kRecent = 15;          // s over which the present load is taken
 constexpr double kBurst = 2;            // times the capacity there is: bounds on steps do not hold
 constexpr double kMostSeconds = 1e12;
+constexpr double kMostTime = 1e11;  // s, so that what is between two times can be kept
+constexpr std::uint64_t kMostFleet = 1'000'000;
 
 // The class that is added first: the cheapest for what it does.
 std::size_t first_class(const Controller::Options& options) {
@@ -57,20 +59,28 @@ Controller::State::State(Options with)
       learning(learning_of(options.classes)),
       predictive(predictive_of(options, learning[first_class(options)].figures(), options.drain_s)),
       schedule(options.autoscale.schedule) {
-  decision.wanted.resize(options.classes.size());
+  begin();
+}
+
+void Controller::State::begin() {
+  decision.wanted.assign(options.classes.size(), 0);
   decision.wanted[first_class(options)] = options.autoscale.min;
   decision.desired = options.autoscale.min;
   decision.reason = "nothing was seen yet";
 }
 
 std::string Controller::State::refusal(const Observation& seen) const {
-  if (!std::isfinite(seen.t) || std::abs(seen.t) > kMostSeconds) return "its time is absurd";
+  if (!std::isfinite(seen.t) || std::abs(seen.t) > kMostTime) return "its time is absurd";
   if (last_t && seen.t <= *last_t) return "time did not go on";
   if (!bounded(seen.arrivals) || !bounded(seen.served) || !bounded(seen.queue) ||
       !bounded(seen.inflight))
     return "a count is not one";
   if (!(seen.silent >= 0 && seen.silent <= 1)) return "the silent share is none";
   if (seen.fleet.size() > options.classes.size()) return "it has more classes than the pool";
+  std::uint64_t backends = 0;
+  for (const auto& one : seen.fleet)
+    backends += std::uint64_t{one.ready} + one.starting + one.draining + one.asleep;
+  if (backends > kMostFleet) return "it has more backends than there can be";
   return {};
 }
 
@@ -104,7 +114,13 @@ double Controller::State::demand() const {
 
 void Controller::State::observe(const Observation& seen, const Present& now, double seconds) {
   const bool asks = seen.arrivals > 0 || seen.queue > 0 || seen.inflight > 0;
-  if (asks || !last_t) busy_t = seen.t;
+  // Of a time of which something is not known nobody can say that nobody asked.
+  if (asks || !last_t || seen.silent > 0) busy_t = seen.t;
+  if (seen.silent >= 1) {  // zeros that are none would teach nothing true
+    predictive.hold(seen.t);
+    target.hold(seen.t);
+    return;
+  }
   recent.emplace_back(seconds, seen.arrivals);
   double span = 0;
   for (const auto& [one, count] : recent) span += one;
@@ -112,7 +128,6 @@ void Controller::State::observe(const Observation& seen, const Present& now, dou
     span -= recent.front().first;
     recent.pop_front();
   }
-  if (seen.silent >= 1) return;  // zeros that are none would teach nothing true
   const std::size_t first = first_class(options);
   auto with = predictive_of(options, now.learned[first], drain_s.value_or(options.drain_s));
   // What sleeps is there in seconds.
@@ -120,7 +135,8 @@ void Controller::State::observe(const Observation& seen, const Present& now, dou
     with.cold_start_s = options.classes[first].wake_s;
   predictive.configure(with);
   predictive.observe(seen.t, seen.arrivals, seconds, seen.queue, now.capacity);
-  target.observe(seen.t, demand(), seen.queue, now.learned[first].capacity, options.autoscale);
+  target.observe(seen.t, demand(), seen.queue, now.learned[first].capacity, now.capacity,
+                 options.autoscale);
 }
 
 Need Controller::State::need(const Present& now, const Observation& seen) const {
@@ -146,7 +162,8 @@ void Controller::State::decide(const Observation& seen) {
     decision.reason = "the last decision stays: an observation was refused, " + why;
     return;
   }
-  const double seconds = last_t ? seen.t - *last_t : options.autoscale.tick_s;
+  const bool first = !last_t;
+  const double seconds = first ? options.autoscale.tick_s : seen.t - *last_t;
   const Present now = present(seen);
   observe(seen, now, seconds);
   last_t = seen.t;
@@ -162,12 +179,13 @@ void Controller::State::decide(const Observation& seen) {
     settled = settling.set(now, override_count, options.autoscale, options.classes);
   } else if (standing == Standing::kPaused || seen.silent >= 1) {
     // As many as were wanted, within what is allowed: a bound that was lowered holds at once.
-    settled = settling.set(now, decision.t == 0 ? now.count : decision.desired, options.autoscale,
-                           options.classes);
+    settled =
+        settling.set(now, first ? now.count : decision.desired, options.autoscale, options.classes);
     settled.cause = standing == Standing::kPaused ? Cause::kPaused : Cause::kBlind;
     if (blind) settled.limits |= static_cast<std::uint16_t>(Limit::kSilent);
   } else {
-    const double load = (seen.arrivals + seen.queue) / std::max(seconds, 1e-9);
+    // Two ticks close to one another make no burst of a single request.
+    const double load = (seen.arrivals + seen.queue) / std::max(seconds, options.autoscale.tick_s);
     const bool burst = load > kBurst * now.capacity;
     const bool idle = now.min == 0 && seen.t - busy_t >= options.autoscale.idle_s && !blind;
     if (now.min == 0 && !idle) {
@@ -249,32 +267,45 @@ void Controller::State::configure(Options with) {
   options = std::move(with);
   learning = std::move(kept);
   decision.wanted = std::move(wanted);
-  decision.desired = std::accumulate(decision.wanted.begin(), decision.wanted.end(), 0U);
+  sum_wanted();
+  if (!last_t) begin();
   schedule = Schedule(options.autoscale.schedule);
   settling.forget_classes();
   predictive.configure(predictive_of(options, learning[first_class(options)].figures(),
                                      drain_s.value_or(options.drain_s)));
 }
 
-void Controller::State::keep(forecast::Fields& fields, double origin) {
+void Controller::State::sum_wanted() {
+  decision.desired = std::accumulate(decision.wanted.begin(), decision.wanted.end(), 0U);
+}
+
+void Controller::State::keep_class(forecast::Fields& fields, std::size_t index) {
+  learning[index].keep(fields);
+  std::size_t wanted = decision.wanted[index];
+  fields.whole("wanted", wanted, kMostFleet);
+  decision.wanted[index] = static_cast<unsigned>(wanted);
+}
+
+void Controller::State::keep(forecast::Fields& fields, double origin, std::size_t classes) {
   fields.nested("predictive", [&](auto& nested) { predictive.keep(nested, origin); });
   fields.nested("target", [&](auto& nested) { target.keep(nested, origin); });
-  fields.nested("settling", [&](auto& nested) { settling.keep(nested, origin); });
+  fields.nested("settling", [&](auto& nested) { settling.keep(nested, origin, classes); });
   auto how = static_cast<std::size_t>(standing);
   fields.whole("standing", how, static_cast<std::size_t>(Standing::kPaused));
   standing = static_cast<Standing>(how);
   std::size_t count = override_count;
   fields.whole("override", count, 1'000'000'000);
   override_count = static_cast<unsigned>(count);
-  const auto optional = [&](std::string_view name, std::optional<double>& value, double shift) {
+  const auto optional = [&](std::string_view name, std::optional<double>& value, double shift,
+                            double least, double most) {
     std::vector<double> one;
     if (value) one.push_back(*value - shift);
-    fields.numbers(name, one, 0, 1, -kMostSeconds, kMostSeconds);
+    fields.numbers(name, one, 0, 1, least, most);
     value = one.empty() ? std::nullopt : std::optional(one.front() + shift);
   };
-  optional("override_until_s", override_until, origin);
-  optional("drain_s", drain_s, 0);
-  optional("last_s", last_t, origin);
+  optional("override_until_s", override_until, origin, -kMostSeconds, kMostSeconds);
+  optional("drain_s", drain_s, 0, 0, kMostDrain);
+  optional("last_s", last_t, origin, -kMostSeconds, kMostSeconds);
   double busy = busy_t - origin;
   fields.number("busy_s", busy, -kMostSeconds, kMostSeconds);
   busy_t = busy + origin;
@@ -288,11 +319,6 @@ void Controller::State::keep(forecast::Fields& fields, double origin) {
   fields.numbers("recent", counts, spans.size(), spans.size(), 0, kMostRequests);
   recent.clear();
   for (std::size_t i = 0; i < spans.size(); ++i) recent.emplace_back(spans[i], counts[i]);
-  std::vector<double> wanted(decision.wanted.begin(), decision.wanted.end());
-  fields.numbers("wanted", wanted, options.classes.size(), options.classes.size(), 0, 1e9);
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    decision.wanted[i] = static_cast<unsigned>(wanted[i]);
-  decision.desired = std::accumulate(decision.wanted.begin(), decision.wanted.end(), 0U);
   double made = decision.t - origin;
   fields.number("decided_s", made, -kMostSeconds, kMostSeconds);
   decision.t = made + origin;

@@ -19,13 +19,19 @@
 
 namespace sluice::autoscale {
 
+inline constexpr double kMostDrain = 86400;  ///< s; a longer one is a fault of who measured it.
+
 struct Controller::State {
   explicit State(Options with);
 
   void decide(const Observation& seen);
   void configure(Options with);
-  /// Everything but the classes' learning, which goes by name.
-  void keep(forecast::Fields& fields, double origin);
+  /// Everything but what is kept by class.
+  /// @param origin  now, of the writer or the reader.
+  /// @param classes  how many the writer has.
+  void keep(forecast::Fields& fields, double origin, std::size_t classes);
+  void keep_class(forecast::Fields& fields, std::size_t index);
+  void sum_wanted();
 
   Options options;
   std::vector<ClassLearning> learning;
@@ -43,6 +49,7 @@ struct Controller::State {
   std::deque<std::pair<double, double>> recent;  ///< Seconds and arrivals of the last ticks.
 
  private:
+  void begin();  ///< As many as `min`, before anything was seen.
   [[nodiscard]] std::string refusal(const Observation& seen) const;
   [[nodiscard]] Present present(const Observation& seen) const;
   [[nodiscard]] double demand() const;

@@ -7,8 +7,10 @@
 #include "forecast/fields.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,11 +19,21 @@ namespace sluice::autoscale {
 
 class PeakWindow {
  public:
-  /// A value of the time `t`; those of `t - span` and before are forgotten.
+  /// A value of the time `t`, which does not go back; those of `t - span` and before are forgotten.
   void add(double t, double value, double span) {
     while (!peaks_.empty() && peaks_.back().second <= value) peaks_.pop_back();
     peaks_.emplace_back(t, value);
-    while (peaks_.front().first <= t - span) peaks_.pop_front();
+    // Times that were kept relative to another origin are off in their last digits.
+    while (peaks_.size() > 1 && peaks_.front().first <= t - span + kSlack) peaks_.pop_front();
+  }
+  /// The greatest is one of the time `t`, too: nothing is known that would say otherwise.
+  void hold(double t) {
+    if (!peaks_.empty()) peaks_.assign(1, {t, peak()});
+  }
+
+  /// Values are counted in another unit from now on, in whole ones.
+  void convert(double factor) {
+    for (auto& [t, value] : peaks_) value = std::ceil(value * factor - kSlack);
   }
 
   [[nodiscard]] bool empty() const noexcept { return peaks_.empty(); }
@@ -34,11 +46,12 @@ class PeakWindow {
       std::vector<double> ages;
       std::vector<double> values;
       for (const auto& [t, value] : peaks_) {
-        ages.push_back(origin - t);
+        ages.push_back(std::clamp(origin - t, 0.0, kMostAge));
         values.push_back(value);
       }
-      nested.numbers("age_s", ages, 0, kMost, 0, 1e9);
+      nested.numbers("age_s", ages, 0, kMost, 0, kMostAge);
       nested.numbers("value", values, ages.size(), ages.size(), 0, forecast::kMostKept);
+      nested.require(std::ranges::is_sorted(ages, std::greater{}), "age_s", "do not fall");
       nested.require(std::ranges::is_sorted(values, std::greater{}), "value", "do not fall");
       peaks_.clear();
       for (std::size_t i = 0; i < ages.size(); ++i)
@@ -47,6 +60,8 @@ class PeakWindow {
   }
 
  private:
+  static constexpr double kSlack = 1e-6;  // s
+  static constexpr double kMostAge = 1e9;
   std::deque<std::pair<double, double>> peaks_;  ///< By time ascending, by value falling.
 };
 

@@ -12,12 +12,13 @@ constexpr double kUsualStabilisation = 300;  // s
 
 }  // namespace
 
-void TargetPolicy::observe(double t, double demand, double queue, double unit,
+void TargetPolicy::observe(double t, double demand, double queue, double unit, double capacity,
                            const config::Autoscale& options) {
   const double load = demand + queue / std::max(options.slo_wait_s, options.tick_s);
   waiting_ = queue / std::max(options.slo_wait_s, options.tick_s) > demand * 0.1;
   wanted_ = options.min * unit + load / options.target_utilisation;
   const double span = options.stabilisation_s > 0 ? options.stabilisation_s : kUsualStabilisation;
+  if (floors_.empty()) floors_.add(t, capacity, span);
   floors_.add(t, wanted_, span);
 }
 

@@ -22,8 +22,10 @@ class TargetPolicy {
  public:
   /// @param demand  requests/s now.
   /// @param unit    requests/s of a backend.
-  void observe(double t, double demand, double queue, double unit,
+  /// @param capacity  ready and starting: what was wanted before the first call.
+  void observe(double t, double demand, double queue, double unit, double capacity,
                const config::Autoscale& options);
+  void hold(double t) { floors_.hold(t); }  ///< Nothing is known of this time.
   /// @param capacity  ready and starting.
   [[nodiscard]] Need need(double capacity, const config::Autoscale& options) const;
 

@@ -10,14 +10,15 @@
 namespace sluice::autoscale {
 namespace {
 
-constexpr double kStep = 15;  // s over which a rate is taken: long enough to mean something
+constexpr double kStep = 15;        // s over which a rate is taken: long enough to mean something
+constexpr double kSameUnit = 0.05;  // relative change of a backend's capacity that means nothing
 constexpr std::size_t kMostMissed = 240;  // steps of a gap that are made up for; then all is new
 
 double step_of(const Predictive::Options& options) { return std::max(kStep, options.tick_s); }
 
-std::size_t steps(double seconds, double step_s) {
-  return std::clamp<std::size_t>(static_cast<std::size_t>(std::ceil(seconds / step_s - 1e-9)), 1,
-                                 forecast::kLongestAhead);
+std::size_t steps(double seconds, double step_s, std::size_t most) {
+  const double whole = std::ceil(seconds / step_s - 1e-9);
+  return static_cast<std::size_t>(std::clamp(whole, 1.0, static_cast<double>(most)));
 }
 
 // In units; what is over a whole one by rounding is not a reason for another backend.
@@ -29,7 +30,9 @@ Predictive::Predictive(const Options& options)
     : options_(options),
       step_s_(step_of(options)),
       outlook_({.forecaster = options.forecaster,
-                .season = options.season_s > 0 ? steps(options.season_s, step_s_) : 0,
+                .season = options.season_s > 0
+                              ? steps(options.season_s, step_s_, forecast::kLongestSeason)
+                              : 0,
                 .horizon = horizon(),
                 .unit = options.unit,
                 .step_s = step_s_,
@@ -37,7 +40,9 @@ Predictive::Predictive(const Options& options)
       constant_need_(options.unit, std::max(1U, options.max), options.late),
       pretended_(options.unit, options.late) {}
 
-std::size_t Predictive::horizon() const { return steps(horizon_s(), step_s_); }
+std::size_t Predictive::horizon() const {
+  return steps(horizon_s(), step_s_, forecast::kLongestAhead);
+}
 
 double Predictive::fall_span() const {
   if (options_.stabilisation_s > 0) return options_.stabilisation_s;
@@ -126,6 +131,9 @@ Need Predictive::need(double capacity) const {
 void Predictive::configure(const Options& options) {
   const Options before = options_;
   options_ = options;
+  // A capacity that is learned moves a little all the time; what is counted in backends need not
+  // begin anew for that.
+  if (std::abs(options.unit - before.unit) <= kSameUnit * before.unit) options_.unit = before.unit;
   const double step_before = step_s_;
   step_s_ = step_of(options);
   const bool other_load = options.forecaster != before.forecaster ||
@@ -134,20 +142,49 @@ void Predictive::configure(const Options& options) {
     *this = Predictive(options);
     return;
   }
-  outlook_.set_horizon(horizon(), options.unit);
-  if (options.unit != before.unit || options.max != before.max ||
+  outlook_.set_horizon(horizon(), options_.unit);
+  if (options_.unit != before.unit) floors_.convert(before.unit / options_.unit);
+  if (options_.unit != before.unit || options.max != before.max ||
       options.late.slo_wait_s != before.late.slo_wait_s ||
       options.late.late_cost != before.late.late_cost) {
-    constant_need_ = ConstantNeed(options.unit, std::max(1U, options.max), options.late);
-    const auto backends = pretended_.backends();
-    pretended_ = PretendPool(options.unit, options.late);
-    pretended_.begin(backends);
+    constant_need_ = ConstantNeed(options_.unit, std::max(1U, options.max), options.late);
+    const double capacity = static_cast<double>(pretended_.backends()) * before.unit;
+    pretended_ = PretendPool(options_.unit, options.late);
+    pretended_.begin(static_cast<std::size_t>(units(capacity, options_.unit)));
     constant_ = false;
   }
 }
 
+void Predictive::keep(forecast::Fields& fields, Options& options) {
+  constexpr double kMostSeconds = 1e9;
+  constexpr std::size_t kMostBackends = 65535;
+  const auto whole = [&](std::string_view name, unsigned& value, std::size_t most) {
+    std::size_t wide = value;
+    fields.whole(name, wide, most);
+    value = static_cast<unsigned>(wide);
+  };
+  auto kind = static_cast<unsigned>(options.forecaster);
+  whole("forecaster", kind, static_cast<std::size_t>(config::ForecastKind::kNetwork));
+  options.forecaster = static_cast<config::ForecastKind>(kind);
+  fields.number("season_s", options.season_s, 0, kMostSeconds);
+  fields.number("tick_s", options.tick_s, 1e-3, kMostSeconds);
+  fields.number("unit", options.unit, 1e-6, 1e12);
+  whole("min", options.min, kMostBackends);
+  whole("max", options.max, kMostBackends);
+  fields.require(options.max >= std::max(1U, options.min), "max", "is less than min, or none");
+  fields.number("cold_start_s", options.cold_start_s, 0, kMostSeconds);
+  fields.number("drain_s", options.drain_s, 0, kMostSeconds);
+  fields.number("stabilisation_s", options.stabilisation_s, 0, kMostSeconds);
+  fields.number("slo_wait_s", options.late.slo_wait_s, 0, kMostSeconds);
+  fields.number("late_cost", options.late.late_cost, 0, kMostSeconds);
+  fields.number("half_life_s", options.late.half_life_s, 1, kMostSeconds);
+}
+
 void Predictive::keep(forecast::Fields& fields, double origin) {
   constexpr double kMostSeconds = 1e12;
+  Options kept = options_;
+  fields.nested("options", [&](forecast::Fields& nested) { keep(nested, kept); });
+  if (kept != options_) *this = Predictive(kept);
   fields.nested("outlook", [&](forecast::Fields& nested) { outlook_.keep(nested); });
   fields.nested("constant", [&](forecast::Fields& nested) { constant_need_.keep(nested); });
   fields.nested("pretended", [&](forecast::Fields& nested) { pretended_.keep(nested, origin); });

@@ -32,6 +32,8 @@ class Predictive {
     double drain_s = 30;
     double stabilisation_s = 0;  ///< 0: as long as starting and stopping take.
     LateTerms late = {};
+
+    friend bool operator==(const Options&, const Options&) = default;
   };
 
   explicit Predictive(const Options& options);
@@ -39,6 +41,9 @@ class Predictive {
   /// Requests that came in the `seconds` up to `t`, and those that wait now; the capacity that is
   /// ready or starting now, for the first call.
   void observe(double t, double arrivals, double seconds, double queue, double capacity);
+
+  /// Nothing is known of the time up to `t`: what was needed before it is still needed.
+  void hold(double t) { floors_.hold(t); }
 
   /// @param capacity  ready and starting now: what is little of it is not taken away.
   [[nodiscard]] Need need(double capacity) const;
@@ -52,9 +57,11 @@ class Predictive {
   /// that is another one now.
   void configure(const Options& options);
 
+  /// The options are kept, too: whoever reads comes to its own by configure().
   void keep(forecast::Fields& fields, double origin);
 
  private:
+  static void keep(forecast::Fields& fields, Options& options);
   [[nodiscard]] std::size_t horizon() const;
   [[nodiscard]] double fall_span() const;
   [[nodiscard]] double ready_always() const;

@@ -13,6 +13,7 @@ namespace {
 constexpr double kPatience = 300;  // s for which another mix must be cheaper, at least
 constexpr double kPayback = 3600;  // s in which changing to it must have paid
 constexpr double kGiveUp = 3;      // cold starts after which a replacement has failed
+constexpr double kMostAge = 1e9;   // s; what is older is as good as that
 
 constexpr std::uint16_t bit(Limit limit) { return static_cast<std::uint16_t>(limit); }
 
@@ -30,6 +31,12 @@ double price_of(std::span<const unsigned> counts, std::span<const config::Backen
   double price = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) price += counts[i] * classes[i].price_per_hour;
   return price;
+}
+
+bool too_dear(std::span<const unsigned> counts, const config::Autoscale& options,
+              std::span<const config::BackendClass> classes) {
+  return options.budget_per_hour > 0 &&
+         price_of(counts, classes) > options.budget_per_hour * (1 + 1e-9);
 }
 
 }  // namespace
@@ -72,6 +79,8 @@ Settled Settling::settle(const Present& present, const Need& need, const config:
                          std::span<const config::BackendClass> classes, double drain_s, bool burst,
                          bool blind) {
   Settled settled{.wanted = counts_of(present)};
+  // Who has just begun knows as little of the past as one who has just added.
+  if (!raised_) raised_ = present.t;
   double cold_start_s = 0;
   for (const auto& learned : present.learned)
     cold_start_s = std::max(cold_start_s, learned.cold_start_s);
@@ -87,14 +96,15 @@ Settled Settling::settle(const Present& present, const Need& need, const config:
       settled.limits |= bit(Limit::kStep);
     }
     settled.wanted = more.counts;
-    settled.cause = burst ? Cause::kBurst : need.cause;
+    settled.cause = burst && present.count > 0 ? Cause::kBurst : need.cause;
     settled.limits |= more.limits;
     settled.uncovered = more.uncovered;
     target_.clear();
   } else if (need.floor < present.capacity && present.count > 0) {
     Mix less = mix(present, options, classes, need.floor, present.min, present.max, -1);
     const unsigned gone = present.count - std::min(present.count, sum(less.counts));
-    if (gone > 0) {
+    // What leaves the floor open is no fall of the need but a bound: those come below.
+    if (gone > 0 && less.uncovered == 0) {
       if (blind) {
         settled.limits |= bit(Limit::kSilent);
       } else if (may_fall(present, options, cold_start_s, drain_s, settled.limits)) {
@@ -118,20 +128,21 @@ Settled Settling::settle(const Present& present, const Need& need, const config:
 
   // The bounds hold whatever the need: a reload or a schedule may have moved them.
   const unsigned total = sum(settled.wanted);
-  const bool dear = options.budget_per_hour > 0 &&
-                    price_of(settled.wanted, classes) > options.budget_per_hour * (1 + 1e-9) &&
-                    total > present.min;
+  const bool dear = total > present.min && too_dear(settled.wanted, options, classes);
   if (total < present.min) {
     settled.wanted =
         mix(present, options, classes, present.capacity, present.min, present.max, 1).counts;
     settled.cause = present.scheduled ? Cause::kSchedule : Cause::kLoad;
     settled.limits |= bit(present.scheduled ? Limit::kSchedule : Limit::kMin);
-  } else if (total > present.max || (dear && target_.empty())) {
-    const Mix less = mix(present, options, classes, std::max(need.set, need.floor), present.min,
-                         present.max, -1);
+  } else if (total > present.max || dear) {
+    // As much as there is of what should stay.
+    const double kept = std::max(need.set, std::min(need.floor, present.capacity));
+    const Mix less = mix(present, options, classes, kept, present.min, present.max, -1);
     settled.wanted = less.counts;
     settled.limits |= less.limits;
-    settled.uncovered = std::max(settled.uncovered, less.uncovered);
+    if (need.rise > less.capacity * (1 + 1e-9))
+      settled.uncovered = std::max(need.set, need.rise) - less.capacity;
+    target_.clear();
     settled.cause = present.scheduled ? Cause::kSchedule : Cause::kFall;
     settled.limits |=
         bit(dear ? Limit::kBudget : (present.scheduled ? Limit::kSchedule : Limit::kMax));
@@ -196,11 +207,12 @@ void Settling::replace(const Present& present, const Need& need, const config::A
   } else {
     for (std::size_t i = 0; i < classes.size(); ++i)
       settled.wanted[i] = std::max(settled.wanted[i], target_[i]);
-    if (sum(settled.wanted) > present.max) {  // no room for both at once
+    const bool dear = too_dear(settled.wanted, options, classes);
+    if (dear || sum(settled.wanted) > present.max) {  // no room for both at once
       target_.clear();
       settled.wanted = counts_of(present);
       settled.cause = Cause::kHold;
-      settled.limits |= bit(Limit::kMax);
+      settled.limits |= bit(dear ? Limit::kBudget : Limit::kMax);
     }
   }
 }
@@ -211,11 +223,12 @@ Settled Settling::set(const Present& present, unsigned count, const config::Auto
   const unsigned wanted = std::clamp(count, present.min, present.max);
   if (wanted > count) settled.limits |= bit(Limit::kMin);
   if (wanted < count) settled.limits |= bit(Limit::kMax);
-  const int direction = wanted >= present.count ? 1 : -1;
+  // A budget that was lowered binds what is there already.
+  const bool dear = too_dear(counts_of(present), options, classes);
+  const int direction = wanted >= present.count && !dear ? 1 : -1;
   Mix mixed = mix(present, options, classes, 0, wanted, wanted, direction);
-  const double price = price_of(mixed.counts, classes);
-  if (options.budget_per_hour > 0 && price > options.budget_per_hour * (1 + 1e-9)) {
-    mixed = mix(present, options, classes, 1e15, present.min, wanted, 1);
+  if (too_dear(mixed.counts, options, classes)) {
+    mixed = mix(present, options, classes, mixed.capacity, present.min, wanted, direction);
     settled.limits |= bit(Limit::kBudget);
   }
   settled.wanted = mixed.counts;
@@ -227,22 +240,23 @@ void Settling::forget_classes() noexcept {
   cheaper_.reset();
 }
 
-void Settling::keep(forecast::Fields& fields, double origin) {
+void Settling::keep(forecast::Fields& fields, double origin, std::size_t classes) {
   const auto time = [&](std::string_view name, std::optional<double>& value) {
     std::vector<double> age;
-    if (value) age.push_back(origin - *value);
-    fields.numbers(name, age, 0, 1, 0, 1e9);
+    if (value) age.push_back(std::clamp(origin - *value, 0.0, kMostAge));
+    fields.numbers(name, age, 0, 1, 0, kMostAge);
     value = age.empty() ? std::nullopt : std::optional(origin - age.front());
   };
   time("raised_s", raised_);
   time("lowered_s", lowered_);
   time("cheaper_s", cheaper_);
   std::vector<double> target(target_.begin(), target_.end());
-  fields.numbers("target", target, 0, 256, 0, 1e9);
+  fields.numbers("target", target, 0, classes, 0, kMostBackends);
+  fields.require(target.empty() || target.size() == classes, "target", "is of other classes");
   target_.clear();
   for (const double count : target) target_.push_back(static_cast<unsigned>(count));
-  double age = target_.empty() ? 0 : origin - target_since_;
-  fields.number("target_s", age, 0, 1e9);
+  double age = target_.empty() ? 0 : std::clamp(origin - target_since_, 0.0, kMostAge);
+  fields.number("target_s", age, 0, kMostAge);
   target_since_ = origin - age;
 }
 

@@ -12,12 +12,15 @@
 #include "config/autoscale.hpp"
 #include "forecast/fields.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace sluice::autoscale {
+
+inline constexpr double kMostBackends = 65535;  ///< Of a class, or in all.
 
 /// The pool as it stands.
 struct Present {
@@ -46,6 +49,10 @@ struct Settled {
 
 class Settling {
  public:
+  /// What the pool's bounds, the budget and the classes' bounds ask for holds at once, whatever the
+  /// need and whatever is known. Else backends go one hold time after the last ones came, or after
+  /// this began, and not while `blind`.
+  ///
   /// @param drain_s  how long a backend that is taken away is still paid.
   /// @param burst    bounds on steps up do not hold.
   /// @param blind    nothing may be taken away.
@@ -59,7 +66,9 @@ class Settling {
                             std::span<const config::BackendClass> classes) const;
 
   void forget_classes() noexcept;  ///< Other classes from now on.
-  void keep(forecast::Fields& fields, double origin);
+  /// @param origin   now, of the writer or the reader: times are kept relative to it.
+  /// @param classes  how many there are.
+  void keep(forecast::Fields& fields, double origin, std::size_t classes);
 
  private:
   [[nodiscard]] Mix mix(const Present& present, const config::Autoscale& options,
