@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kDeepest = 8;
+constexpr int kDeepest = 32;
 
 // Brackets that are open at once, at most. The library writes a value by recursion, so depth has a
 // limit; and it could find this out while it reads, but then takes quadratic time for long objects.

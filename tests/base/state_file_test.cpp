@@ -90,7 +90,7 @@ TEST_F(StateFile, BodyThatItsReaderRefusesIsDamage) {
 
 TEST_F(StateFile, DepthIsBoundedAndBracketsInTextAreNoDepth) {
   Json nested = "[[[[[[[[[[[[ \"\\";
-  for (int depth = 1; depth <= 7; ++depth) nested = Json::array({nested});
+  for (int depth = 1; depth <= 31; ++depth) nested = Json::array({nested});
   ASSERT_TRUE(save_state(path, 3, nested));
   EXPECT_EQ(load(), "");
   EXPECT_EQ(body, nested);
