@@ -3,6 +3,7 @@
 
 #include "control/api_parse.hpp"
 #include "control/metrics.hpp"
+#include "control/view_scale.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -47,6 +48,7 @@ Api::Api(Parts parts) : parts_(std::move(parts)) {
   add_reads();
   add_changes();
   add_capture();
+  if (parts_.scale != nullptr) add_scale();
 }
 
 void Api::add_reads() {
@@ -148,6 +150,21 @@ void Api::add_capture() {
                        if (!id) return http::refusal(id.error());
                        auto stopped = parts_.capture.stop(*id);
                        return stopped ? json_answer(*stopped) : http::refusal(stopped.error());
+                     }});
+}
+
+void Api::add_scale() {
+  routes_.push_back(
+      {"GET", "/api/v1/scale", [this](const http::Request& r, const Arguments&) -> http::Answer {
+         return json_answer(
+             view_scale(*parts_.scale, std::string(r.parameter("pool").value_or(""))));
+       }});
+  routes_.push_back({"POST", "/api/v1/scale/*",
+                     [this](const http::Request& r, const Arguments& a) -> http::Answer {
+                       const auto order = parse_scale_order(r.body);
+                       if (!order) return http::refusal(order.error());
+                       auto standing = obey(*parts_.scale, a[0], *order, r.peer.text);
+                       return standing ? json_answer(*standing) : http::refusal(standing.error());
                      }});
 }
 

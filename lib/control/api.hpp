@@ -28,6 +28,7 @@ class Api {
     Capture& capture;
     const HealthKeeper* health = nullptr;
     const Announcement* announcement = nullptr;
+    ScaleKeeper* scale = nullptr;
     /// Called after each change of the model that published: saves, admits, notes who it was.
     std::function<void(const Published&, std::string_view who, std::string_view what)> changed;
     /// Reads the configuration file again, as SIGHUP does; the faults are in Standing::last_reload.
@@ -54,8 +55,10 @@ class Api {
   void add_reads();
   void add_changes();
   void add_capture();
+  void add_scale();
   [[nodiscard]] Scene scene() const {
-    return {parts_.model, parts_.fast_path, parts_.standing, parts_.health, parts_.announcement};
+    return {parts_.model,  parts_.fast_path,    parts_.standing,
+            parts_.health, parts_.announcement, parts_.scale};
   }
   [[nodiscard]] http::Answer events(const http::Request& request);
   [[nodiscard]] http::Answer flows(const http::Request& request);

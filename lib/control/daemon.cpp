@@ -17,6 +17,8 @@
 #include "control/notify.hpp"
 #include "control/operator_state.hpp"
 #include "control/reach_finder.hpp"
+#include "control/scale_keeper.hpp"
+#include "control/scale_sight.hpp"
 #include "control/standing.hpp"
 #include "control/state_keeper.hpp"
 #include "control/webhook.hpp"
@@ -89,6 +91,7 @@ class Daemon {
   void follow_next_hops();
   void note_next_hops();
   Result<void> make_health();
+  void make_scale();
   void follow_health();
   Result<void> make_load();
   void follow_load();
@@ -112,6 +115,7 @@ class Daemon {
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<HealthKeeper> health_;
   std::unique_ptr<LoadKeeper> load_;
+  std::unique_ptr<ScaleKeeper> scale_;
   std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.
   std::unique_ptr<Webhook> webhook_;            ///< Null: nobody wants events pushed.
   std::unique_ptr<Capture> capture_;
@@ -159,6 +163,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   model_->publish_to(*publisher_);
   if (auto ready = make_health(); !ready) return ready;
   if (auto ready = make_load(); !ready) return ready;
+  make_scale();
   if (auto ready = announce(model_->running()); !ready) return ready;
   if (auto ready = push_events(model_->running()); !ready) return ready;
   make_api();
@@ -172,7 +177,8 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   follow_next_hops();
   follow_health();
   if (auto running = fast_path_->launch(*publisher_); !running) return running;
-  if (auto admitted = fast_path_->admit(model_->snapshot(), model_->running()); !admitted)
+  if (auto admitted = fast_path_->admit(model_->snapshot(), model_->running(), scale_->awaiting());
+      !admitted)
     return admitted;
   if (auto done = fast_path_->protect(model_->running()); !done) return done;
   loop_->every(kReclaimEvery, [this] { publisher_->reclaim(); });
@@ -233,6 +239,7 @@ void Daemon::make_api() {
                  .capture = *capture_,
                  .health = health_.get(),
                  .announcement = announcement_.get(),
+                 .scale = scale_.get(),
                  .changed = [this](const Published& p, std::string_view who,
                                    std::string_view what) { changed(p, who, what); },
                  .reload = [this](std::string_view who) { return reload(who); }});
@@ -262,6 +269,21 @@ Result<void> Daemon::make_health() {
   });
   health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
   return {};
+}
+
+void Daemon::make_scale() {
+  scale_ = std::make_unique<ScaleKeeper>(
+      scale_parts({.loop = *loop_,
+                   .events = events_,
+                   .model = *model_,
+                   .health = *health_,
+                   .load = *load_,
+                   .fast_path = *fast_path_,
+                   .changed = [this](const Published& p, std::string_view who,
+                                     std::string_view what) { changed(p, who, what); },
+                   .awaiting_changed = [this] { admit(); }}),
+      model_->running().state_dir, model_->running().node);
+  scale_->follow(model_->running());
 }
 
 Result<void> Daemon::make_load() {
@@ -304,6 +326,7 @@ Result<void> Daemon::push_events(const config::Configuration& configuration) {
 Daemon::~Daemon() {
   announcement_.reset();
   webhook_.reset();
+  scale_.reset();
   load_.reset();
   server_.reset();
   reach_finder_.reset();
@@ -322,6 +345,7 @@ void Daemon::run() {
   loop_->run();
   notify("STOPPING=1");
   health_->save();
+  if (!scale_->pools().empty()) scale_->save();
   save_state();  // next hops may have moved the generation on since
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
 }
@@ -373,6 +397,7 @@ void Daemon::changed(const Published& published, std::string_view who, std::stri
   if (published.loaded) standing_.loaded = system_clock::now();
   health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
   load_->follow(model_->running());
+  scale_->follow(model_->running());
   if (published.changed) {
     standing_.published = system_clock::now();
     events_.add(Level::kInfo, "config", "changed",
@@ -392,7 +417,8 @@ void Daemon::changed(const Published& published, std::string_view who, std::stri
 }
 
 void Daemon::admit() {
-  const auto admitted = fast_path_->admit(model_->snapshot(), model_->running());
+  const auto admitted =
+      fast_path_->admit(model_->snapshot(), model_->running(), scale_->awaiting());
   auto problem = admitted ? std::string() : admitted.error().text();
   if (problem == admit_problem_) return;
   admit_problem_ = std::move(problem);

@@ -225,12 +225,13 @@ Result<void> FastPath::launch(const snapshot::Publisher& publisher) {
 }
 
 Result<void> FastPath::admit(const snapshot::Snapshot& snapshot,
-                             const config::Configuration& running) {
+                             const config::Configuration& running,
+                             const std::set<std::string>& awaiting) {
   for (const auto& port : ports_)
     if (auto* rules = port.flow_rules(); rules != nullptr)
       if (auto done = rule_in(port, *rules, snapshot.input); !done) return done;
   if (!filter_) return {};
-  const auto entries = service_entries(snapshot, running);
+  const auto entries = service_entries(snapshot, running, awaiting);
   std::vector<xdp::NatEntry> nat;
   for (const auto& address : snapshot::nat_addresses(snapshot.input))
     for (const std::uint8_t protocol : {wire::kIpProtoTcp, wire::kIpProtoUdp})

@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,11 @@ class FastPath {
   [[nodiscard]] Result<void> launch(const snapshot::Publisher& publisher);
 
   /// Has the filter let the services of a snapshot pass to the workers, refuse what no backend
-  /// takes, and nothing else. @param running  what the snapshot was made of.
+  /// takes, and nothing else. @param running  what the snapshot was made of. @param awaiting
+  /// pools whose first backend is to come: nothing for them is refused.
   [[nodiscard]] Result<void> admit(const snapshot::Snapshot& snapshot,
-                                   const config::Configuration& running);
+                                   const config::Configuration& running,
+                                   const std::set<std::string>& awaiting = {});
   /// Has the filter deny, limit, answer and watch as the configuration says.
   [[nodiscard]] Result<void> protect(const config::Configuration& running);
   /// When the driver last saw an answer of a backend to the node itself; std::nullopt: never, or

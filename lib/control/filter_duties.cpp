@@ -27,7 +27,8 @@ std::set<std::size_t> pools_of(const snapshot::ServiceInput& service,
 }  // namespace
 
 std::vector<xdp::ServiceEntry> service_entries(const snapshot::Snapshot& snapshot,
-                                               const config::Configuration& configuration) {
+                                               const config::Configuration& configuration,
+                                               const std::set<std::string>& awaiting) {
   SLUICE_ASSERT(snapshot.input.services.size() == configuration.services.size(),
                 "the snapshot is of this configuration");
   std::vector<xdp::ServiceEntry> entries;
@@ -35,8 +36,10 @@ std::vector<xdp::ServiceEntry> service_entries(const snapshot::Snapshot& snapsho
     const auto& service = snapshot.input.services[i];
     bool takes_new = false;
     bool keeps = false;
+    bool waits = false;
     for (const auto pool : pools_of(service, snapshot.input)) {
       takes_new = takes_new || !snapshot.pools[pool].slots.empty();
+      waits = waits || awaiting.contains(snapshot.input.pools[pool].name);
       keeps = keeps || std::ranges::any_of(snapshot.input.pools[pool].backends,
                                            [](const auto& backend) { return !backend.down; });
     }
@@ -46,9 +49,10 @@ std::vector<xdp::ServiceEntry> service_entries(const snapshot::Snapshot& snapsho
                        .port = service.port,
                        .protocol = service.protocol,
                        .number = service.number,
-                       .takes = takes_new ? xdp::Takes::kAll
-                                : keeps   ? xdp::Takes::kOldFlows
-                                          : xdp::Takes::kNothing,
+                       // Of whom a client waits for, the workers count the attempts and drop them.
+                       .takes = takes_new || waits ? xdp::Takes::kAll
+                                : keeps            ? xdp::Takes::kOldFlows
+                                                   : xdp::Takes::kNothing,
                        .silent = own->no_backend == config::NoBackend::kDrop});
   }
   return entries;

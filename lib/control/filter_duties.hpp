@@ -8,14 +8,18 @@
 #include "snapshot/snapshot.hpp"
 #include "xdp/filter.hpp"
 
+#include <set>
+#include <string>
 #include <vector>
 
 namespace sluice::control {
 
 /// The services, and what each takes: new flows while a backend of one of its pools does, flows
-/// that it has while one keeps them.
+/// that it has while one keeps them. @param awaiting  names of pools whose first backend is to
+/// come: their services take all, so that clients are neither refused nor lost sight of.
 [[nodiscard]] std::vector<xdp::ServiceEntry> service_entries(
-    const snapshot::Snapshot& snapshot, const config::Configuration& configuration);
+    const snapshot::Snapshot& snapshot, const config::Configuration& configuration,
+    const std::set<std::string>& awaiting = {});
 
 /// Probes that are answered: at the services' addresses and those that the configuration adds; none
 /// where it says nothing.

@@ -52,6 +52,8 @@ void put_services(Exposition& out, const Scene& scene) {
   each(&Traffic::bytes);
   out.counter("sluice_service_new_flows", "Flows begun at a service.");
   each(&Traffic::new_flows);
+  out.counter("sluice_service_unserved_flows", "Attempts at a flow that found no backend.");
+  each(&Traffic::unserved);
 }
 
 void put_backends(Exposition& out, const Scene& scene) {
@@ -112,8 +114,6 @@ void put_health(Exposition& out, const Scene& scene) {
                        {"backend", standing.name},
                        {"result", fault == 0 ? "good" : name(static_cast<health::Fault>(fault))}});
   });
-}
-
   // By pool, not by backend: ten series each would be too many for a thousand backends.
   out.histogram("sluice_health_check_duration_seconds",
                 "Time from asking a pool's backends to their answer or its time-out.");
@@ -121,6 +121,8 @@ void put_health(Exposition& out, const Scene& scene) {
     if (const auto* counts = scene.health->counts(p.name))
       out.buckets(ProbeCounts::kBounds, counts->by_time,
                   std::chrono::duration<double>(counts->time).count(), {{"pool", p.name}});
+}
+
 void put_workers(Exposition& out, const Scene& scene) {
   const auto each = [&](auto value) {
     for (const auto& w : scene.fast_path.workers()) value(*w, std::to_string(w->settings().number));
@@ -190,6 +192,7 @@ std::string metrics(const Scene& scene) {
   put_health(out, scene);
   put_workers(out, scene);
   put_nat(out, scene);
+  if (scene.scale != nullptr) put_scale(out, *scene.scale);
   return out.finish();
 }
 

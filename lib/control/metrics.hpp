@@ -14,4 +14,7 @@ namespace sluice::control {
 /// No label comes from packets or clients. Cost: linear in services and backends times workers.
 [[nodiscard]] std::string metrics(const Scene& scene);
 
+/// Those of the autoscaler.
+void put_scale(telemetry::Exposition& out, const ScaleKeeper& scale);
+
 }  // namespace sluice::control

@@ -23,6 +23,7 @@ using Json = nlohmann::ordered_json;
 
 class Announcement;
 class HealthKeeper;
+class ScaleKeeper;
 
 /// What a view may look at.
 struct Scene {
@@ -31,6 +32,7 @@ struct Scene {
   const Standing& standing;
   const HealthKeeper* health = nullptr;        ///< Null: nobody looks, all count as up.
   const Announcement* announcement = nullptr;  ///< Null: nothing is announced.
+  const ScaleKeeper* scale = nullptr;          ///< Null: no pool is scaled.
 };
 
 /// Why the node is not ready for traffic; empty: it is.

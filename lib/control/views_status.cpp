@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the node stands: readiness and status.
 #include "control/announcement.hpp"
+#include "control/scale_keeper.hpp"
 #include "control/view_parts.hpp"
 
 #include <unistd.h>
@@ -83,6 +84,8 @@ std::string not_ready_because(const Scene& scene) {
     return fmt::format("worker {} has not turned for more than {} ms", *stuck, limit.count());
   for (const auto& pool : scene.model.snapshot().pools)
     if (!pool.slots.empty()) return "";
+  // The first client starts a backend: it must come this way.
+  if (scene.scale != nullptr && !scene.scale->awaiting().empty()) return "";
   return scene.model.running().services.empty() ? "no service is configured"
                                                 : "no pool has a backend that takes flows";
 }

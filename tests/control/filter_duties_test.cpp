@@ -9,13 +9,14 @@ namespace sluice::control {
 namespace {
 
 /// The entries of a configuration when some of its backends are down or drained.
-std::vector<xdp::ServiceEntry> entries(const config::Configuration& c, const UseOf& use = {}) {
+std::vector<xdp::ServiceEntry> entries(const config::Configuration& c, const UseOf& use = {},
+                                       const std::set<std::string>& awaiting = {}) {
   auto numbers = number_space(c.flow_cache);
   EXPECT_TRUE(take_numbers(c, numbers, {}));
   const auto reaches = configured_reaches(c, egress_ports(c, {}));
   const auto built = snapshot::build(describe(c, {}, numbers, reaches, use), nullptr);
   EXPECT_TRUE(built) << built.error().text();
-  return service_entries(**built, c);
+  return service_entries(**built, c, awaiting);
 }
 
 UseOf all(Use use) {
@@ -55,6 +56,20 @@ TEST(ServiceEntries, APoolOfAShardOrOfAnOverflowIsEnough) {
   c.pools[0].overflow = "";
   c.services[0].shards.push_back({.hash_range = {{0, 0.5}}, .pool = "rest"});
   EXPECT_EQ(entries(c, first_down)[0].takes, xdp::Takes::kAll);
+}
+
+TEST(ServiceEntries, ClientsOfAPoolWhoseFirstBackendIsToComeAreNotRefused) {
+  auto c = sample(1);
+  c.pools.push_back(c.pools[0]);
+  c.pools[1].name = "other";
+  c.services.push_back(c.services[0]);
+  c.services[1].name = "embed";
+  c.services[1].port = 444;
+  c.services[1].pool = "other";
+  const auto waiting = entries(c, all({false, false}), {"llama"});
+  EXPECT_EQ(waiting[0].takes, xdp::Takes::kAll);
+  EXPECT_EQ(waiting[1].takes, xdp::Takes::kNothing) << "of another pool";
+  EXPECT_EQ(entries(c, all({false, true}), {"llama"})[0].takes, xdp::Takes::kAll);
 }
 
 TEST(ServiceEntries, APoolMayBeSilentAboutIt) {
