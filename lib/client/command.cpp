@@ -84,6 +84,19 @@ class Session {
         return trace();
       case Command::kCapture:
         return capture();
+      case Command::kScaleShow:
+        return get(line_.pool.empty() ? "/scale" : "/scale?pool=" + escaped(line_.pool),
+                   [this](const View& answer, const Look& look) {
+                     return show_scale(answer, look, line_.pool);
+                   });
+      case Command::kScaleSet:
+        return scale("set");
+      case Command::kScaleAuto:
+        return scale("auto");
+      case Command::kScalePause:
+        return scale("pause");
+      case Command::kScaleResume:
+        return scale("resume");
       case Command::kPlan:
         return plan(line_.plan, line_.json, environment_, output_);
       case Command::kReload:
@@ -167,6 +180,15 @@ class Session {
     // Words of a command line need not be UTF-8; JSON must.
     return post("/backends/" + escaped(line_.pool),
                 body.dump(-1, ' ', false, json::error_handler_t::replace), show_outcome);
+  }
+
+  Result<void> scale(std::string_view action) {
+    json body{{"action", action}};
+    if (line_.command == Command::kScaleSet) {
+      body["count"] = line_.backends;
+      if (line_.lasts_s) body["for_s"] = *line_.lasts_s;
+    }
+    return post("/scale/" + escaped(line_.pool), body.dump(), show_scaled);
   }
 
   Result<void> trace() {

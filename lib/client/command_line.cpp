@@ -32,6 +32,8 @@ struct Typed {
   std::string snap;
   std::string count;
   std::string seconds;
+  std::string backends;
+  std::string lasts;
   std::vector<std::string> flow{3};
   TypedPlan plan;
 };
@@ -152,6 +154,26 @@ void add_changing(CLI::App& app, Typed& typed) {
           "read the configuration file again, as SIGHUP does");
 }
 
+void add_scaling(CLI::App& app, Typed& typed) {
+  auto* scale = group(app, "scale", "the autoscaler: how pools stand and why, and a hand in it");
+  command(*scale, typed, Command::kScaleShow, "show",
+          "pools that are scaled: load, forecast, backends, cost, and the reason")
+      ->add_option("POOL", typed.line.pool, "this pool only, with its latest decisions");
+  const auto of_pool = [&](Command what, const std::string& name, const std::string& about) {
+    auto* made = command(*scale, typed, what, name, about);
+    made->add_option("POOL", typed.line.pool, "the pool")->required();
+    return made;
+  };
+  auto* set = of_pool(Command::kScaleSet, "set",
+                      "have so many backends, whatever the policies say, within min and max");
+  set->add_option("N", typed.backends, "backends, of all classes together")->required();
+  set->add_option("--for", typed.lasts,
+                  "until then, as 90s, 30m, 2h or 1d; until `scale auto` when not given");
+  of_pool(Command::kScaleAuto, "auto", "let the policies decide again");
+  of_pool(Command::kScalePause, "pause", "keep the pool's size as it is");
+  of_pool(Command::kScaleResume, "resume", "end a pause");
+}
+
 void add_planning(CLI::App& app, Typed& typed) {
   add_plan_options(
       *command(app, typed, Command::kPlan, "plan",
@@ -231,6 +253,31 @@ Result<void> read_number(const std::string& text, std::string where, std::option
   return {};
 }
 
+// "90", "90s", "30m", "2h", "1d" as seconds.
+Result<void> read_duration(std::string text, std::string where,
+                           std::optional<std::uint32_t>& into) {
+  constexpr std::uint32_t kLongest = 366 * 86400;
+  if (text.empty()) return {};
+  std::uint32_t unit = 1;
+  const std::string typed = text;
+  for (const auto& [letter, seconds] :
+       {std::pair('s', 1U), std::pair('m', 60U), std::pair('h', 3600U), std::pair('d', 86400U)}) {
+    if (!text.ends_with(letter)) continue;
+    unit = seconds;
+    text.pop_back();
+    break;
+  }
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value == 0 ||
+      value > kLongest / unit)
+    return fail(Errc::kInvalid, std::move(where),
+                "{} is no time; give a number with s, m, h or d behind it, at most 366d",
+                shown(typed));
+  into = value * unit;
+  return {};
+}
+
 // Turns words into values; the command is known.
 Result<void> finish(Typed& typed) {
   auto& line = typed.line;
@@ -250,6 +297,16 @@ Result<void> finish(Typed& typed) {
     if (!flow) return forward_error(flow);
     line.flow = std::move(*flow);
   }
+  if (line.command == Command::kScaleSet) {
+    std::optional<std::uint16_t> backends;
+    if (auto r = read_number(typed.backends, "N", backends); !r) return r;
+    if (!backends) return fail(Errc::kInvalid, "N", "is empty");
+    line.backends = *backends;
+    if (auto r = read_duration(typed.lasts, "--for", line.lasts_s); !r) return r;
+  }
+  if (line.command >= Command::kScaleSet && line.command <= Command::kScaleResume &&
+      line.pool.empty())
+    return fail(Errc::kInvalid, "POOL", "is empty");
   if (line.command == Command::kPlan) {
     if (auto r = finish_plan(typed.plan); !r) return r;
     line.plan = std::move(typed.plan.line);
@@ -279,6 +336,7 @@ tl::expected<CommandLine, Ending> parse_command_line(std::span<const std::string
   add_reading(app, typed);
   add_capture(app, typed);
   add_changing(app, typed);
+  add_scaling(app, typed);
   add_planning(app, typed);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

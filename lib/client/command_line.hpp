@@ -39,6 +39,11 @@ enum class Command : std::uint8_t {
   kTrace,
   kCapture,
   kReload,
+  kScaleShow,
+  kScaleSet,
+  kScaleAuto,
+  kScalePause,
+  kScaleResume,
   kPlan,
 };
 
@@ -46,7 +51,7 @@ struct CommandLine {
   Command command = Command::kStatus;
   std::string socket;
   bool json = false;
-  std::string pool;     ///< backends and flows (empty: all), backend ...
+  std::string pool;     ///< backends, flows and scale show (empty: all), backend ..., scale ...
   std::string name;     ///< backend ...
   std::string address;  ///< backend add
   std::string backend_class;
@@ -63,8 +68,10 @@ struct CommandLine {
   std::optional<std::uint32_t> snap;
   std::optional<std::uint64_t> count;
   std::optional<std::uint32_t> seconds;
-  bool all = false;     ///< drops
-  bool follow = false;  ///< events
+  std::uint32_t backends = 0;            ///< scale set
+  std::optional<std::uint32_t> lasts_s;  ///< scale set; absent: no end.
+  bool all = false;                      ///< drops
+  bool follow = false;                   ///< events
   std::optional<std::uint64_t> since;
   std::optional<Flow> flow;  ///< trace; always there for it.
   PlanLine plan;

@@ -30,6 +30,12 @@ struct Look {
 [[nodiscard]] Result<std::string> show_flows(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_workers(const View& answer, const Look& look);
 [[nodiscard]] Result<std::string> show_health(const View& answer, const Look& look);
+/// Pools that are scaled; of one pool that is asked for, its classes and latest decisions, too.
+/// @param pool  what was asked for; empty: all.
+[[nodiscard]] Result<std::string> show_scale(const View& answer, const Look& look,
+                                             const std::string& pool);
+/// How a pool stands after `scale set` and its like, one line.
+[[nodiscard]] Result<std::string> show_scaled(const View& answer, const Look& look);
 /// Reasons with packets, most first; with `all` every reason in the daemon's order.
 [[nodiscard]] Result<std::string> show_drops(const View& answer, const Look& look, bool all);
 [[nodiscard]] Result<std::string> show_trace(const View& answer, const Look& look,

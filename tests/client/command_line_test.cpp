@@ -45,6 +45,11 @@ TEST(CommandLineOf, EveryCommandIsItself) {
       {"backend undrain p n", Command::kBackendUndrain},
       {"backend maintenance p n", Command::kBackendMaintenance},
       {"health --pool p", Command::kHealth},
+      {"scale show", Command::kScaleShow},
+      {"scale set p 5 --for 30m", Command::kScaleSet},
+      {"scale auto p", Command::kScaleAuto},
+      {"scale pause p", Command::kScalePause},
+      {"scale resume p", Command::kScaleResume},
       {"backend weight p n 5", Command::kBackendWeight},
       {"trace tcp 1.2.3.4:5 1.2.3.4:6", Command::kTrace},
       {"reload", Command::kReload}};
@@ -141,6 +146,23 @@ TEST(CommandLineOf, EmptyNamesAreRefused) {
   const auto line = parse_command_line(words, "0.1.0", "/s");
   ASSERT_FALSE(line);
   EXPECT_EQ(line.error().text, "POOL: is empty");
+}
+
+TEST(CommandLineOf, AScaleHasACountAndATimeWithAUnit) {
+  const auto line = parsed("scale set llama 5");
+  EXPECT_EQ(line.pool, "llama");
+  EXPECT_EQ(line.backends, 5U);
+  EXPECT_EQ(line.lasts_s, std::nullopt);
+  for (const auto& [text, seconds] : std::vector<std::pair<std::string, std::uint32_t>>{
+           {"90", 90}, {"90s", 90}, {"30m", 1800}, {"2h", 7200}, {"366d", 366 * 86400}})
+    EXPECT_EQ(parsed("scale set p 1 --for " + text).lasts_s, seconds) << text;
+  for (const auto* text : {"0", "0s", "-1", "1w", "h", "367d", "1.5h", "99999999999h"})
+    EXPECT_NE(refused(std::string("scale set p 1 --for ") + text).find("is no time"),
+              std::string::npos)
+        << text;
+  EXPECT_NE(refused("scale set p many").find("'many' is not a whole number from 0 to 65535"),
+            std::string::npos);
+  EXPECT_NE(refused("scale set p").find("N"), std::string::npos);
 }
 
 TEST(CommandLineOf, HelpAndVersionEndWell) {

@@ -57,6 +57,12 @@ const std::vector<std::pair<std::string, std::string>> kRequests{
     {"backend drain llama gpu-2", "POST /api/v1/backends/llama/gpu-2/drain"},
     {"backend maintenance llama gpu-2", "POST /api/v1/backends/llama/gpu-2/maintenance"},
     {"health", "GET /api/v1/health"},
+    {"scale show", "GET /api/v1/scale"},
+    {"scale show llama", "GET /api/v1/scale?pool=llama"},
+    {"scale set llama 6 --for 2h", "POST /api/v1/scale/llama"},
+    {"scale auto llama", "POST /api/v1/scale/llama"},
+    {"scale pause llama", "POST /api/v1/scale/llama"},
+    {"scale resume llama", "POST /api/v1/scale/llama"},
     {"health --pool llama", "GET /api/v1/health?pool=llama"},
     {"backend undrain llama gpu-2", "POST /api/v1/backends/llama/gpu-2/undrain"},
     {"backend weight llama gpu-2 50", "POST /api/v1/backends/llama/gpu-2/weight"}};

@@ -122,6 +122,30 @@ constexpr const char* kHealth = R"({"pools": [
    "good_in_a_row": 0, "failed_in_a_row": 3, "probes": {"good": 238, "failed": 4},
    "ejections": 0, "ejected_for_s": 0.0, "flaps": 5, "hold_s": 4.0}]}]})";
 
+constexpr const char* kScaledPool =
+    R"({"name": "llama", "standing": "auto", "override_left_s": null,
+  "mode": "act", "policy": "predictive", "min": 1, "max": 8, "budget_per_hour": 20.0, "awaits": false,
+  "decision": {"desired": 4, "wanted": {"h100": 3, "l4": 1}, "before": 3, "cause": "forecast",
+   "limits": [], "reason": "3 to 4 backends: 41.0 requests/s expected in 95 s", "demand_per_s": 31.25,
+   "backlog": 0, "capacity_per_s": 37.5, "saturation": 0.83, "horizon_s": 95, "forecast_per_s": 41.0,
+   "uncovered_per_s": 0, "cost_per_hour": 8.0},
+  "classes": [
+   {"name": "h100", "ready": 2, "starting": 1, "draining": 0, "asleep": 0, "price_per_hour": 2.4,
+    "cold_start_s": 88.5, "capacity_per_s": 12.5, "starts_seen": 7, "starts_failed_in_a_row": 0, "held_back_s": 0},
+   {"name": "l4", "ready": 1, "starting": 0, "draining": 1, "asleep": 0, "price_per_hour": 0.8,
+    "cold_start_s": 60, "capacity_per_s": 2.5, "starts_seen": 0, "starts_failed_in_a_row": 2, "held_back_s": 41.0}],
+  "backends": [
+   {"name": "llama-h100-3", "class": "h100", "address": null, "port": 0, "phase": "ordered", "since_s": 12.0}],
+  "actuator": {"type": "command", "ready": true, "pending": 1, "failures": 2, "trouble": null, "published": null},
+  "late_ticks": 0,
+  "decisions": [
+   {"time": "2026-11-21T10:02:48Z", "desired": 4, "cause": "forecast",
+    "reason": "3 to 4 backends: 41.0 requests/s expected in 95 s"}]})";
+
+constexpr const char* kOverriddenPool =
+    R"({"name": "llama", "standing": "override", "override_left_s": 7200.0,
+  "mode": "act", "decision": {"desired": 6, "reason": "4 to 6 backends: set by hand"}})";
+
 std::string moved(int generation, int slots) {
   return R"({"generation": )" + std::to_string(generation) +
          R"(, "changes": [{"path": "/pools/0/backends", "before": 1, "after": 2, "reloadable": true}], "moved": {"slots": )" +
@@ -161,6 +185,11 @@ void play_recorded(ScriptedDaemon& daemon) {
   daemon.script("POST " + api + "/config/diff", kDiff);
   daemon.script("POST " + api + "/config/apply", kApplied);
   daemon.script("POST " + api + "/reload", kApplied);
+  const auto scaled = std::string(R"({"pools": [)") + kScaledPool + "]}";
+  daemon.script("GET " + api + "/scale", scaled);
+  daemon.script("GET " + api + "/scale?pool=llama", scaled);
+  daemon.script("GET " + api + "/scale?pool=other", R"({"pools": []})");
+  daemon.script("POST " + api + "/scale/llama", kOverriddenPool);
   daemon.script("POST " + api + "/backends/llama", moved(8, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/remove", moved(8, 14564));
   daemon.script("POST " + api + "/backends/llama/gpu-2/drain", moved(8, 14564));
