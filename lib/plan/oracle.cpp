@@ -105,8 +105,7 @@ std::vector<std::int64_t> bends(std::int64_t end, std::int64_t step, std::int64_
   for (std::int64_t x = 0; x <= end; x += step) list.push_back(x);
   for (std::int64_t x = delay; x <= end + delay; x += step) list.push_back(x);
   std::ranges::sort(list);
-  const auto repeated = std::ranges::unique(list);
-  list.erase(repeated.begin(), repeated.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
   return list;
 }
 

@@ -10,6 +10,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace sluice::plan {
 namespace {
 
@@ -98,6 +104,42 @@ TEST(ControllerScaler, TheSameLoadLeadsToTheSameDecisionsAndReasons) {
   EXPECT_GT(said[0].size(), 10'000U);
 }
 
+// Another program every five minutes, which knows what the last one saved and no more.
+class Restarted final : public Scaler {
+ public:
+  explicit Restarted(autoscale::Controller::Options options)
+      : options_(std::move(options)), scaler_(std::in_place, options_, 0) {}
+
+  [[nodiscard]] std::uint32_t tick_s() const noexcept override { return scaler_->tick_s(); }
+  void want(const View& view, std::span<std::int64_t> wanted) override {
+    if (view.t % 300 == 0) {
+      const auto state = json::parse(scaler_->controller().save().dump());
+      scaler_.emplace(options_, 0);
+      const auto restored =
+          scaler_->controller().restore(state, static_cast<double>(view.t - tick_s()));
+      ASSERT_TRUE(restored) << restored.error().text();
+      ++restarts;
+    }
+    scaler_->want(view, wanted);
+  }
+
+  int restarts = 0;
+
+ private:
+  autoscale::Controller::Options options_;
+  std::optional<ControllerScaler> scaler_;
+};
+
+TEST(ControllerScaler, RestartsChangeNothingOfWhatIsDecided) {
+  const auto planned = plan_of(pool()).value();
+  const auto arrivals = burst();
+  ControllerScaler untouched(planned.options, 0);
+  Restarted restarted(planned.options);
+  EXPECT_EQ(text_of(simulate(arrivals, planned.model, untouched).actions),
+            text_of(simulate(arrivals, planned.model, restarted).actions));
+  EXPECT_EQ(restarted.restarts, 23);
+}
+
 TEST(ControllerScaler, TellsCountsOfTheTickRoundedToAMillionth) {
   View view;
   view.t = 15;
@@ -114,28 +156,6 @@ TEST(ControllerScaler, TellsCountsOfTheTickRoundedToAMillionth) {
   ASSERT_EQ(seen.fleet.size(), 2U);
   EXPECT_EQ(seen.fleet[0].ready, 3U);
   EXPECT_EQ(seen.fleet[0].asleep, 2U);
-}
-
-TEST(PoolOf, TimesAreWholeSecondsAndTheSameForBoth) {
-  auto configured = pool();
-  configured.autoscale->tick_s = 0.2;
-  configured.autoscale->slo_wait_s = 0;
-  const auto planned = plan_of(configured, 7).value();
-  EXPECT_EQ(planned.model.classes.front().cold_start_s, 60U);
-  EXPECT_EQ(planned.options.classes.front().cold_start_s, 60.0);
-  EXPECT_EQ(planned.options.autoscale.tick_s, 1.0);
-  EXPECT_EQ(planned.model.slo_wait_s, 1U);
-  EXPECT_EQ(planned.model.drain_s, 7U);
-  EXPECT_EQ(planned.options.drain_s, 7.0);
-}
-
-TEST(PoolOf, APoolThatDoesNotScaleOrHasNoClassCannotBePlanned) {
-  auto configured = pool();
-  configured.classes.clear();
-  EXPECT_EQ(plan_of(configured).error().text(),
-            "pool llama: has no classes; name one, with its capacity and cold_start_s");
-  configured.autoscale.reset();
-  EXPECT_EQ(plan_of(configured).error().code, Errc::kInvalid);
 }
 
 }  // namespace

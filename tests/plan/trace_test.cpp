@@ -3,10 +3,11 @@
 // line.
 #include "plan/trace.hpp"
 
+#include "plan/packed.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -28,21 +29,6 @@ std::string refusal(const std::string& text) {
   if (trace) return "accepted";
   EXPECT_EQ(trace.error().code, Errc::kInvalid);
   return trace.error().text();
-}
-
-std::string packed(const std::string& text) {
-  z_stream stream{};
-  EXPECT_EQ(::deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(::deflateBound(&stream, text.size()) + 64, '\0');
-  std::string in = text;
-  stream.next_in = reinterpret_cast<Bytef*>(in.data());
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(::deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  ::deflateEnd(&stream);
-  return out;
 }
 
 TEST(Trace, ColumnsAreFoundByTheirNames) {
@@ -95,33 +81,6 @@ TEST(Trace, LongerThanAHundredDaysIsRefused) {
   std::string text = "t_seconds,requests\n";
   for (int day = 0; day <= 100; ++day) text += std::to_string(day * 86'400) + ",1\n";
   EXPECT_THAT(refusal(text), HasSubstr("line 102: the trace is longer than 100 days"));
-}
-
-TEST(Gzip, EveryByteAndEveryMemberComesBack) {
-  std::string text;
-  for (int i = 0; i < 200'000; ++i) text.push_back(static_cast<char>(i * 7 % 251));
-  EXPECT_EQ(unpack_gzip(packed(text), 1 << 20, "t").value(), text);
-  EXPECT_EQ(unpack_gzip(packed("one ") + packed("two"), 100, "t").value(), "one two");
-  EXPECT_EQ(unpack_gzip(packed(""), 0, "t").value(), "");
-}
-
-TEST(Gzip, WhatUnpacksToMoreThanTheLimitIsRefused) {
-  const std::string zeros(1 << 20, '\0');
-  EXPECT_TRUE(unpack_gzip(packed(zeros), zeros.size(), "t"));
-  const auto refused = unpack_gzip(packed(zeros), zeros.size() - 1, "t");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().text(), "t: unpacks to more than 1048575 bytes");
-}
-
-TEST(Gzip, DamageAnywhereIsRefused) {
-  const auto good = packed("t_seconds,requests\n0,1\n1,1\n");
-  for (std::size_t size = 0; size < good.size(); ++size)
-    EXPECT_FALSE(unpack_gzip(good.substr(0, size), 1000, "t")) << size;
-  EXPECT_FALSE(unpack_gzip("t_seconds,requests\n", 1000, "t"));
-  auto flipped = good;
-  flipped[good.size() - 6] ^= 1;  // of the checksum
-  EXPECT_FALSE(unpack_gzip(flipped, 1000, "t"));
-  EXPECT_FALSE(unpack_gzip(good + "x", 1000, "t"));
 }
 
 TEST(Trace, AFileThatEndsInGzIsUnpacked) {
