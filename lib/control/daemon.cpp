@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/daemon.hpp"
 
-#include "base/event_loop.hpp"
+#include "control/daemon_parts.hpp"
+
 #include "base/log.hpp"
-#include "config/decode.hpp"
-#include "control/announcement.hpp"
-#include "control/api.hpp"
-#include "control/api_parse.hpp"
-#include "control/capture.hpp"
-#include "control/event_log.hpp"
-#include "control/fast_path.hpp"
-#include "control/health_keeper.hpp"
-#include "control/load_keeper.hpp"
-#include "control/model.hpp"
-#include "control/nat_watch.hpp"
 #include "control/notify.hpp"
-#include "control/operator_state.hpp"
-#include "control/reach_finder.hpp"
-#include "control/scale_keeper.hpp"
 #include "control/scale_sight.hpp"
-#include "control/standing.hpp"
-#include "control/state_keeper.hpp"
-#include "control/webhook.hpp"
-#include "http/server.hpp"
-#include "snapshot/publisher.hpp"
 
 #include <sys/resource.h>
 
@@ -67,68 +49,7 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-class Daemon {
- public:
-  static Result<std::unique_ptr<Daemon>> start(config::Configuration configuration,
-                                               const std::string& file);
-  ~Daemon();
-  Daemon(const Daemon&) = delete;
-  Daemon& operator=(const Daemon&) = delete;
-  void run();
-
- private:
-  explicit Daemon(std::unique_ptr<EventLoop> loop) : loop_(std::move(loop)) {}
-  Result<void> set_up(config::Configuration configuration, const std::string& file);
-  Result<void> listen(const config::Admin& admin);
-  Result<void> make_model(config::Configuration configuration);
-  void make_api();
-  void save_state() { state_.save(model_->operator_state(), model_->running().state_dir); }
-  void on_signal(int signal);
-  Result<Published> reload(std::string_view who);
-  void changed(const Published& published, std::string_view who, std::string_view what);
-  void admit();
-  void protect();
-  void follow_next_hops();
-  void note_next_hops();
-  Result<void> make_health();
-  void make_scale();
-  void follow_health();
-  Result<void> make_load();
-  void follow_load();
-  Result<void> announce(const config::Configuration& configuration);
-  Result<void> push_events(const config::Configuration& configuration);
-  void step_readiness();
-  void step_slow_start();
-  void step_capture();
-  void repair();
-  void begin_stop();
-  void check_drained();
-
-  std::unique_ptr<EventLoop> loop_;
-  EventLog events_;
-  NatWatch nat_watch_;
-  Standing standing_;
-  StateKeeper state_{events_, standing_};
-  std::unique_ptr<FastPath> fast_path_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<snapshot::Publisher> publisher_;
-  std::unique_ptr<ReachFinder> reach_finder_;
-  std::unique_ptr<HealthKeeper> health_;
-  std::unique_ptr<LoadKeeper> load_;
-  std::unique_ptr<ScaleKeeper> scale_;
-  std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.
-  std::unique_ptr<Webhook> webhook_;            ///< Null: nobody wants events pushed.
-  std::unique_ptr<Capture> capture_;
-  std::unique_ptr<Api> api_;
-  std::unique_ptr<http::Server> server_;
-  std::string admit_problem_;    ///< Why the filter lacks services; empty: it has all.
-  std::string protect_problem_;  ///< Why it lacks its other duties; empty: it has them.
-  std::uint64_t forwarded_before_ = 0;
-  EventLoop::Clock::time_point drain_until_{};
-  EventLoop::Clock::time_point ready_at_latest_{};
-  bool told_ready_ = false;  ///< To who started the daemon.
-  EventLoop::TimerId capture_step_ = EventLoop::TimerId::kNone;
-};
+}  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::start(config::Configuration configuration,
                                               const std::string& file) {
@@ -360,125 +281,6 @@ void Daemon::on_signal(int signal) {
   }
 }
 
-Result<Published> Daemon::reload(std::string_view who) {
-  if (standing_.stopping) {
-    events_.add(Level::kWarn, "config", "reload_refused",
-                fmt::format("by {}: the node is stopping", who));
-    return fail(Errc::kConflict, "reload", "the node is stopping; its next start reads the file");
-  }
-  notify_reloading();
-  standing_.last_reload = {.ok = false, .at = system_clock::now(), .faults = {}};
-  const auto refuse = [&](const Error& error) -> Result<Published> {
-    if (standing_.last_reload.faults.empty()) standing_.last_reload.faults.push_back(error.text());
-    events_.add(Level::kError, "config", "reload_refused",
-                fmt::format("by {}: {}; the old configuration stays", who,
-                            fmt::join(standing_.last_reload.faults, " | ")));
-    notify("READY=1\nSTATUS=forwarding; the last reload was refused");
-    return tl::unexpected(error);
-  };
-  auto decoded = config::load(standing_.file);
-  if (!decoded) return refuse(decoded.error());
-  for (const auto& fault : decoded->faults) standing_.last_reload.faults.push_back(fault.text());
-  if (!decoded->faults.empty())
-    return refuse(
-        {Errc::kInvalid, standing_.file, fmt::format("has {} faults", decoded->faults.size())});
-  if (auto error = needs_restart(model_->file(), decoded->configuration)) return refuse(*error);
-  auto published = model_->replace_file(std::move(decoded->configuration));
-  if (!published) return refuse(published.error());
-  standing_.last_reload.ok = true;
-  for (const auto& warning : decoded->warnings)
-    events_.add(Level::kWarn, "config", "warning", warning.text());
-  changed(*published, who, "reload");
-  notify("READY=1\nSTATUS=forwarding");
-  return published;
-}
-
-void Daemon::changed(const Published& published, std::string_view who, std::string_view what) {
-  if (published.loaded) standing_.loaded = system_clock::now();
-  health_->follow(model_->running(), model_->operator_state(), model_->reaches(), model_->ports());
-  load_->follow(model_->running());
-  scale_->follow(model_->running());
-  if (published.changed) {
-    standing_.published = system_clock::now();
-    events_.add(Level::kInfo, "config", "changed",
-                fmt::format("{} by {}: generation {}, {} of {} entries moved, least possible {}",
-                            what, who, published.generation, published.movement.moved,
-                            published.movement.total, published.movement.least));
-    admit();
-  } else {
-    events_.add(Level::kInfo, "config", "changed",
-                fmt::format("{} by {}: the tables stay as they are, generation {}", what, who,
-                            published.generation));
-  }
-  protect();
-  follow_health();
-  save_state();
-  note_next_hops();
-}
-
-void Daemon::admit() {
-  const auto admitted =
-      fast_path_->admit(model_->snapshot(), model_->running(), scale_->awaiting());
-  auto problem = admitted ? std::string() : admitted.error().text();
-  if (problem == admit_problem_) return;
-  admit_problem_ = std::move(problem);
-  if (admit_problem_.empty())
-    events_.add(Level::kInfo, "xdp", "services_set", "the filter has every service again");
-  else
-    events_.add(Level::kError, "xdp", "services_not_set",
-                admit_problem_ + "; services that are new go to Linux until it succeeds");
-}
-
-void Daemon::protect() {
-  const auto done = fast_path_->protect(model_->running());
-  auto problem = done ? std::string() : done.error().text();
-  if (problem == protect_problem_) return;
-  protect_problem_ = std::move(problem);
-  if (protect_problem_.empty())
-    events_.add(Level::kInfo, "xdp", "duties_set", "the filter has its duties again");
-  else
-    events_.add(Level::kError, "xdp", "duties_not_set",
-                protect_problem_ + "; it denies, limits and answers as before until it succeeds");
-}
-
-void Daemon::follow_next_hops() {
-  auto reaches = reach_finder_->find(model_->addresses_to_resolve(), model_->ports());
-  auto published = model_->set_kernel_reaches(std::move(reaches));
-  if (!published) {
-    events_.add(Level::kError, "next_hops", "not_published", published.error().text());
-  } else if (published->changed) {
-    standing_.published = system_clock::now();
-    health_->follow(model_->running(), model_->operator_state(), model_->reaches(),
-                    model_->ports());
-  }
-  note_next_hops();
-}
-
-void Daemon::note_next_hops() {
-  for (const auto& line : reach_finder_->take_news())
-    events_.add(Level::kInfo, "next_hops", "next_hop", line);
-}
-
-// Who takes flows by health has changed.
-void Daemon::follow_health() {
-  const auto published = model_->follow_health();
-  if (!published) {
-    events_.add(Level::kError, "health", "not_published", published.error().text());
-  } else if (published->changed) {
-    standing_.published = system_clock::now();
-    admit();
-  }
-  health_->save();
-}
-
-void Daemon::follow_load() {
-  const auto published = model_->follow_health();
-  if (!published)
-    events_.add(Level::kError, "load", "not_published", published.error().text());
-  else if (published->changed)
-    standing_.published = system_clock::now();
-}
-
 void Daemon::step_readiness() {
   const auto trouble = api_->not_ready_because();
   if (announcement_)
@@ -536,8 +338,6 @@ void Daemon::check_drained() {
   if (forwarded == forwarded_before_ || loop_->now() >= drain_until_) loop_->stop();
   forwarded_before_ = forwarded;
 }
-
-}  // namespace
 
 Result<void> run_daemon(config::Configuration configuration, const std::string& file) {
   auto daemon = Daemon::start(std::move(configuration), file);
