@@ -246,8 +246,8 @@ void Fleet::keep_table(Step& step) {
   using Kind = Action::Kind;
   for (const auto& [name, unit] : units_) {
     const Seen* const seen = step.seen(name);
-    const auto ask = [&](Kind kind) {
-      step.actions.push_back({.kind = kind, .member = unit.member});
+    const auto ask = [&step, &member = unit.member](Kind kind) {
+      step.actions.push_back({.kind = kind, .member = member});
     };
     if (!unit.in_table()) {
       if (seen != nullptr && !seen->configured) ask(Kind::kRemove);
