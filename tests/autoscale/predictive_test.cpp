@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "autoscale/predictive.hpp"
+
+#include "autoscale/tuning.hpp"
+#include "forecast/dice.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace sluice::autoscale {
+namespace {
+
+Predictive::Options options() {
+  return {.forecaster = config::ForecastKind::kLastValue, .unit = 2, .min = 1, .max = 60};
+}
+
+class PredictivePolicy : public testing::Test {
+ protected:
+  void run(int ticks, double rate, double queue = 0) {
+    for (int i = 0; i < ticks; ++i) {
+      t_ += 5;
+      predictive_.observe(t_, rate * 5, 5, queue, capacity_);
+    }
+  }
+  Predictive predictive_{options()};
+  double capacity_ = 40;
+  double t_ = 0;
+};
+
+TEST_F(PredictivePolicy, AsksForNothingBeforeAnythingWasSeen) {
+  const Need need = predictive_.need(40);
+  EXPECT_EQ(need.rise, 0);
+  EXPECT_EQ(need.set, 0);
+}
+
+TEST_F(PredictivePolicy, TakesNothingAwayWhileItLearns) {
+  for (int i = 0; i * 5 < kLearning - 5; ++i) {
+    run(1, 1);
+    ASSERT_GT(predictive_.need(40).floor, 40);
+  }
+  run(100, 1);
+  EXPECT_LT(predictive_.need(40).floor, 40);
+}
+
+TEST_F(PredictivePolicy, CoversASteadyLoadWithLittleMoreThanIt) {
+  run(1500, 20);
+  const Need need = predictive_.need(20);
+  EXPECT_GE(need.set, 20);
+  EXPECT_LE(need.set, 24);
+  EXPECT_LE(need.rise, need.set);
+  EXPECT_GE(need.floor, need.rise);
+}
+
+TEST_F(PredictivePolicy, BacklogIsWorkedOffWithinItsSpan) {
+  run(1500, 20);
+  const double before = predictive_.need(20).set;
+  run(1, 20, 10 * kBacklogSpan);
+  EXPECT_NEAR(predictive_.need(20).set, before + 10, 0.5);
+  EXPECT_EQ(predictive_.need(20).cause, Cause::kBacklog);
+}
+
+TEST_F(PredictivePolicy, FallCountsAfterStartingAndStoppingTake) {
+  run(1500, 20);
+  const double before = predictive_.need(40).floor;
+  run(17, 4);
+  EXPECT_EQ(predictive_.need(40).floor, before);  // 85 s of 90
+  run(100, 4);
+  EXPECT_LT(predictive_.need(40).floor, before);
+}
+
+TEST_F(PredictivePolicy, HoldsWhatWasNeededThroughTimeOfWhichNothingIsKnown) {
+  run(1500, 20);
+  const double before = predictive_.need(40).floor;
+  t_ += 5000;
+  predictive_.hold(t_);
+  run(17, 4);
+  EXPECT_EQ(predictive_.need(40).floor, before);
+}
+
+TEST_F(PredictivePolicy, StandsReadyForBurstsOutOfSilence) {
+  forecast::Dice dice(1);
+  for (int i = 0; i < 15000; ++i) run(1, dice.uniform() < 0.01 ? 60 : 0.1);
+  EXPECT_TRUE(predictive_.constant());
+  EXPECT_GE(predictive_.need(2).rise, 2);
+  EXPECT_LE(predictive_.need(2).set, 120);
+}
+
+TEST_F(PredictivePolicy, DoesNotStandReadyForALoadThatIsForecast) {
+  for (int i = 0; i < 8000; ++i) run(1, 30 + 20 * std::sin(i / 500.0));
+  EXPECT_FALSE(predictive_.constant());
+}
+
+TEST_F(PredictivePolicy, CapacityThatIsLearnedByAndByForgetsNothing) {
+  forecast::Dice dice(1);
+  auto with = options();
+  for (int i = 0; i < 15000; ++i) {
+    if (i % 100 == 0) with.unit = 2 * (1 + 0.04 * dice.uniform());
+    predictive_.configure(with);
+    run(1, dice.uniform() < 0.01 ? 60 : 0.1);
+  }
+  EXPECT_TRUE(predictive_.constant());
+}
+
+TEST_F(PredictivePolicy, FloorIsTheSameCapacityWhenBackendsHaveAnother) {
+  run(1500, 20);
+  const double before = predictive_.need(40).floor;
+  auto with = options();
+  with.unit = 0.5;
+  predictive_.configure(with);
+  EXPECT_NEAR(predictive_.need(40).floor, before, 0.5);
+  with.unit = 8;
+  predictive_.configure(with);
+  EXPECT_GE(predictive_.need(80).floor, before - 1e-9);
+  EXPECT_LT(predictive_.need(80).floor, before + 8);
+}
+
+TEST_F(PredictivePolicy, LongSeasonIsNotCutShort) {
+  auto with = options();
+  with.forecaster = config::ForecastKind::kHoltWinters;
+  with.season_s = 90000;  // 6,000 steps: more than it looks ahead
+  predictive_ = Predictive(with);
+  const auto state = forecast::write_fields([&](auto& f) { predictive_.keep(f, 0); });
+  Predictive other(options());
+  ASSERT_TRUE(forecast::read_fields(state, [&](auto& f) { other.keep(f, 0); }));
+  EXPECT_EQ(forecast::write_fields([&](auto& f) { other.keep(f, 0); }).dump(), state.dump());
+}
+
+}  // namespace
+}  // namespace sluice::autoscale
