@@ -125,6 +125,8 @@ Result<PlannedPool> planned_pool(const PlanLine& line, Output& output) {
   if (!pool) return forward_error(pool);
   if (pool->autoscale)
     if (auto supposed = suppose(*pool, line); !supposed) return forward_error(supposed);
+  // The first line of --step may name the class; until then one is as good as another.
+  if (line.step && pool->classes.empty()) pool->classes.push_back({.name = "any"});
   auto both =
       plan::plan_of(*pool, line.drain ? static_cast<std::uint32_t>(*line.drain) : plan::kDrain);
   if (!both) return forward_error(both);

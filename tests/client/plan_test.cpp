@@ -211,6 +211,15 @@ TEST_F(Plan, AHostileStepEndsItWithTheLineAndStatusTwo) {
   EXPECT_EQ(outcome.err, "sluicectl: line 2: is not a JSON object\n");
 }
 
+TEST_F(Plan, StepsNeedNoClassInTheConfiguration) {
+  auto configuration = json::parse(kConfiguration);
+  configuration["pools"][0].erase("classes");
+  put("sluice.json", configuration.dump());
+  const auto outcome = step(R"({"config": {"capacity": 2, "max": 9}})");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(replay("").err, HasSubstr("has no classes"));
+}
+
 TEST_F(Plan, NoStepIsNoFailure) {
   const auto outcome = step("");
   EXPECT_EQ(outcome.status, 0);
