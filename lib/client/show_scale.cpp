@@ -170,6 +170,8 @@ Result<std::string> show_scale(const View& answer, const Look& look, const std::
 
 Result<std::string> show_scaled(const View& answer, const Look&) {
   const auto& decision = answer["decision"];
+  if (!answer["standing"].is_string())
+    return fail(Errc::kIo, "", "the daemon's answer does not say how the pool stands");
   return fmt::format("pool {}: {}{}{}\n", answer["name"].text(), standing_text(answer),
                      decision.present() ? "; " + decision["reason"].text(kWidestReason) : "",
                      answer["mode"].is("advise") ? "; nothing is carried out" : "");

@@ -108,6 +108,8 @@ TEST(Page, EveryCommandHasAnExample) {
                                          "backend undrain",
                                          "backend weight",
                                          "health",
+                                         "scale show",
+                                         "scale set",
                                          "reload"}) {
     const auto shows = [&](const Example& example) { return example.words.starts_with(command); };
     EXPECT_TRUE(std::ranges::any_of(examples, shows)) << command;
