@@ -61,9 +61,10 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "`token_file` "
     "and `ca_file`. A `kubernetes` pool has one class; none but `metric` serves affinity "
     "`quic_cid`.",
-    "Backends of a `standby` have names and addresses of their own, unlike those of the pool and "
-    "of "
-    "services, of a family that the pool forwards to; with those of the pool they are not fewer "
+    "Backends of a `standby` have names and addresses of their own; one that is in the pool, too, "
+    "is "
+    "there by both. None has a service's address; all are of a family that the pool forwards to. "
+    "With those of the pool they are not fewer "
     "than `min`.",
 });
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -294,18 +293,22 @@ class ScaleRules {
                  : backend.address.text();
     };
     rules_.distinct(standby, "address", "address", where);
-    std::set<std::string> names;
-    std::set<std::string> addresses;
+    // One that is in the pool by this very name and address is the same server: so it stands in the
+    // running configuration while it is wanted.
+    std::map<std::string, std::string> names;      // address, by name
+    std::map<std::string, std::string> addresses;  // name, by address
     if (backends_known_)
       for (const auto& backend : pool_.backends) {
-        names.insert(backend.name);
-        addresses.insert(where(backend));
+        names.emplace(backend.name, where(backend));
+        addresses.emplace(where(backend), backend.name);
       }
     const Names classes("class", pool_.classes, classes_known_);
     rules_.each(standby, [&](const StandbyBackend& backend) {
       rules_.at("name", [&] {
-        if (names.contains(backend.name))
-          rules_.fault(fmt::format("{} is a backend of the pool already", quoted(backend.name)),
+        const auto other = names.find(backend.name);
+        if (other != names.end() && other->second != where(backend))
+          rules_.fault(fmt::format("{} is a backend of the pool already, at {}",
+                                   quoted(backend.name), other->second),
                        "name it once: here, or among the pool's backends");
       });
       rules_.at("address", [&] { address(backend, where(backend), addresses); });
@@ -316,7 +319,9 @@ class ScaleRules {
                        "remove it, or let the pool forward by 'nat'");
         });
     });
-    const auto all = standby.size() + pool_.backends.size();
+    const auto all = pool_.backends.size() +
+                     static_cast<std::size_t>(std::ranges::count_if(
+                         standby, [&](const auto& one) { return !names.contains(one.name); }));
     const auto autoscale_at = pool_at_ + "/autoscale";
     if (backends_known_ && !rules_.damaged_at(autoscale_at + "/min") && scale.min > all)
       rules_.fault(fmt::format("with those of the pool {} backends are there, fewer than the {} "
@@ -326,10 +331,12 @@ class ScaleRules {
   }
 
   void address(const StandbyBackend& backend, const std::string& where,
-               const std::set<std::string>& listed) {
-    if (listed.contains(where))
-      rules_.fault(fmt::format("{} is the address of a backend of the pool", where),
-                   "name it once: here, or among the pool's backends");
+               const std::map<std::string, std::string>& listed) {
+    const auto other = listed.find(where);
+    if (other != listed.end() && other->second != backend.name)
+      rules_.fault(
+          fmt::format("{} is the address of the pool's backend {}", where, quoted(other->second)),
+          "name it once: here, or among the pool's backends");
     if (const auto owner = services_.find(backend.address); owner != services_.end())
       rules_.fault(fmt::format("{} is the address of {}", backend.address.text(), owner->second),
                    "give the server's own address");
