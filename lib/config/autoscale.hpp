@@ -47,7 +47,7 @@ struct MetricChoice {
 /// Where a pool's backends tell their load (Prometheus text), and under which names.
 struct Metrics {
   MetricsType type = MetricsType::kVllm;
-  std::uint16_t port = 0;  ///< 0: where the backend listens, else the service's, else the type's.
+  std::uint16_t port = 0;  ///< 0: the type's own, else the backend's, else the service's.
   std::string path = {};   ///< Empty: /metrics.
   std::chrono::milliseconds interval{1000};
   std::chrono::milliseconds timeout{500};
