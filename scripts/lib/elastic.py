@@ -29,14 +29,16 @@ def tell_actuator(places, servers):
 
 
 def pool(name, classes=("small",), actuator=None, **autoscale):
-    """A pool without a backend of its own, which the actuator's servers join; both are added to."""
-    command = {"type": "command", "command": [sys.executable, str(ACTUATOR), str(SPEC)], "timeout_ms": 2000}
+    """A pool without a backend of its own, which the actuator's servers join; both are added to.
+
+    Policy `target`: `predictive` keeps what recent bursts needed for minutes, which no lab waits for."""
+    command = {"type": "command", "command": [sys.executable, str(ACTUATOR), str(SPEC)], "timeout_ms": 10000}
     return {
         "name": name, "forwarding": "ipip", "policy": "maglev", "encapsulation": {"source": lab.BALANCER},
         "backends": [], "classes": [CLASSES[k] for k in classes],
         "health": {"type": "vllm", "port": PORT, "interval_ms": 200, "timeout_ms": 150, "rise": 1, "fall": 3},
         "metrics": {"type": "vllm", "port": PORT, "interval_ms": 200, "timeout_ms": 150},
-        "autoscale": {"policy": "predictive", "min": 1, "max": 6, "tick_s": 0.5, "stabilisation_s": 3,
+        "autoscale": {"policy": "target", "min": 1, "max": 6, "tick_s": 0.5, "stabilisation_s": 3,
                       "hold_s": 2, "slo_wait_s": 1, "drain_limit_s": 30,
                       "actuator": {**command, **(actuator or {})}, **autoscale},
     }

@@ -82,7 +82,7 @@ class ScaleTest(LabTest):
         balancer.launch()
         lab.wait_until("the balancer's answer", balancer.status, 60)
         if ready:
-            lab.wait_until("a backend that serves", balancer.ready, 60)
+            lab.wait_until("a backend that serves", lambda: balancer.ready() and self.up(), 60)
         return balancer
 
     def scale(self, action, **more):
