@@ -53,6 +53,8 @@ void Predictive::observe(double t, double arrivals, double seconds, double queue
   if (seen_s_ == 0) pretended_.begin(static_cast<std::size_t>(units(capacity, options_.unit)));
   seen_s_ += seconds;
   queue_ = queue;
+  waiting_s_ = queue > 0 ? waiting_s_ + seconds : 0;
+  rate_ = arrivals / seconds;
   step_arrivals_ += arrivals;
   step_seconds_ += seconds;
   // A first value at once, so that there is something to go by; then one a step. Ticks that were
@@ -114,6 +116,11 @@ Need Predictive::need(double capacity) const {
   const double never = std::numeric_limits<double>::max();
   if (constant_) {
     need.rise = need.set = ready_always();
+    // A queue that outlasts a cold start shows that what stands ready is not enough this time.
+    if (waiting_s_ > horizon_s()) {
+      need.rise = need.set = std::max(need.set, rate_ + queue_ / kBacklogSpan);
+      need.cause = Cause::kBacklog;
+    }
     need.floor = seen_s_ < kLearning ? never : std::max(need.set, floors_.peak() * options_.unit);
     return need;
   }
@@ -193,6 +200,8 @@ void Predictive::keep(forecast::Fields& fields, double origin) {
   fields.number("step_seconds", step_seconds_, 0, kMostSeconds);
   fields.number("seen_s", seen_s_, 0, kMostSeconds);
   fields.number("queue", queue_, 0, forecast::kMostKept);
+  fields.number("waiting_s", waiting_s_, 0, kMostSeconds);
+  fields.number("rate", rate_, 0, forecast::kMostKept);
   fields.flag("stands_ready", constant_);
 }
 

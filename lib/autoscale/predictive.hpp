@@ -79,6 +79,8 @@ class Predictive {
   double step_seconds_ = 0;
   double seen_s_ = 0;  ///< Since the first observation.
   double queue_ = 0;
+  double waiting_s_ = 0;  ///< Since when requests have waited without a pause.
+  double rate_ = 0;       ///< Of the last observation, requests/s.
   bool constant_ = false;
 };
 

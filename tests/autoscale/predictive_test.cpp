@@ -25,6 +25,11 @@ class PredictivePolicy : public testing::Test {
       predictive_.observe(t_, rate * 5, 5, queue, capacity_);
     }
   }
+  void burst_out_of_silence() {
+    forecast::Dice dice(1);
+    for (int i = 0; i < 15000; ++i) run(1, dice.uniform() < 0.01 ? 60 : 0.1);
+  }
+
   Predictive predictive_{options()};
   double capacity_ = 40;
   double t_ = 0;
@@ -81,11 +86,22 @@ TEST_F(PredictivePolicy, HoldsWhatWasNeededThroughTimeOfWhichNothingIsKnown) {
 }
 
 TEST_F(PredictivePolicy, StandsReadyForBurstsOutOfSilence) {
-  forecast::Dice dice(1);
-  for (int i = 0; i < 15000; ++i) run(1, dice.uniform() < 0.01 ? 60 : 0.1);
+  burst_out_of_silence();
   EXPECT_TRUE(predictive_.constant());
   EXPECT_GE(predictive_.need(2).rise, 2);
   EXPECT_LE(predictive_.need(2).set, 120);
+}
+
+TEST_F(PredictivePolicy, QueueThatOutlastsAColdStartRaisesWhatStandsReady) {
+  burst_out_of_silence();
+  ASSERT_TRUE(predictive_.constant());
+  const double ready = predictive_.need(40).set;
+  run(13, 40, 2000);  // 65 s, a cold start and a tick: what was asked for may still come
+  EXPECT_NEAR(predictive_.need(40).set, ready, ready * 0.2);
+  run(1, 40, 2000);
+  ASSERT_TRUE(predictive_.constant());
+  EXPECT_GE(predictive_.need(40).rise, 40 + 2000 / kBacklogSpan);
+  EXPECT_EQ(predictive_.need(40).cause, Cause::kBacklog);
 }
 
 TEST_F(PredictivePolicy, DoesNotStandReadyForALoadThatIsForecast) {
