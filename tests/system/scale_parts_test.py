@@ -80,7 +80,11 @@ class ServersBehindTheVip(ScaleTest):
         config["services"][0]["port"] = PORT
         config["pools"][0]["health"] = {"type": "vllm", "port": PORT, "interval_ms": 200, "timeout_ms": 150,
                                       "rise": 1, "fall": 2}
-        return self.balancer(services=config["services"], pools=config["pools"])
+        balancer = self.balancer(services=config["services"], pools=config["pools"])
+        # A start is done when the server was asked for, not when it serves.
+        lab.wait_until("all to be up", lambda: all(b["state"] == "up" for b in lab.ctl("health")["pools"][0]["backends"]),
+                       30)
+        return balancer
 
     def test_an_open_load_is_served_whole_by_both_ways_and_a_stopped_server_ends_its_streams(self):
         for forwarding in ("ipip", "l2dsr"):
