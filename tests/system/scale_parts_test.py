@@ -82,8 +82,8 @@ class ServersBehindTheVip(ScaleTest):
                                       "rise": 1, "fall": 2}
         balancer = self.balancer(services=config["services"], pools=config["pools"])
         # A start is done when the server was asked for, not when it serves.
-        lab.wait_until("all to be up", lambda: all(b["state"] == "up" for b in lab.ctl("health")["pools"][0]["backends"]),
-                       30)
+        backends = lambda: lab.ctl("health")["pools"][0]["backends"]  # noqa: E731
+        lab.wait_until("all to be up", lambda: all(b["state"] == "up" for b in backends()), 30)
         return balancer
 
     def test_an_open_load_is_served_whole_by_both_ways_and_a_stopped_server_ends_its_streams(self):
