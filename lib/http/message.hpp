@@ -30,7 +30,9 @@ struct Request {
   std::string method;  ///< "GET", "POST", ...; a HEAD comes as GET, and its body is not sent.
   std::string path;    ///< Percent-decoded, without the query: "/api/v1/events".
   std::vector<std::pair<std::string, std::string>>
-      query;  ///< Decoded, in order; "?a" has value "".
+      query;                    ///< Decoded, in order; "?a" has value "".
+  std::string accept_encoding;  ///< That header as sent; empty: absent. So is the next one.
+  std::string if_none_match;
   std::string body;
   Peer peer;
   bool read_only = false;  ///< It came by the listener that only reads (then always GET).
@@ -44,7 +46,8 @@ struct Response {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;  ///< Besides type and length.
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Besides type and length;
+                                                             ///< Cache-Control: else "no-store".
 };
 
 /// "Nothing yet": the handler is asked again at each Server::wake_deferred(), and a last time,

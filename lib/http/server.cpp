@@ -79,6 +79,11 @@ MHD_Result add_parameter(void* query, MHD_ValueKind, const char* key, size_t key
   return MHD_YES;
 }
 
+std::string_view header_of(MHD_Connection* connection, const char* name) {
+  const char* const value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+  return value == nullptr ? "" : value;
+}
+
 void log_line(void*, const char* format, std::va_list arguments) noexcept {
   std::array<char, 512> line{};
   if (std::vsnprintf(line.data(), line.size(), format, arguments) < 0) return;
@@ -92,7 +97,9 @@ MHD_Result send(MHD_Connection* connection, const Response& response) {
       MHD_RESPMEM_MUST_COPY);
   if (out == nullptr) return MHD_NO;
   MHD_add_response_header(out, "Content-Type", response.content_type.c_str());
-  MHD_add_response_header(out, "Cache-Control", "no-store");
+  if (std::ranges::none_of(response.headers,
+                           [](const auto& h) { return h.first == "Cache-Control"; }))
+    MHD_add_response_header(out, "Cache-Control", "no-store");
   MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
   for (const auto& [key, value] : response.headers)
     MHD_add_response_header(out, key.c_str(), value.c_str());
@@ -319,6 +326,8 @@ MHD_Result Server::Engine::begin(const Listener& listener, Exchange& exchange, c
     return send(connection, refused);
   }
   MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &add_parameter, &request.query);
+  request.accept_encoding = header_of(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+  request.if_none_match = header_of(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
   // A length that is given is judged before a byte of it is read.
   const char* const length =
       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);

@@ -158,6 +158,21 @@ TEST_F(HttpServerTest, HeadIsAnsweredAsGetWithoutTheBody) {
   EXPECT_EQ(asked.at(0).method, "GET");
 }
 
+TEST_F(HttpServerTest, AnswerThatSaysHowItIsKeptSaysItAlone) {
+  handler = [](const Request& request) {
+    Response made{200, "{}", "application/json", {}};
+    if (request.if_none_match == "\"1\"") made.headers = {{"Cache-Control", "no-cache"}};
+    return made;
+  };
+  start();
+  const auto kept = ask("GET /", "If-None-Match: \"1\"\r\nAccept-Encoding: gzip, br\r\n\r\n");
+  EXPECT_THAT(kept, HasSubstr("Cache-Control: no-cache\r\n"));
+  EXPECT_THAT(kept, Not(HasSubstr("no-store")));
+  EXPECT_EQ(asked.at(0).accept_encoding, "gzip, br");
+  EXPECT_THAT(ask("GET /"), HasSubstr("Cache-Control: no-store\r\n"));
+  EXPECT_EQ(asked.at(1).accept_encoding, "");
+}
+
 TEST_F(HttpServerTest, BodyArrivesWholeHoweverItIsCut) {
   start();
   Client client = local();
