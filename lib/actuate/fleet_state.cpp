@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -181,7 +182,9 @@ Result<void> Fleet::restore(const Json& state, double t_now) {
       read.down_since_[word(Json(name), kLongestName)] = time(t);
     for (const Json& name : bounded(state.at("strangers")))
       read.strangers_.insert(word(name, kLongestName));
+    // What was started since this was written is to be found at once.
     read.next_list_ = time(state.at("next_list"));
+    if (t_now > unshifted(state.at("t"))) read.next_list_ = std::min(read.next_list_, t_now);
     read.listed_ = state.at("listed").get<bool>();
     read.list_failing_ = state.at("list_failing").get<bool>();
     read.stateless_ = state.at("stateless").get<bool>();

@@ -375,6 +375,21 @@ TEST_F(OneFleet, AfterARestartOrdersAreGivenAgainUnderTheirIds) {
   EXPECT_EQ(last_.id, "edge-1-3");
 }
 
+TEST_F(OneFleet, AfterARestartWhatRunsIsAskedForAtOnce) {
+  begin({.lists = true});
+  step(1);
+  reports_ = {{.order_id = last_.id}};
+  grow(1);
+  const auto saved = fleet_->save();
+  fleet_.emplace(options_);
+  ASSERT_TRUE(fleet_->restore(saved, ++t_));
+  EXPECT_THAT(step(1), ElementsAre("list"));
+  reports_ = {
+      {.order_id = last_.id, .members = {{.name = "llama-h100-7", .address = address_of(7)}}}};
+  EXPECT_THAT(step(1), ElementsAre("stop llama-h100-7"));
+  EXPECT_THAT(step(1, 50), IsEmpty());
+}
+
 TEST_F(OneFleet, OddStateIsRefusedAndChangesNothing) {
   grow(2);
   const auto whole = fleet_->save();
