@@ -56,12 +56,25 @@ class Pages(LabTest):
             listed = subprocess.run([lab.TOP / "scripts" / script, "--list"], capture_output=True, text=True, check=True).stdout
             self.assertIn(step[1], listed.split())
 
+    def test_commands_that_need_a_nic_are_known_to_their_programs(self):
+        """Fenced `sh nic` blocks change a device that a test machine has not: their words are looked up in the help."""
+        looked_up = 0
+        for page in PAGES:
+            for line in "".join(blocks(page, "sh nic")).splitlines():
+                program, word = line.split()[:2]
+                text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+                self.assertIn(word, text, f"{page.name}: {line}")
+                looked_up += 1
+        self.assertGreater(looked_up, 5)
+
     def test_commands_of_every_page_work(self):
         self.commands = 0
         for page in PAGES:
             with self.subTest(page=page.name):
-                self.run_page(page)
-                self.doCleanups()
+                try:
+                    self.run_page(page)
+                finally:
+                    self.doCleanups()  # or the next page would find this one's balancer
         self.assertGreater(self.commands, 25)  # the pages are found, and their blocks too
 
     def test_links_of_every_page_lead_somewhere(self):
