@@ -7,6 +7,12 @@
 #include <cstdlib>
 #include <mutex>
 
+#if FMT_VERSION < 100000
+template void fmt::detail::vformat_to<char>(fmt::detail::buffer<char>&, fmt::string_view,
+                                            fmt::basic_format_args<fmt::buffer_context<char>>,
+                                            fmt::detail::locale_ref);
+#endif
+
 namespace sluice {
 namespace {
 
