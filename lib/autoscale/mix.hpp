@@ -35,7 +35,7 @@ struct Mix {
   double price = 0;
   double uncovered = 0;      ///< Requests/s needed that the bounds leave out.
   std::uint16_t limits = 0;  ///< Bits of Limit: which bounds bit.
-  bool exact = true;         ///< False: the search was cut off, and a better one may exist.
+  bool exact = true;         ///< False: the search was cut off, and a cheaper one may exist.
 };
 
 /// The mix with the least uncovered capacity, of these the cheapest, of these the one that changes
@@ -43,9 +43,10 @@ struct Mix {
 /// alone. `least` of classes and in all comes before the budget, both before the share of a domain,
 /// all of them before what is needed: where they cannot be kept together, the cheapest mix that
 /// `least` asks for. Where no prices are given each backend costs the same, and no budget binds.
-/// Cost: some us for a few classes; at most about 20 ms (branch and bound, cut off after 200,000
-/// nodes; exact in all cases tried with up to 8 classes of distinct prices and capacities and a
-/// thousand backends, but where their number in all is what binds).
+/// Differences of a thousand-millionth are none, nor, where the search takes long, of a millionth.
+/// Of those that are as cheap, the one that changes least is sought for some ms only.
+/// Cost: 3 us for eight classes with a thousand backends each; up to 10 ms where they cost the same
+/// per request or have domains; the search is cut off after 100,000 nodes, some 50 ms.
 [[nodiscard]] Mix cheapest_mix(std::span<const MixClass> classes, const MixBounds& bounds);
 
 }  // namespace sluice::autoscale

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a decision costs: one tick of 15 s, in which every forecaster takes a step, with the
 // ensemble and with each forecaster alone; refits, which come now and then, are in the mean. Unit:
-// ticks. Then the search for the cheapest mix, and what a checkpoint costs.
+// ticks. Then the search for the cheapest mix (kinds: values that differ, values that are the same,
+// domains), and what a checkpoint costs.
 #include "autoscale/controller.hpp"
 #include "autoscale/mix.hpp"
 #include "forecast/dice.hpp"
@@ -91,19 +92,35 @@ BENCHMARK(BM_Tick)
     ->Unit(benchmark::kMicrosecond)
     ->Iterations(2 * kDay);
 
+enum class Kind : int { kDistinct, kSameValue, kDomains };
+
 void BM_Mix(benchmark::State& state) {
+  static const std::vector<std::string> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
+  const auto kind = static_cast<Kind>(state.range(1));
   std::vector<MixClass> classes;
-  for (int i = 0; i < state.range(0); ++i)
-    classes.push_back(
-        {.capacity = 1 + 1.37 * i, .price = 1 + 1.5 * i + 0.01 * i * i, .most = 1000});
+  for (unsigned i = 0; i < static_cast<unsigned>(state.range(0)); ++i) {
+    const double size = kind == Kind::kSameValue ? 1U << i : 1 + 1.37 * i;
+    const double price = kind == Kind::kSameValue ? 2 * size : 1 + 1.5 * i + 0.01 * i * i;
+    classes.push_back({.capacity = size,
+                       .price = price,
+                       .most = 1000,
+                       .present = 5 * i,
+                       .domain = kind == Kind::kDomains ? kDomains[i] : ""});
+  }
+  const double share = kind == Kind::kDomains ? 0.2 : 1;
   double need = 1;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(cheapest_mix(classes, {.capacity = need, .most = 1000}));
+    benchmark::DoNotOptimize(
+        cheapest_mix(classes, {.capacity = need, .most = 1000, .domain_share = share}));
     need = need < 900 ? need + 7.1 : 1;
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Mix)->ArgName("classes")->Arg(1)->Arg(2)->Arg(4)->Arg(8);
+BENCHMARK(BM_Mix)
+    ->ArgNames({"classes", "kind"})
+    ->ArgsProduct({{1, 2, 4, 8}, {0, 1}})
+    ->Args({8, 2})
+    ->Unit(benchmark::kMicrosecond);
 
 void BM_Checkpoint(benchmark::State& state) {
   Pool pool(config::ScalePolicy::kPredictive, config::ForecastKind::kEnsemble);

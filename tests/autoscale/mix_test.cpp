@@ -202,21 +202,35 @@ TEST(Mix, NeedBeyondAllMeasureTakesAllThatThereMayBe) {
   EXPECT_TRUE(has(mix, Limit::kMax));
 }
 
-TEST(Mix, OfEightClassesWithAThousandEachIsExactWhereTheyDiffer) {
-  std::vector<MixClass> classes;
-  for (int i = 0; i < 8; ++i)
-    classes.push_back(
-        {.capacity = 1 + 1.37 * i, .price = 1 + 1.5 * i + 0.01 * i * i, .most = 1000});
-  for (const double need : {0.5, 37.0, 200.0, 999.9}) {
-    for (const double budget : {0.0, 777.0}) {
-      const auto mix = cheapest_mix(classes, {.capacity = need, .most = 1000, .budget = budget});
-      EXPECT_TRUE(mix.exact) << need << " " << budget;
-      EXPECT_LE(mix.price, budget > 0 ? budget : 1e9);
+TEST(Mix, OfEightClassesWithAThousandEachIsExact) {
+  static const std::vector<std::string> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
+  // Values that differ, that are the same (sizes of 1, 2, 4 ... of the same thing), and classes
+  // that are alike in all.
+  for (const int kind : {0, 1, 2}) {
+    for (const double share : {1.0, 1.0 / 7}) {
+      std::vector<MixClass> classes;
+      for (unsigned i = 0; i < 8; ++i) {
+        const double size = kind == 0 ? 1 + 1.37 * i : (kind == 1 ? 1U << i : 4);
+        const double price = kind == 0 ? 1 + 1.5 * i + 0.01 * i * i : 2 * size;
+        classes.push_back({.capacity = size,
+                           .price = price,
+                           .most = 1000,
+                           .present = 7 * i,
+                           .domain = share < 1 ? kDomains[i] : ""});
+      }
+      for (const double need : {0.5, 37.0, 200.0, 999.9}) {
+        for (const double budget : {0.0, 777.0}) {
+          const auto mix = cheapest_mix(
+              classes, {.capacity = need, .most = 1000, .budget = budget, .domain_share = share});
+          EXPECT_TRUE(mix.exact) << kind << " " << share << " " << need << " " << budget;
+          EXPECT_LE(mix.price, budget > 0 ? budget : 1e9);
+        }
+      }
     }
   }
 }
 
-TEST(Mix, CutOffIsSaidAndKeepsAllBounds) {
+TEST(Mix, ShareOfEightDomainsIsKeptAndExact) {
   // Eight classes in eight domains, none of which may have more than a seventh: hard to spread.
   static const std::vector<std::string> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
   std::vector<MixClass> classes;
@@ -229,11 +243,33 @@ TEST(Mix, CutOffIsSaidAndKeepsAllBounds) {
   const auto mix = cheapest_mix(
       classes,
       {.capacity = 2000, .least = 8, .most = 4000, .budget = 9000, .domain_share = 1.0 / 7});
-  EXPECT_FALSE(mix.exact);
-  for (const unsigned count : mix.counts) EXPECT_GE(count, 1U);
-  EXPECT_GE(sum(mix.counts), 8U);
-  EXPECT_LE(sum(mix.counts), 4000U);
+  EXPECT_TRUE(mix.exact);
+  for (const unsigned count : mix.counts) {
+    EXPECT_GE(count, 1U);
+    EXPECT_LE(count, sum(mix.counts) / 7.0);
+  }
+  EXPECT_EQ(mix.uncovered, 0);
   EXPECT_LE(mix.price, 9000);
+}
+
+TEST(Mix, ValuesWithinAPercentOfOneAnotherAndANumberThatHardlyDoesAreExact) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Dice dice(seed);
+    std::vector<MixClass> classes;
+    double greatest = 0;
+    for (int i = 0; i < 8; ++i) {
+      const double capacity = 0.5 + 5 * dice.uniform();
+      greatest = std::max(greatest, capacity);
+      classes.push_back(
+          {.capacity = capacity, .price = capacity * (1 + 0.01 * dice.uniform()), .most = 1000});
+    }
+    const double need = greatest * 1000 * 0.8;
+    const auto mix = cheapest_mix(classes, {.capacity = need, .most = 1000});
+    EXPECT_TRUE(mix.exact) << seed;
+    EXPECT_GE(mix.capacity, need * (1 - 1e-9)) << seed;
+    EXPECT_LE(sum(mix.counts), 1000U) << seed;
+    EXPECT_LE(mix.price, need * 1.011) << seed;
+  }
 }
 
 }  // namespace
