@@ -106,6 +106,11 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   loop_->every(kReadinessEvery, [this] { step_readiness(); });
   loop_->every(kSlowStartEvery, [this] { step_slow_start(); });
   loop_->every(kRepairEvery, [this] { repair(); });
+  if (const auto period = Watchdog::period()) {
+    watchdog_.emplace(
+        *period, [this](auto limit) { return fast_path_->stuck_worker(limit); }, events_);
+    loop_->every(*period, [this] { watchdog_->step(); });
+  }
   loop_->every(kNatWatchEvery, [this] { nat_watch_.look(fast_path_->books(), events_); });
   save_state();
   return {};

@@ -20,6 +20,7 @@
 #include "control/scale_keeper.hpp"
 #include "control/standing.hpp"
 #include "control/state_keeper.hpp"
+#include "control/watchdog.hpp"
 #include "control/webhook.hpp"
 #include "http/server.hpp"
 #include "snapshot/publisher.hpp"
@@ -27,6 +28,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -86,8 +88,9 @@ class Daemon {
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Server> server_;
-  std::string admit_problem_;    ///< Why the filter lacks services; empty: it has all.
-  std::string protect_problem_;  ///< Why it lacks its other duties; empty: it has them.
+  std::optional<Watchdog> watchdog_;  ///< Absent: nobody watches.
+  std::string admit_problem_;         ///< Why the filter lacks services; empty: it has all.
+  std::string protect_problem_;       ///< Why it lacks its other duties; empty: it has them.
   std::uint64_t forwarded_before_ = 0;
   EventLoop::Clock::time_point drain_until_{};
   EventLoop::Clock::time_point ready_at_latest_{};
