@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/api.hpp"
 
+#include "base/utf8.hpp"
 #include "control/api_parse.hpp"
-#include "control/metrics.hpp"
 #include "control/view_scale.hpp"
 
 #include <nlohmann/json.hpp>
@@ -17,155 +17,71 @@ constexpr std::chrono::seconds kLongestWait{30};
 constexpr std::size_t kMostFlows = 10'000;
 constexpr std::size_t kMostEvents = 1000;  // in one answer; the next asks from "next"
 
+// What is not text is refused here, once for all handlers: nothing of it can get into an answer, an
+// event or the journal.
+std::optional<http::Response> not_text(const http::Request& request) {
+  const auto refuse = [](std::string_view where, std::size_t at) {
+    return http::refusal(400, "invalid", where,
+                         fmt::format("is not UTF-8 from byte {} on; send it as UTF-8", at));
+  };
+  if (const auto at = find_not_utf8(request.path); at != std::string::npos)
+    return refuse("path", at);
+  for (const auto& [key, value] : request.query) {
+    if (const auto at = find_not_utf8(key); at != std::string::npos) return refuse("query", at);
+    if (const auto at = find_not_utf8(value); at != std::string::npos) return refuse(key, at);
+  }
+  if (const auto at = find_not_utf8(request.body); at != std::string::npos)
+    return refuse("body", at);
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool match(std::string_view pattern, std::string_view path, Arguments& arguments) {
+  arguments.clear();
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.front() == '{') {
+      const auto end = std::min(path.find('/'), path.size());
+      if (end == 0) return false;
+      arguments.emplace_back(path.substr(0, end));
+      path.remove_prefix(end);
+      pattern.remove_prefix(pattern.find('}') + 1);
+      continue;
+    }
+    if (pattern.front() != path.front()) return false;
+    path.remove_prefix(1);
+    pattern.remove_prefix(1);
+  }
+  return pattern.empty() && path.empty();
+}
+
 http::Response json_answer(const Json& body) {
   return {.status = 200,
           .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
           .headers = {}};
 }
 
-std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
-  std::vector<std::string> arguments;
-  while (!pattern.empty() && !path.empty()) {
-    if (pattern.front() == '*') {
-      const auto end = std::min(path.find('/'), path.size());
-      if (end == 0) return std::nullopt;
-      arguments.emplace_back(path.substr(0, end));
-      path.remove_prefix(end);
-    } else if (pattern.front() == path.front()) {
-      path.remove_prefix(1);
-    } else {
-      return std::nullopt;
-    }
-    pattern.remove_prefix(1);
+http::Answer Api::answer(const http::Request& request) {
+  if (auto refused = not_text(request)) return std::move(*refused);
+  return dispatch(request);
+}
+
+http::Answer Api::dispatch(const http::Request& request) {
+  std::string allowed;
+  Arguments arguments;
+  for (const auto& route : routes()) {
+    if (!match(route.path, request.path, arguments)) continue;
+    if (route.method == request.method) return route.call(*this, request, arguments);
+    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") allowed += ", HEAD";
   }
-  if (!pattern.empty() || !path.empty()) return std::nullopt;
-  return arguments;
-}
-
-}  // namespace
-
-Api::Api(Parts parts) : parts_(std::move(parts)) {
-  add_reads();
-  add_changes();
-  add_capture();
-  if (parts_.scale != nullptr) add_scale();
-}
-
-void Api::add_reads() {
-  const auto read = [&](const char* path, auto view) {
-    routes_.push_back(
-        {"GET", path, [this, view](const http::Request&, const Arguments&) -> http::Answer {
-           return json_answer(view(scene()));
-         }});
-  };
-  read("/api/v1/status", view_status);
-  read("/api/v1/services", view_services);
-  read("/api/v1/pools", view_pools);
-  read("/api/v1/workers", view_workers);
-  read("/api/v1/drops", view_drops);
-  routes_.push_back(
-      {"GET", "/api/v1/backends", [this](const http::Request& r, const Arguments&) -> http::Answer {
-         auto view = view_backends(scene(), std::string(r.parameter("pool").value_or("")));
-         return view ? json_answer(*view) : http::refusal(view.error());
-       }});
-  routes_.push_back(
-      {"GET", "/api/v1/health", [this](const http::Request& r, const Arguments&) -> http::Answer {
-         return json_answer(view_health(scene(), std::string(r.parameter("pool").value_or(""))));
-       }});
-  routes_.push_back(
-      {"GET", "/api/v1/config", [this](const http::Request& r, const Arguments&) -> http::Answer {
-         return http::Response{
-             .status = 200, .body = encode_running(parts_.model, r.read_only), .headers = {}};
-       }});
-  routes_.push_back({"GET", "/api/v1/events",
-                     [this](const http::Request& r, const Arguments&) { return events(r); }});
-  routes_.push_back({"GET", "/api/v1/flows",
-                     [this](const http::Request& r, const Arguments&) { return flows(r); }});
-  routes_.push_back({"GET", "/api/v1/trace",
-                     [this](const http::Request& r, const Arguments&) { return trace(r); }});
-  routes_.push_back(
-      {"GET", "/metrics", [this](const http::Request&, const Arguments&) -> http::Answer {
-         return http::Response{.status = 200,
-                               .body = metrics(scene()),
-                               .content_type = std::string(telemetry::kOpenMetricsType),
-                               .headers = {}};
-       }});
-  routes_.push_back(
-      {"GET", "/healthz", [this](const http::Request&, const Arguments&) { return probe(""); }});
-  routes_.push_back({"GET", "/readyz", [this](const http::Request&, const Arguments&) {
-                       return probe(not_ready_because());
-                     }});
-}
-
-void Api::add_changes() {
-  const auto post = [&](const char* path, Call call) {
-    routes_.push_back({"POST", path, std::move(call)});
-  };
-  post("/api/v1/backends/*",
-       [this](const http::Request& r, const Arguments& a) { return add_backend(r, a[0]); });
-  post("/api/v1/backends/*/*/weight",
-       [this](const http::Request& r, const Arguments& a) { return set_weight(r, a[0], a[1]); });
-  post("/api/v1/backends/*/*/remove", [this](const http::Request& r, const Arguments& a) {
-    return change(r, fmt::format("remove backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.remove_backend(a[0], a[1]); });
-  });
-  post("/api/v1/backends/*/*/drain", [this](const http::Request& r, const Arguments& a) {
-    return change(r, fmt::format("drain backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kDrain); });
-  });
-  post("/api/v1/backends/*/*/undrain", [this](const http::Request& r, const Arguments& a) {
-    return change(r, fmt::format("undrain backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kServe); });
-  });
-  post("/api/v1/backends/*/*/maintenance", [this](const http::Request& r, const Arguments& a) {
-    return change(r, fmt::format("maintenance of backend {} of pool {}", a[1], a[0]),
-                  [&] { return parts_.model.set_wish(a[0], a[1], health::Wish::kMaintenance); });
-  });
-  post("/api/v1/config/diff", [this](const http::Request& r, const Arguments&) { return diff(r); });
-  post("/api/v1/config/apply",
-       [this](const http::Request& r, const Arguments&) { return apply(r); });
-  post("/api/v1/reload", [this](const http::Request& r, const Arguments&) -> http::Answer {
-    const auto before = parts_.model.running();
-    auto published = parts_.reload(r.peer.text);
-    if (published) return json_answer(change_report(*published, before, parts_.model));
-    if (parts_.standing.stopping)
-      return http::refusal(published.error());  // it did not get to the file
-    return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
-  });
-}
-
-void Api::add_capture() {
-  routes_.push_back({"GET", "/api/v1/capture",
-                     [this](const http::Request& r, const Arguments&) { return captured(r); }});
-  routes_.push_back(
-      {"POST", "/api/v1/capture", [this](const http::Request& r, const Arguments&) -> http::Answer {
-         const auto order = parse_capture(r.body);
-         if (!order) return http::refusal(order.error());
-         auto started = parts_.capture.start(*order, r.peer.text);
-         return started ? json_answer(*started) : http::refusal(started.error());
-       }});
-  routes_.push_back({"POST", "/api/v1/capture/stop",
-                     [this](const http::Request& r, const Arguments&) -> http::Answer {
-                       const auto id = parse_number(r, "id", 0);
-                       if (!id) return http::refusal(id.error());
-                       auto stopped = parts_.capture.stop(*id);
-                       return stopped ? json_answer(*stopped) : http::refusal(stopped.error());
-                     }});
-}
-
-void Api::add_scale() {
-  routes_.push_back(
-      {"GET", "/api/v1/scale", [this](const http::Request& r, const Arguments&) -> http::Answer {
-         return json_answer(
-             view_scale(*parts_.scale, std::string(r.parameter("pool").value_or(""))));
-       }});
-  routes_.push_back({"POST", "/api/v1/scale/*",
-                     [this](const http::Request& r, const Arguments& a) -> http::Answer {
-                       const auto order = parse_scale_order(r.body);
-                       if (!order) return http::refusal(order.error());
-                       auto standing = obey(*parts_.scale, a[0], *order, r.peer.text);
-                       return standing ? json_answer(*standing) : http::refusal(standing.error());
-                     }});
+  if (allowed.empty())
+    return http::refusal(404, "not_found", request.path,
+                         "is no path of this API; GET /api/v1/openapi.json lists them");
+  http::Response response = http::refusal(405, "method_not_allowed", request.path,
+                                          fmt::format("takes {}, not {}", allowed, request.method));
+  response.headers.emplace_back("Allow", allowed);
+  return response;
 }
 
 http::Answer Api::captured(const http::Request& request) {
@@ -181,23 +97,6 @@ http::Answer Api::captured(const http::Request& request) {
       .status = 200,
       .body = packets->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
       .headers = {}};
-}
-
-http::Answer Api::answer(const http::Request& request) {
-  std::string allowed;
-  for (const auto& route : routes_) {
-    const auto arguments = match(route.path, request.path);
-    if (!arguments) continue;
-    if (route.method == request.method) return route.call(request, *arguments);
-    allowed = route.method;
-  }
-  if (allowed.empty())
-    return http::refusal(404, "not_found", request.path,
-                         "is no path of this API; see docs/reference/api.md");
-  http::Response response = http::refusal(405, "method_not_allowed", request.path,
-                                          fmt::format("takes {}, not {}", allowed, request.method));
-  response.headers.emplace_back("Allow", allowed);
-  return response;
 }
 
 http::Answer Api::change(const http::Request& request, const std::string& what,
@@ -229,6 +128,21 @@ http::Answer Api::set_weight(const http::Request& request, const std::string& po
                 [&] { return parts_.model.set_weight(pool, name, *weight); });
 }
 
+http::Answer Api::remove_backend(const http::Request& request, const std::string& pool,
+                                 const std::string& name) {
+  return change(request, fmt::format("remove backend {} of pool {}", name, pool),
+                [&] { return parts_.model.remove_backend(pool, name); });
+}
+
+http::Answer Api::set_wish(const http::Request& request, const std::string& pool,
+                           const std::string& name, health::Wish wish) {
+  const std::string_view what = wish == health::Wish::kDrain   ? "drain"
+                                : wish == health::Wish::kServe ? "undrain"
+                                                               : "maintenance of";
+  return change(request, fmt::format("{} backend {} of pool {}", what, name, pool),
+                [&] { return parts_.model.set_wish(pool, name, wish); });
+}
+
 http::Answer Api::diff(const http::Request& request) {
   auto wanted = parse_configuration(request.body);
   if (!wanted.faults.empty()) return wanted.refusal;
@@ -243,6 +157,44 @@ http::Answer Api::apply(const http::Request& request) {
     return http::refusal(*error);
   return change(request, "apply a configuration",
                 [&] { return parts_.model.apply_only(std::move(wanted.configuration)); });
+}
+
+http::Answer Api::reload(const http::Request& request) {
+  const auto before = parts_.model.running();
+  auto published = parts_.reload(request.peer.text);
+  if (published) return json_answer(change_report(*published, before, parts_.model));
+  if (parts_.standing.stopping)
+    return http::refusal(published.error());  // it did not get to the file
+  return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
+}
+
+http::Answer Api::start_capture(const http::Request& request) {
+  const auto order = parse_capture(request.body);
+  if (!order) return http::refusal(order.error());
+  auto started = parts_.capture.start(*order, request.peer.text);
+  return started ? json_answer(*started) : http::refusal(started.error());
+}
+
+http::Answer Api::stop_capture(const http::Request& request) {
+  const auto id = parse_number(request, "id", 0);
+  if (!id) return http::refusal(id.error());
+  auto stopped = parts_.capture.stop(*id);
+  return stopped ? json_answer(*stopped) : http::refusal(stopped.error());
+}
+
+http::Answer Api::scale(const http::Request& request) {
+  if (parts_.scale == nullptr) return json_answer({{"pools", Json::array()}});
+  return json_answer(
+      view_scale(*parts_.scale, std::string(request.parameter("pool").value_or(""))));
+}
+
+http::Answer Api::set_scale(const http::Request& request, const std::string& pool) {
+  const auto order = parse_scale_order(request.body);
+  if (!order) return http::refusal(order.error());
+  if (parts_.scale == nullptr)
+    return http::refusal({Errc::kNotFound, "pool " + pool, "is not scaled"});
+  auto standing = obey(*parts_.scale, pool, *order, request.peer.text);
+  return standing ? json_answer(*standing) : http::refusal(standing.error());
 }
 
 http::Answer Api::flows(const http::Request& request) {
@@ -262,13 +214,6 @@ http::Answer Api::trace(const http::Request& request) {
   const auto flow = parse_flow(request);
   if (!flow) return http::refusal(flow.error());
   return json_answer(view_trace(scene(), *flow));
-}
-
-http::Answer Api::probe(std::string_view trouble) {
-  return http::Response{.status = trouble.empty() ? 200 : 503,
-                        .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
-                        .content_type = "text/plain",
-                        .headers = {}};
 }
 
 http::Answer Api::events(const http::Request& request) {

@@ -4,6 +4,7 @@
 // Threads: slow path.
 #pragma once
 
+#include "control/api_route.hpp"
 #include "control/capture.hpp"
 #include "control/event_log.hpp"
 #include "control/model.hpp"
@@ -11,10 +12,9 @@
 #include "http/message.hpp"
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace sluice::control {
 
@@ -35,7 +35,7 @@ class Api {
     std::function<Result<Published>(std::string_view who)> reload;
   };
 
-  explicit Api(Parts parts);
+  explicit Api(Parts parts) : parts_(std::move(parts)) {}
 
   [[nodiscard]] http::Answer answer(const http::Request& request);
   /// What /readyz says: why the node is not ready; empty: it is.
@@ -44,38 +44,36 @@ class Api {
   }
 
  private:
-  using Arguments = std::vector<std::string>;  ///< What stands for the "*" of a route's path.
-  using Call = std::function<http::Answer(const http::Request&, const Arguments&)>;
-  struct Route {
-    std::string method;
-    std::string path;  ///< "/api/v1/backends/*/*/drain"
-    Call call;
-  };
+  friend struct Routes;  // the table's calls
 
-  void add_reads();
-  void add_changes();
-  void add_capture();
-  void add_scale();
   [[nodiscard]] Scene scene() const {
     return {parts_.model,  parts_.fast_path,    parts_.standing,
             parts_.health, parts_.announcement, parts_.scale};
   }
+  [[nodiscard]] http::Answer dispatch(const http::Request& request);
   [[nodiscard]] http::Answer events(const http::Request& request);
   [[nodiscard]] http::Answer flows(const http::Request& request);
   [[nodiscard]] http::Answer trace(const http::Request& request);
   [[nodiscard]] http::Answer captured(const http::Request& request);
-  [[nodiscard]] http::Answer probe(std::string_view trouble);
   [[nodiscard]] http::Answer add_backend(const http::Request& request, const std::string& pool);
   [[nodiscard]] http::Answer set_weight(const http::Request& request, const std::string& pool,
                                         const std::string& name);
   [[nodiscard]] http::Answer diff(const http::Request& request);
   [[nodiscard]] http::Answer apply(const http::Request& request);
+  [[nodiscard]] http::Answer remove_backend(const http::Request& request, const std::string& pool,
+                                            const std::string& name);
+  [[nodiscard]] http::Answer set_wish(const http::Request& request, const std::string& pool,
+                                      const std::string& name, health::Wish wish);
+  [[nodiscard]] http::Answer reload(const http::Request& request);
+  [[nodiscard]] http::Answer start_capture(const http::Request& request);
+  [[nodiscard]] http::Answer stop_capture(const http::Request& request);
+  [[nodiscard]] http::Answer scale(const http::Request& request);
+  [[nodiscard]] http::Answer set_scale(const http::Request& request, const std::string& pool);
   /// Runs a change and answers with what it led to.
   [[nodiscard]] http::Answer change(const http::Request& request, const std::string& what,
                                     const std::function<Result<Published>()>& make);
 
   Parts parts_;
-  std::vector<Route> routes_;
 };
 
 }  // namespace sluice::control
