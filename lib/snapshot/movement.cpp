@@ -2,6 +2,8 @@
 #include "snapshot/snapshot.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 
@@ -48,12 +50,63 @@ Movement movement_of_pool(const Snapshot& before, std::size_t i, const Snapshot&
   return m;
 }
 
+// What backends of a pool lose; `j` is the pool's place afterwards, or none.
+std::vector<Loss> losses_of_pool(const Snapshot& before, std::size_t i, const Snapshot& after,
+                                 std::optional<std::size_t> j) {
+  const auto& was = before.input.pools[i].backends;
+  std::vector<Loss> losses(was.size());
+  std::unordered_map<std::string_view, const BackendInput*> stays;
+  if (j)
+    for (const auto& backend : after.input.pools[*j].backends)
+      stays.emplace(backend.name, &backend);
+  std::vector<std::size_t> place(before.backends.size());
+  std::vector<BackendNumber> number_after(was.size());  // of the same name; with `left` unused
+  for (std::size_t k = 0; k < was.size(); ++k) {
+    const auto found = stays.find(was[k].name);
+    place[was[k].number] = k;
+    losses[k].number = was[k].number;
+    losses[k].left = found == stays.end() || found->second->down;
+    if (found != stays.end()) number_after[k] = found->second->number;
+  }
+  const auto from = before.pools[i].slots;
+  const std::span<const maglev::Slot> to =
+      j ? std::span<const maglev::Slot>(after.pools[*j].slots) : std::span<const maglev::Slot>();
+  const bool comparable = from.size() == to.size();
+  for (std::size_t entry = 0; entry < from.size(); ++entry) {
+    auto& loss = losses[place[from[entry]]];
+    ++loss.had;
+    if (loss.left || !comparable || to[entry] != number_after[place[from[entry]]]) ++loss.lost;
+  }
+  std::erase_if(losses, [](const Loss& loss) { return loss.lost == 0 && !loss.left; });
+  return losses;
+}
+
+std::unordered_map<std::string_view, std::size_t> places_of_pools(const Snapshot& snapshot) {
+  std::unordered_map<std::string_view, std::size_t> places;
+  for (std::size_t j = 0; j < snapshot.input.pools.size(); ++j)
+    places[snapshot.input.pools[j].name] = j;
+  return places;
+}
+
 }  // namespace
 
+std::vector<PoolMovement> movement_by_pool(const Snapshot& before, const Snapshot& after) {
+  const auto places = places_of_pools(after);
+  std::vector<PoolMovement> pools;
+  for (std::size_t i = 0; i < before.input.pools.size(); ++i) {
+    const auto j = places.find(before.input.pools[i].name);
+    const auto place = j == places.end() ? std::nullopt : std::optional(j->second);
+    PoolMovement one{.pool = before.input.pools[i].name,
+                     .movement = {},
+                     .losses = losses_of_pool(before, i, after, place)};
+    if (place) one.movement = movement_of_pool(before, i, after, *place);
+    if (!one.losses.empty() || one.movement.moved != 0) pools.push_back(std::move(one));
+  }
+  return pools;
+}
+
 Movement movement(const Snapshot& before, const Snapshot& after) {
-  std::unordered_map<std::string_view, std::size_t> pool_after;
-  for (std::size_t j = 0; j < after.input.pools.size(); ++j)
-    pool_after[after.input.pools[j].name] = j;
+  const auto pool_after = places_of_pools(after);
   Movement sum;
   for (std::size_t i = 0; i < before.input.pools.size(); ++i) {
     const auto j = pool_after.find(before.input.pools[i].name);

@@ -114,5 +114,53 @@ TEST(Movement, PoolThatGoesIsNotCounted) {
   EXPECT_EQ(movement(*before, *after).total, kSmallTable);
 }
 
+const Loss* loss_of(const PoolMovement& pool, BackendNumber number) {
+  const auto at = std::ranges::find(pool.losses, number, &Loss::number);
+  return at == pool.losses.end() ? nullptr : &*at;
+}
+
+TEST(MovementByPool, NothingIsToldOfPoolsThatStay) {
+  const auto before = built(input({pool("p", backends(4)), pool("q", backends(4, 11))}));
+  EXPECT_TRUE(movement_by_pool(*before, *before).empty());
+}
+
+TEST(MovementByPool, ABackendThatGoesLosesAllAndTheOthersOnlyWhatMoves) {
+  auto p = pool("p", backends(4));
+  const auto before = built(input({p}));
+  p.backends.erase(p.backends.begin());
+  const auto after = built(input({p}));
+  const auto pools = movement_by_pool(*before, *after);
+  ASSERT_EQ(pools.size(), 1U);
+  const auto* gone = loss_of(pools[0], 1);
+  ASSERT_NE(gone, nullptr) << "b1 has the number 1";
+  EXPECT_TRUE(gone->left);
+  EXPECT_EQ(gone->had, share_of(*before, 0, 1));
+  EXPECT_EQ(gone->lost, gone->had);
+  std::uint64_t lost = 0;
+  for (const auto& loss : pools[0].losses) lost += loss.lost;
+  EXPECT_EQ(lost, pools[0].movement.moved) << "what moves, somebody lost";
+}
+
+TEST(MovementByPool, ADrainingBackendLosesItsEntriesAndHasNotLeft) {
+  auto p = pool("p", backends(4));
+  const auto before = built(input({p}));
+  p.backends[0].draining = true;
+  const auto pools = movement_by_pool(*before, *built(input({p})));
+  ASSERT_EQ(pools.size(), 1U);
+  const auto* drained = loss_of(pools[0], 1);
+  ASSERT_NE(drained, nullptr);
+  EXPECT_FALSE(drained->left);
+  EXPECT_EQ(drained->lost, drained->had);
+}
+
+TEST(MovementByPool, OfAPoolThatIsGoneEveryBackendHasLeft) {
+  const auto before = built(input({pool("p", backends(2)), pool("q", backends(3, 11))}));
+  const auto pools = movement_by_pool(*before, *built(input({pool("p", backends(2))})));
+  ASSERT_EQ(pools.size(), 1U);
+  EXPECT_EQ(pools[0].pool, "q");
+  EXPECT_EQ(pools[0].losses.size(), 3U);
+  for (const auto& loss : pools[0].losses) EXPECT_TRUE(loss.left && loss.lost == loss.had);
+}
+
 }  // namespace
 }  // namespace sluice::snapshot
