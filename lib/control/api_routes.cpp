@@ -4,6 +4,7 @@
 #include "control/api_parse.hpp"
 #include "control/metrics.hpp"
 #include "control/openapi.hpp"
+#include "control/view_stats.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,25 @@ struct Routes {
     return json_answer(kView(api.scene()));
   }
 
+  // Not indented: it is asked for once a second, and may be long.
+  static Answer stats(Api& api, const Request& request) {
+    StatsFilter filter;
+    for (const auto& [key, value] : request.query)
+      if (key == "pool") {
+        if (!filter.pools) filter.pools.emplace();
+        filter.pools->push_back(value);
+      }
+    if (request.parameter("since")) {
+      const auto since = parse_number(request, "since", 0);
+      if (!since) return http::refusal(since.error());
+      filter.since = *since;
+    }
+    const auto view = view_stats(api.scene(), api.parts_.events, filter);
+    return http::Response{.status = 200,
+                          .body = view.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+                          .headers = {}};
+  }
+
   static std::vector<Route> of_node() {
     return {
         {.method = "GET",
@@ -39,6 +59,14 @@ struct Routes {
          .about = "The node: readiness, generation, configuration, books and ports.",
          .answer = "Status",
          .call = &view<view_status>},
+        {.method = "GET",
+         .path = "/api/v1/stats",
+         .name = "stats",
+         .about = "All that a live view shows, of one moment.",
+         .query = {{"pool", "string", "Backends of this pool; may be repeated. Absent: of all."},
+                   {"since", "integer", "Events from this id on; absent: the last 50."}},
+         .answer = "Stats",
+         .call = [](Api& api, const Request& r, const Arguments&) { return stats(api, r); }},
         {.method = "GET",
          .path = "/api/v1/workers",
          .name = "workers",

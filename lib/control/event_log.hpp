@@ -52,6 +52,8 @@ class EventLog {
   /// one is of an earlier life of the daemon: then from the oldest that is remembered.
   [[nodiscard]] Page since(std::uint64_t since, std::size_t most) const;
 
+  [[nodiscard]] std::uint64_t next() const noexcept { return next_id_; }  ///< Id of the next one.
+
   /// Events that were only counted, of all kinds, ever.
   [[nodiscard]] std::uint64_t suppressed() const noexcept { return suppressed_; }
 
