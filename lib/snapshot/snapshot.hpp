@@ -235,4 +235,23 @@ struct Movement {
 /// Compares two snapshots pool by pool (by name; a pool whose size changed counts as moved whole).
 [[nodiscard]] Movement movement(const Snapshot& before, const Snapshot& after);
 
+/// What one backend of a pool loses by a change.
+struct Loss {
+  BackendNumber number = 0;
+  std::uint64_t had = 0;   ///< Entries before.
+  std::uint64_t lost = 0;  ///< Those of them that are another's afterwards.
+  bool left = false;       ///< It keeps no flow: it is gone, or down.
+};
+
+struct PoolMovement {
+  std::string pool;
+  Movement movement;
+  std::vector<Loss> losses;  ///< Of backends that lose anything.
+};
+
+/// The same for each pool of `before` that changes or is gone (which has no movement then, only
+/// losses), in its order. Cost: one pass over the tables, as movement().
+[[nodiscard]] std::vector<PoolMovement> movement_by_pool(const Snapshot& before,
+                                                         const Snapshot& after);
+
 }  // namespace sluice::snapshot
