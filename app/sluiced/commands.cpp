@@ -4,6 +4,7 @@
 #include "config/decode.hpp"
 #include "config/schema.hpp"
 #include "control/daemon.hpp"
+#include "page/page.hpp"
 
 #include <fmt/format.h>
 #include <rte_version.h>
@@ -65,7 +66,7 @@ int run(const std::string& config_file) {
   int status = 0;
   auto configuration = read_config(config_file, status);
   if (!configuration) return status;
-  const auto done = control::run_daemon(std::move(*configuration), config_file);
+  const auto done = control::run_daemon(std::move(*configuration), config_file, page());
   return done ? 0 : complain(done.error());
 }
 

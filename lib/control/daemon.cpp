@@ -52,12 +52,12 @@ void raise_descriptor_limit() {
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::start(config::Configuration configuration,
-                                              const std::string& file) {
+                                              const std::string& file, const http::Page& page) {
   EventLoop::block_signals(kSignals);  // before DPDK and TBB start threads
   raise_descriptor_limit();
   auto loop = EventLoop::open();
   if (!loop) return forward_error(loop);
-  std::unique_ptr<Daemon> daemon(new Daemon(std::move(*loop)));
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(*loop), page));
   if (auto ready = daemon->set_up(std::move(configuration), file); !ready)
     return forward_error(ready);
   return daemon;
@@ -117,9 +117,11 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
 }
 
 Result<void> Daemon::listen(const config::Admin& admin) {
-  auto server =
-      http::Server::open(*loop_, {.socket = admin.socket, .http = admin.http},
-                         [this](const http::Request& request) { return api_->answer(request); });
+  auto server = http::Server::open(
+      *loop_, {.socket = admin.socket, .http = admin.http}, [this](const http::Request& request) {
+        const bool page = request.path == "/" && !page_.plain.empty();
+        return page ? http::answer(page_, request) : api_->answer(request);
+      });
   if (!server) return tl::unexpected(with_remedy(server.error(), admin));
   server_ = std::move(*server);
   events_.on_new([this] {
@@ -344,8 +346,9 @@ void Daemon::check_drained() {
   forwarded_before_ = forwarded;
 }
 
-Result<void> run_daemon(config::Configuration configuration, const std::string& file) {
-  auto daemon = Daemon::start(std::move(configuration), file);
+Result<void> run_daemon(config::Configuration configuration, const std::string& file,
+                        const http::Page& page) {
+  auto daemon = Daemon::start(std::move(configuration), file, page);
   if (!daemon) return forward_error(daemon);
   (*daemon)->run();
   return {};

@@ -6,6 +6,7 @@
 
 #include "base/result.hpp"
 #include "config/configuration.hpp"
+#include "http/page.hpp"
 
 #include <string>
 
@@ -16,7 +17,9 @@ namespace sluice::control {
 /// SIGHUP reads `file` again: a faulty one changes nothing.
 ///
 /// @param configuration  what `file` holds, checked.
+/// @param page  what is answered at "/"; an empty one: nothing is.
 /// @return the error that kept it from starting; what was set up is taken down again.
-[[nodiscard]] Result<void> run_daemon(config::Configuration configuration, const std::string& file);
+[[nodiscard]] Result<void> run_daemon(config::Configuration configuration, const std::string& file,
+                                      const http::Page& page = {});
 
 }  // namespace sluice::control

@@ -22,6 +22,7 @@
 #include "control/state_keeper.hpp"
 #include "control/watchdog.hpp"
 #include "control/webhook.hpp"
+#include "http/page.hpp"
 #include "http/server.hpp"
 #include "snapshot/publisher.hpp"
 
@@ -37,14 +38,15 @@ namespace sluice::control {
 class Daemon {
  public:
   static Result<std::unique_ptr<Daemon>> start(config::Configuration configuration,
-                                               const std::string& file);
+                                               const std::string& file, const http::Page& page);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   void run();
 
  private:
-  explicit Daemon(std::unique_ptr<EventLoop> loop) : loop_(std::move(loop)) {}
+  Daemon(std::unique_ptr<EventLoop> loop, const http::Page& page)
+      : page_(page), loop_(std::move(loop)) {}
   Result<void> set_up(config::Configuration configuration, const std::string& file);
   Result<void> listen(const config::Admin& admin);
   Result<void> make_model(config::Configuration configuration);
@@ -71,6 +73,7 @@ class Daemon {
   void begin_stop();
   void check_drained();
 
+  const http::Page page_;
   std::unique_ptr<EventLoop> loop_;
   EventLog events_;
   NatWatch nat_watch_;

@@ -60,7 +60,12 @@ bool takes_gzip(std::string_view accept_encoding) noexcept {
   return any;
 }
 
-Response answer(const Page& page, const Request& request) {
+Answer answer(const Page& page, const Request& request) {
+  if (request.method != "GET") {
+    auto refused = refusal(405, "method_not_allowed", request.path, "is a page: it takes GET");
+    refused.headers.emplace_back("Allow", "GET, HEAD");
+    return refused;
+  }
   const bool packed = takes_gzip(request.accept_encoding);
   // Two representations of one page have two tags.
   const auto tag = fmt::format("{}{}", page.tag, packed ? "-gzip" : "");

@@ -22,8 +22,8 @@ struct Page {
 /// not understood counts as no.
 [[nodiscard]] bool takes_gzip(std::string_view accept_encoding) noexcept;
 
-/// The page, packed where the client takes that; 304 without a body when it has this very one.
-/// Cost: a copy of the body.
-[[nodiscard]] Response answer(const Page& page, const Request& request);
+/// The page, packed where the client takes that; 304 without a body when it has this very one; 405
+/// to all but GET. Cost: a copy of the body.
+[[nodiscard]] Answer answer(const Page& page, const Request& request);
 
 }  // namespace sluice::http

@@ -28,11 +28,15 @@ Request asks(std::string_view encoding, std::string_view tag = {}) {
   return request;
 }
 
+Response given(const Page& page, const Request& request) {
+  return std::get<Response>(answer(page, request));
+}
+
 TEST(Page, GoesOutPackedToWhoTakesItAndPlainToOthers) {
-  const auto packed = answer(kPage, asks("br, gzip"));
+  const auto packed = given(kPage, asks("br, gzip"));
   EXPECT_EQ(packed.body, kPage.packed);
   EXPECT_EQ(header(packed, "Content-Encoding"), "gzip");
-  const auto plain = answer(kPage, asks(""));
+  const auto plain = given(kPage, asks(""));
   EXPECT_EQ(plain.body, kPage.plain);
   EXPECT_EQ(header(plain, "Content-Encoding"), "");
   for (const auto& response : {packed, plain}) {
@@ -46,16 +50,24 @@ TEST(Page, GoesOutPackedToWhoTakesItAndPlainToOthers) {
 }
 
 TEST(Page, IsNotSentAgainToWhoHasThisVeryOne) {
-  const auto tag = header(answer(kPage, asks("gzip")), "ETag");
+  const auto tag = header(given(kPage, asks("gzip")), "ETag");
   for (const auto& told : {tag, "W/" + tag, "\"other\" , " + tag, std::string("*")}) {
-    const auto response = answer(kPage, asks("gzip", told));
+    const auto response = given(kPage, asks("gzip", told));
     EXPECT_EQ(response.status, 304) << told;
     EXPECT_EQ(response.body, "") << told;
     EXPECT_EQ(header(response, "ETag"), tag) << told;
   }
   for (const std::string_view told : {"\"other\"", "\"", "\"\"", "0123abcd-gzip", "W/", ",,,"})
-    EXPECT_EQ(answer(kPage, asks("gzip", told)).status, 200) << told;
-  EXPECT_EQ(answer(kPage, asks("", tag)).status, 200) << "the tag of the packed one";
+    EXPECT_EQ(given(kPage, asks("gzip", told)).status, 200) << told;
+  EXPECT_EQ(given(kPage, asks("", tag)).status, 200) << "the tag of the packed one";
+}
+
+TEST(Page, IsOnlyRead) {
+  auto request = asks("gzip");
+  request.method = "POST";
+  const auto response = given(kPage, request);
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(header(response, "Allow"), "GET, HEAD");
 }
 
 TEST(TakesGzip, FollowsNamesWeightsAndTheStar) {
