@@ -5,13 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <limits>
 
 namespace sluice::autoscale {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 config::BackendClass configured(double cold_start_s = 60, double capacity = 2) {
   return {.name = "large", .capacity = capacity, .cold_start_s = cold_start_s};
@@ -62,8 +58,8 @@ TEST(ClassLearning, CapacityGoesFromTheConfiguredToTheMedianOfWhatWasSeen) {
 
 TEST(ClassLearning, AbsurdFiguresArePassedOver) {
   ClassLearning learning(configured());
-  for (const double seconds : {-1.0, kNan, kInfinity, 1e9}) learning.start(seconds);
-  for (const double rate : {-1.0, 0.0, kNan, kInfinity, 0.19, 20.1}) learning.capacity(rate);
+  for (const double seconds : {-1.0, std::nan(""), HUGE_VAL, 1e9}) learning.start(seconds);
+  for (const double rate : {-1.0, 0.0, std::nan(""), HUGE_VAL, 0.19, 20.1}) learning.capacity(rate);
   EXPECT_EQ(learning.figures().cold_start_s, 60);
   EXPECT_EQ(learning.figures().capacity, 2);
   EXPECT_EQ(learning.figures().starts, 0U);

@@ -13,7 +13,7 @@
 namespace sluice::autoscale {
 namespace {
 
-Predictive::Options options() {
+Predictive::Options predicting() {
   return {.forecaster = config::ForecastKind::kLastValue, .unit = 2, .min = 1, .max = 60};
 }
 
@@ -30,7 +30,7 @@ class PredictivePolicy : public testing::Test {
     for (int i = 0; i < 15000; ++i) run(1, dice.uniform() < 0.01 ? 60 : 0.1);
   }
 
-  Predictive predictive_{options()};
+  Predictive predictive_{predicting()};
   double capacity_ = 40;
   double t_ = 0;
 };
@@ -111,7 +111,7 @@ TEST_F(PredictivePolicy, DoesNotStandReadyForALoadThatIsForecast) {
 
 TEST_F(PredictivePolicy, CapacityThatIsLearnedByAndByForgetsNothing) {
   forecast::Dice dice(1);
-  auto with = options();
+  auto with = predicting();
   for (int i = 0; i < 15000; ++i) {
     if (i % 100 == 0) with.unit = 2 * (1 + 0.04 * dice.uniform());
     predictive_.configure(with);
@@ -123,7 +123,7 @@ TEST_F(PredictivePolicy, CapacityThatIsLearnedByAndByForgetsNothing) {
 TEST_F(PredictivePolicy, FloorIsTheSameCapacityWhenBackendsHaveAnother) {
   run(1500, 20);
   const double before = predictive_.need(40).floor;
-  auto with = options();
+  auto with = predicting();
   with.unit = 0.5;
   predictive_.configure(with);
   EXPECT_NEAR(predictive_.need(40).floor, before, 0.5);
@@ -134,12 +134,12 @@ TEST_F(PredictivePolicy, FloorIsTheSameCapacityWhenBackendsHaveAnother) {
 }
 
 TEST_F(PredictivePolicy, LongSeasonIsNotCutShort) {
-  auto with = options();
+  auto with = predicting();
   with.forecaster = config::ForecastKind::kHoltWinters;
   with.season_s = 90000;  // 6,000 steps: more than it looks ahead
   predictive_ = Predictive(with);
   const auto state = forecast::write_fields([&](auto& f) { predictive_.keep(f, 0); });
-  Predictive other(options());
+  Predictive other(predicting());
   ASSERT_TRUE(forecast::read_fields(state, [&](auto& f) { other.keep(f, 0); }));
   EXPECT_EQ(forecast::write_fields([&](auto& f) { other.keep(f, 0); }).dump(), state.dump());
 }

@@ -14,7 +14,7 @@ namespace {
 using Counts = std::vector<unsigned>;
 
 constexpr double kDrain = 30;
-constexpr double kNever = std::numeric_limits<double>::max();
+constexpr double kUnbounded = std::numeric_limits<double>::max();
 
 // A pool whose fleet does at once what is asked of it, unless told otherwise.
 class Settle : public testing::Test {
@@ -157,7 +157,8 @@ TEST_F(Settle, BoundsThatWereLoweredHoldAtOnceAndLeaveAllThatTheyLet) {
   fleet_[0].ready = 10;
   options_.max = 6;
   // Whatever the need: "as much as there is", nothing at all, or more than there may be.
-  for (const Need& need : {Need{.floor = kNever}, Need{.rise = 100, .set = 100, .floor = 100}}) {
+  for (const Need& need :
+       {Need{.floor = kUnbounded}, Need{.rise = 100, .set = 100, .floor = 100}}) {
     for (const bool blind : {false, true}) {
       EXPECT_EQ(settle(need, false, blind).wanted, (Counts{6, 0}));
       EXPECT_TRUE(has(Limit::kMax));
@@ -169,7 +170,8 @@ TEST_F(Settle, BoundsThatWereLoweredHoldAtOnceAndLeaveAllThatTheyLet) {
 TEST_F(Settle, BudgetThatWasLoweredHoldsAtOnceAndLeavesAllThatItPaysFor) {
   fleet_ = {{.ready = 10}, {.ready = 4}};
   options_.budget_per_hour = 22;
-  for (const Need& need : {Need{.floor = kNever}, Need{.rise = 100, .set = 100, .floor = 100}}) {
+  for (const Need& need :
+       {Need{.floor = kUnbounded}, Need{.rise = 100, .set = 100, .floor = 100}}) {
     EXPECT_EQ(settle(need).wanted, (Counts{5, 1}));
     EXPECT_TRUE(has(Limit::kBudget));
   }
@@ -185,9 +187,9 @@ TEST_F(Settle, BudgetBindsARiseAndWhatIsLeftOpenIsSaid) {
 TEST_F(Settle, MinIsFilledWhateverTheNeedAndComesBeforeTheBudget) {
   options_.min = 5;
   options_.budget_per_hour = 9;
-  EXPECT_EQ(settle({.floor = kNever}).wanted, (Counts{2, 3}));
+  EXPECT_EQ(settle({.floor = kUnbounded}).wanted, (Counts{2, 3}));
   fleet_ = {{}, {}};
-  EXPECT_EQ(settle({.floor = kNever}).wanted, (Counts{0, 5}));
+  EXPECT_EQ(settle({.floor = kUnbounded}).wanted, (Counts{0, 5}));
 }
 
 TEST_F(Settle, CountSetByHandIsWithinTheBoundsAndTheBudget) {

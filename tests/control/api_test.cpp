@@ -11,7 +11,7 @@
 namespace sluice::control {
 namespace {
 
-using Json = nlohmann::json;
+using Parsed = nlohmann::json;
 
 class ApiTest : public testing::Test {
  protected:
@@ -21,21 +21,21 @@ class ApiTest : public testing::Test {
     if (fast_path == nullptr) GTEST_SKIP() << why;
     node = std::make_unique<Node>(*fast_path, sample(4));
   }
-  Json get(const std::string& path) {
+  Parsed get(const std::string& path) {
     const auto response = node->ask("GET", path);
     EXPECT_EQ(response.status, 200) << path << ": " << response.body;
-    return Json::parse(response.body);
+    return Parsed::parse(response.body);
   }
-  Json post(const std::string& path, const std::string& body = {}) {
+  Parsed post(const std::string& path, const std::string& body = {}) {
     const auto response = node->ask("POST", path, body);
     EXPECT_EQ(response.status, 200) << path << ": " << response.body;
-    return Json::parse(response.body);
+    return Parsed::parse(response.body);
   }
   void refuses(int status, const std::string& method, const std::string& path,
                const std::string& body, const std::string& word) {
     const auto response = node->ask(method, path, body);
     EXPECT_EQ(response.status, status) << path << ' ' << body << ": " << response.body;
-    const auto error = Json::parse(response.body).at("error");
+    const auto error = Parsed::parse(response.body).at("error");
     EXPECT_NE((error.at("where").get<std::string>() + " " + error.at("message").get<std::string>())
                   .find(word),
               std::string::npos)
@@ -162,6 +162,43 @@ TEST_F(ApiTest, OtherPathsAre404AndOtherMethods405) {
   refuses(405, "DELETE", "/api/v1/status", "", "takes GET");
 }
 
+TEST_F(ApiTest, WhatIsNotTextIsRefusedBeforeAnyHandler) {
+  refuses(400, "GET", "/api/v1/\xff", "", "path");
+  refuses(400, "GET", "/api/v1/backends?pool=\xc0\xaf", "", "pool");
+  refuses(400, "POST", "/api/v1/backends/llama", "{\"name\": \"\xed\xa0\x80\"}", "body");
+  EXPECT_TRUE(node->changes.empty());
+}
+
+TEST_F(ApiTest, WhoMayOnlyReadIsToldHowToChange) {
+  http::Request request;
+  request.read_only = true;
+  std::size_t body = 1U << 30U;
+  const auto status = [&](const char* method, const char* path) {
+    request.method = method;
+    request.path = path;
+    const auto refused = node->api->admit(request, body);
+    return refused ? refused->status : 200;
+  };
+  EXPECT_EQ(status("GET", "/api/v1/status"), 200);
+  EXPECT_EQ(body, Route::kSmallBody);
+  EXPECT_EQ(status("POST", "/api/v1/reload"), 403);
+  EXPECT_NE(node->api->admit(request, body)->body.find("token_file"), std::string::npos);
+  EXPECT_EQ(status("GET", "/api/v1/capture"), 403);
+  EXPECT_EQ(status("DELETE", "/api/v1/status"), 405);
+  EXPECT_EQ(status("POST", "/api/v1/none"), 404);
+  EXPECT_EQ(std::get<http::Response>(node->api->answer(request)).status, 404);
+}
+
+TEST_F(ApiTest, EachChangeLeavesAnEventOfWhoChangedWhat) {
+  post("/api/v1/backends/llama/gpu-1/weight", R"({"weight": 7})");
+  refuses(404, "POST", "/api/v1/backends/llama/gpu-99/drain", "", "gpu-99");
+  std::vector<std::string> audits;
+  for (const auto* event : node->events.since(0, 1000).events)
+    if (event->component == "audit") audits.push_back(event->text);
+  EXPECT_EQ(audits, std::vector<std::string>{"tester: weight of backend gpu-1 of pool llama to 7: "
+                                             "pools/llama/backends/gpu-1/weight from 100 to 7"});
+}
+
 TEST_F(ApiTest, FlowsAreAListAndItsLengthIsBounded) {
   const auto view = get("/api/v1/flows?limit=10000&pool=llama&backend=gpu-1");
   EXPECT_TRUE(view["flows"].is_array());
@@ -238,7 +275,7 @@ TEST_F(ApiTest, AFaultyConfigurationIsRefusedWithAllItsFaults) {
   const auto response =
       node->ask("POST", "/api/v1/config/apply", R"({"node": "test-1", "nonsense": 1})");
   EXPECT_EQ(response.status, 400);
-  EXPECT_GE(Json::parse(response.body)["faults"].size(), 2U);
+  EXPECT_GE(Parsed::parse(response.body)["faults"].size(), 2U);
   refuses(409, "POST", "/api/v1/config/apply",
           sample_text(4, "/nonexistent/sluice", "net_null1,no-rx=1"), "changes only on restart");
 }
@@ -257,7 +294,7 @@ TEST_F(ApiTest, AFailedReloadShowsTheFaults) {
   node->standing.last_reload.faults = {"/services: is missing; name at least one"};
   const auto response = node->ask("POST", "/api/v1/reload");
   EXPECT_EQ(response.status, 400);
-  EXPECT_EQ(Json::parse(response.body)["faults"][0], "/services: is missing; name at least one");
+  EXPECT_EQ(Parsed::parse(response.body)["faults"][0], "/services: is missing; name at least one");
 }
 
 TEST_F(ApiTest, EventsArePagedAndWaitForTheNextOne) {

@@ -13,7 +13,7 @@
 namespace sluice::control {
 namespace {
 
-using Json = nlohmann::json;
+using Parsed = nlohmann::json;
 using dataplane::Burst;
 
 constexpr std::uint16_t kLength = 100;  // of the test's packets
@@ -27,13 +27,13 @@ class CaptureTest : public testing::Test {
     node = std::make_unique<Node>(*fast_path, sample(2));
   }
 
-  Json ok(const std::string& method, const std::string& path, const std::string& body = {}) {
+  Parsed ok(const std::string& method, const std::string& path, const std::string& body = {}) {
     const auto response = node->ask(method, path, body);
     EXPECT_EQ(response.status, 200) << path << ": " << response.body;
-    return Json::parse(response.body);
+    return Parsed::parse(response.body);
   }
-  Json start(const std::string& body) { return ok("POST", "/api/v1/capture", body); }
-  Json poll(std::uint64_t id, std::uint64_t from = 0) {
+  Parsed start(const std::string& body) { return ok("POST", "/api/v1/capture", body); }
+  Parsed poll(std::uint64_t id, std::uint64_t from = 0) {
     return ok("GET", fmt::format("/api/v1/capture?id={}&from={}", id, from));
   }
   void refuses(int status, const std::string& method, const std::string& path,
@@ -94,8 +94,8 @@ TEST_F(CaptureTest, PacketsAreToldBeforeAndAfterWithNames) {
   EXPECT_EQ(packet["backend"], "llama/gpu-2");
   EXPECT_EQ(packet["port"], "front");
   EXPECT_EQ(packet["worker"], 0);
-  EXPECT_EQ(packet["before"], (Json{{"length", kLength}, {"bytes", "5a5a5a"}}));
-  EXPECT_EQ(packet["after"], (Json{{"length", kLength}, {"bytes", "005a5a"}}));
+  EXPECT_EQ(packet["before"], (Parsed{{"length", kLength}, {"bytes", "5a5a5a"}}));
+  EXPECT_EQ(packet["after"], (Parsed{{"length", kLength}, {"bytes", "005a5a"}}));
   EXPECT_GT(packet["at_ns"].get<std::int64_t>(), 1'700'000'000'000'000'000) << "of this decade";
 }
 
@@ -166,7 +166,7 @@ TEST_F(CaptureTest, MemoryIsBoundedAndWhatIsTooMuchIsCounted) {
   }
   std::uint64_t got = 0;
   std::uint64_t from = 0;
-  Json answer;
+  Parsed answer;
   do {
     answer = poll(id, from);
     got += answer["packets"].size();

@@ -24,7 +24,7 @@
 namespace sluice::control {
 namespace {
 
-using Json = nlohmann::json;
+using Parsed = nlohmann::json;
 using testing::HasSubstr;
 
 config::Backend backend(std::string name, std::string_view address, std::uint32_t weight = 100) {
@@ -78,8 +78,8 @@ struct OperatorStateFile : testing::Test {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
   }
   /// A file whose checksum is right, whatever its body is.
-  void write_body(const Json& body) const {
-    write(Json{{"version", 1}, {"checksum", checksum_of(body.dump())}, {"body", body}}.dump());
+  void write_body(const Parsed& body) const {
+    write(Parsed{{"version", 1}, {"checksum", checksum_of(body.dump())}, {"body", body}}.dump());
   }
   [[nodiscard]] LoadedState load() const { return load_operator_state(directory); }
   void save(const OperatorState& state) const {
@@ -194,29 +194,29 @@ TEST_F(OperatorStateFile, HostileTextIsAnEmptyStateWithAProblem) {
 }
 
 TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
-  Json good;
+  Parsed good;
   {
     save(some_changes());
-    good = Json::parse(read_file(path, 1U << 20U).value()).at("body");
+    good = Parsed::parse(read_file(path, 1U << 20U).value()).at("body");
   }
   write_body(good);
   ASSERT_EQ(load().state, some_changes());
 
-  const auto with = [&](const char* pointer, const Json& value) {
-    Json body = good;
-    body[Json::json_pointer(pointer)] = value;
+  const auto with = [&](const char* pointer, const Parsed& value) {
+    Parsed body = good;
+    body[Parsed::json_pointer(pointer)] = value;
     return body;
   };
-  Json deep = Json::array();
-  for (int i = 0; i < 50; ++i) deep = Json::array({deep});
+  Parsed deep = Parsed::array();
+  for (int i = 0; i < 50; ++i) deep = Parsed::array({deep});
   const std::string long_name(65, 'x');
-  const Json bodies[] = {
-      Json::array(),
+  const Parsed bodies[] = {
+      Parsed::array(),
       with("/generation", -1),
       with("/generation", 1.5),
       with("/generation", "7"),
       with("/generation", std::uint64_t{1} << 63U),
-      with("/pools", Json::array()),
+      with("/pools", Parsed::array()),
       with("/pools/llama", nullptr),
       with("/pools/llama/added", "gpu-7"),
       with("/pools/llama/added", deep),
@@ -256,7 +256,7 @@ TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
     EXPECT_THAT(loaded.problem, HasSubstr("cannot be understood")) << body.dump();
   }
   for (const char* const key : {"/added", "/removed", "/weights", "/drained"}) {
-    Json body = good;
+    Parsed body = good;
     body["pools"]["llama"].erase(key + 1);
     write_body(body);
     EXPECT_NE(load().problem, "") << key;
@@ -265,7 +265,7 @@ TEST_F(OperatorStateFile, BodyWithARightChecksumIsStillCheckedThroughout) {
 
 TEST_F(OperatorStateFile, BackendsOfAFileThatKnewNoPortsHaveTheDefaults) {
   save(some_changes());
-  Json body = Json::parse(read_file(path, 1U << 20U).value()).at("body");
+  Parsed body = Parsed::parse(read_file(path, 1U << 20U).value()).at("body");
   for (auto& added : body["pools"]["llama"]["added"])
     for (const char* const key : {"port", "max_connections", "server_id"}) added.erase(key);
   write_body(body);

@@ -6,7 +6,7 @@
 namespace sluice::plan {
 namespace {
 
-config::Pool pool() {
+config::Pool smallest() {
   config::Pool pool;
   pool.name = "llama";
   pool.classes = {{.name = "h100", .capacity = 0.5, .cold_start_s = 59.5}};
@@ -15,7 +15,7 @@ config::Pool pool() {
 }
 
 TEST(PoolOf, TimesAreWholeSecondsAndTheSameForBoth) {
-  auto configured = pool();
+  auto configured = smallest();
   configured.autoscale->tick_s = 0.2;
   configured.autoscale->slo_wait_s = 0;
   const auto planned = plan_of(configured, 7).value();
@@ -28,7 +28,7 @@ TEST(PoolOf, TimesAreWholeSecondsAndTheSameForBoth) {
 }
 
 TEST(PoolOf, APoolThatDoesNotScaleOrHasNoClassCannotBePlanned) {
-  auto configured = pool();
+  auto configured = smallest();
   configured.classes.clear();
   EXPECT_EQ(plan_of(configured).error().text(),
             "pool llama: has no classes; name one, with its capacity and cold_start_s");

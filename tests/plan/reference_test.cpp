@@ -34,7 +34,7 @@ const Arrivals& arrivals_of(const std::string& trace) {
   return known.emplace(trace, Arrivals(read.value())).first->second;
 }
 
-PoolModel pool_of(const json& run) {
+PoolModel recorded_pool(const json& run) {
   PoolModel pool;
   pool.classes = {{.name = "reference",
                    .capacity = run["capacity_rps"],
@@ -60,7 +60,7 @@ TEST(Reference, EveryFigureOfEveryPolicyAgrees) {
   std::size_t compared = 0;
   for (const auto& run : runs()) {
     const auto& arrivals = arrivals_of(run["trace"]);
-    const auto pool = pool_of(run);
+    const auto pool = recorded_pool(run);
     const auto need = backends_needed(arrivals, pool);
     const auto course = run_rival(rival_of(run["policy"]), arrivals, pool, need);
     const auto ours = json_of(figures_of(arrivals, pool, need, course), pool);

@@ -24,7 +24,7 @@ Trace read(const std::string& text) {
   return trace.value_or(Trace{});
 }
 
-std::string refusal(const std::string& text) {
+std::string refused_trace(const std::string& text) {
   const auto trace = parse_trace(text, "t.csv");
   if (trace) return "accepted";
   EXPECT_EQ(trace.error().code, Errc::kInvalid);
@@ -50,29 +50,31 @@ TEST(Trace, LastLineNeedsNoLineFeed) {
 }
 
 TEST(Trace, WhatIsWrongIsToldWithItsLine) {
-  EXPECT_EQ(refusal("t_seconds,requests\n0,1\n1,many\n"),
+  EXPECT_EQ(refused_trace("t_seconds,requests\n0,1\n1,many\n"),
             "t.csv: line 3: requests is 'many', not a number");
-  EXPECT_EQ(refusal("t_seconds,requests\n0,1\n1,-2\n"),
+  EXPECT_EQ(refused_trace("t_seconds,requests\n0,1\n1,-2\n"),
             "t.csv: line 3: requests is -2, not a number from 0 to 1e+12");
-  EXPECT_EQ(refusal("t_seconds,requests\n0,1\n10,1\n30,1\n"),
+  EXPECT_EQ(refused_trace("t_seconds,requests\n0,1\n10,1\n30,1\n"),
             "t.csv: line 4: t_seconds is 30, expected 20: every interval is 10 s long, and none is "
             "left out; give one without requests a 0");
-  EXPECT_EQ(refusal("t_seconds,count\n0,1\n1,1\n"), "t.csv: line 1: has no column requests");
-  EXPECT_EQ(refusal("t_seconds,requests\n0,1\n"),
+  EXPECT_EQ(refused_trace("t_seconds,count\n0,1\n1,1\n"), "t.csv: line 1: has no column requests");
+  EXPECT_EQ(refused_trace("t_seconds,requests\n0,1\n"),
             "t.csv: line 2: a trace has two intervals at least, this one has 1");
 }
 
 TEST(Trace, HostileNumbersAreRefused) {
   for (const std::string number :
        {"nan", "inf", "-inf", "1e400", "1e13", "0x10", "1,5", "", "-1", "1 2", "\x1b[31m"})
-    EXPECT_THAT(refusal("t_seconds,requests\n0,1\n1,\"" + number + "\"\n"), HasSubstr("line 3"))
+    EXPECT_THAT(refused_trace("t_seconds,requests\n0,1\n1,\"" + number + "\"\n"),
+                HasSubstr("line 3"))
         << number;
   for (const std::string t : {"0", "-1", "0.5", "1e300", "90000"})
-    EXPECT_THAT(refusal("t_seconds,requests\n0,1\n" + t + ",1\n"), HasSubstr("line 3")) << t;
+    EXPECT_THAT(refused_trace("t_seconds,requests\n0,1\n" + t + ",1\n"), HasSubstr("line 3")) << t;
 }
 
 TEST(Trace, MessagesShowNothingThatATerminalWouldActOn) {
-  const auto text = refusal("t_seconds,requests\n0,1\n1,\x1b]0;title\x07" + std::string(100, 'x'));
+  const auto text =
+      refused_trace("t_seconds,requests\n0,1\n1,\x1b]0;title\x07" + std::string(100, 'x'));
   EXPECT_EQ(text.find('\x1b'), text.npos);
   EXPECT_LT(text.size(), 120U);
 }
@@ -80,7 +82,7 @@ TEST(Trace, MessagesShowNothingThatATerminalWouldActOn) {
 TEST(Trace, LongerThanAHundredDaysIsRefused) {
   std::string text = "t_seconds,requests\n";
   for (int day = 0; day <= 100; ++day) text += std::to_string(day * 86'400) + ",1\n";
-  EXPECT_THAT(refusal(text), HasSubstr("line 102: the trace is longer than 100 days"));
+  EXPECT_THAT(refused_trace(text), HasSubstr("line 102: the trace is longer than 100 days"));
 }
 
 TEST(Trace, AFileThatEndsInGzIsUnpacked) {
