@@ -126,8 +126,10 @@ scrape::Tick ScalePool::measure(const PoolSight& sight) {
   for (std::size_t i = 0; i < sight.backends.size(); ++i) {
     const auto& backend = sight.backends[i];
     const auto& now = sight.flows[i];
+    double begun = 0;
     if (const auto before = flows_before_.find(backend.name); before != flows_before_.end()) {
-      signals.new_flows += static_cast<double>(grown(before->second.begun, now.begun));
+      begun = static_cast<double>(grown(before->second.begun, now.begun));
+      signals.new_flows += begun;
       signals.unanswered += static_cast<double>(grown(before->second.unanswered, now.unanswered));
     }
     flows.emplace(backend.name, now);
@@ -137,7 +139,9 @@ scrape::Tick ScalePool::measure(const PoolSight& sight) {
                        .backend_class = index,
                        .ready = now.takes_new,
                        .capacity = controller_.learned(index).capacity,
-                       .service_time_s = classes_[index].service_time_s});
+                       .service_time_s = classes_[index].service_time_s,
+                       .new_flows = begun,
+                       .active_flows = static_cast<double>(backend.flows.value_or(0))});
   }
   flows_before_ = std::move(flows);
   // While somebody here takes flows, those that found nobody were another pool's.

@@ -28,6 +28,11 @@ double capped(double rate, const Member& member) {
   return member.capacity > 0 ? std::min(rate, member.capacity) : rate;
 }
 
+bool same(const Reading& a, const Reading& b) {
+  return a.running == b.running && a.waiting == b.waiting && a.completed == b.completed &&
+         a.cache == b.cache;
+}
+
 bool waits(const Reading& reading) { return reading.waiting && *reading.waiting > 0; }
 
 }  // namespace
@@ -38,7 +43,8 @@ const Demand::Account* Demand::find(std::string_view backend) const {
 }
 
 bool Demand::silent(const Account* account, Time now) const {
-  return account == nullptr || !account->last || now - account->last->at > options_.stale_after;
+  return account == nullptr || !account->last || now - account->last->at > options_.stale_after ||
+         now < account->doubted_until || account->still;
 }
 
 void Demand::read(const std::string& backend, const Reading& reading) {
@@ -49,8 +55,34 @@ void Demand::read(const std::string& backend, const Reading& reading) {
   }
   if (account.last && reading.at <= account.last->at) return;
   account.problem.clear();
-  if (account.last) step(account, reading);
+  if (account.last) {
+    look_whether_still(account, reading);
+    step(account, reading);
+  }
   account.last = reading;
+  if (reading.at < account.doubted_until)
+    account.problem = "its count of completed requests went back";
+  else if (account.still)
+    account.problem = "its figures stand still while flows begin at it";
+}
+
+void Demand::look_whether_still(Account& account, const Reading& reading) const {
+  if (!same(*account.last, reading)) {
+    account.untold = 0;
+    account.still = false;
+    return;
+  }
+  const auto patience = std::max<std::chrono::milliseconds>(options_.stale_after, kUntoldFor);
+  if (account.untold >= kUntoldFlows && reading.at - account.untold_since >= patience)
+    account.still = true;
+}
+
+// What neither stays nor tells was no request: somebody looked whether the port is open.
+void Demand::count_untold(Account& account, const Member& member, Time now) {
+  const double stayed = std::min(sound(member.new_flows), sound(member.active_flows));
+  if (stayed <= 0) return;
+  if (account.untold == 0) account.untold_since = now;
+  account.untold += stayed;
 }
 
 // Takes what happened between two readings into the books.
@@ -58,16 +90,16 @@ void Demand::step(Account& account, const Reading& reading) const {
   const Reading& before = *account.last;
   const double dt = seconds_between(before.at, reading.at);
   const double inside = *reading.inside();
-  double inside_before = *before.inside();
+  const double inside_before = *before.inside();
   bool full = waits(before) && waits(reading);
   if (reading.completed && before.completed) {
     double done = *reading.completed - *before.completed;
-    if (done < 0) {
-      // Another process since: what it has done it did from nothing, and what was in the one
-      // before is lost.
-      done = *reading.completed;
-      inside_before = 0;
-      full = false;
+    // Another process since; or several that answer in turn, of which no two figures fit together.
+    if (done < 0) account.doubted_until = reading.at + options_.stale_after;
+    if (reading.at < account.doubted_until) {
+      account.completed = account.growth = account.running_seconds = account.seconds = 0;
+      account.lack = account.full_completed = account.full_seconds = 0;
+      return;
     }
     if (done > kFastestCounter * std::max(dt, 1.0)) done = 0, full = false;
     account.completed += done;
@@ -153,7 +185,10 @@ Tick Demand::tick(Time now, std::span<const Member> members, const FlowSignals& 
   for (const Member& member : members) {
     const auto at = accounts_.find(member.name);
     Account* const account = at == accounts_.end() ? nullptr : &at->second;
-    if (account != nullptr) settle(*account, member);
+    if (account != nullptr) {
+      count_untold(*account, member, now);
+      settle(*account, member);
+    }
     if (silent(account, now) || !account->rates) {
       if (!member.ready) continue;
       mute += weight_of(member);

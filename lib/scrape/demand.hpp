@@ -37,6 +37,8 @@ struct Member {
   bool ready = false;             ///< Takes new flows.
   double capacity = 0;            ///< Requests/s of its class; 0: not known.
   double service_time_s = 0;      ///< Of its class; 0: not known.
+  double new_flows = 0;           ///< Of the data path, since the tick before.
+  double active_flows = 0;        ///< Likewise, now.
 };
 
 /// What a backend of a class completed a second while it always had requests waiting.
@@ -65,7 +67,9 @@ struct Tick {
 /// A backend whose load is not known (stale, missing, NaN, negative, absurd) is silent. It counts
 /// with the mean of those that tell while they are the greater part, else with its own last
 /// figures, never above its capacity; and the share of silent ones is told, so that nothing is
-/// taken away meanwhile. One that has told nothing twice has no rate yet, and is silent too.
+/// taken away meanwhile. One that has told nothing twice has no rate yet, and is silent too. So is
+/// one whose counter went back, for `stale_after`: another process answers now, or several in turn;
+/// and one whose figures all stand still while flows begin and stay at it.
 class Demand {
  public:
   struct Options {
@@ -73,6 +77,11 @@ class Demand {
     bool scraped = true;                          ///< False: by flows alone.
     std::chrono::milliseconds stale_after{3000};  ///< Age of a reading that counts no more.
   };
+
+  /// Flows that began at a backend and stayed while it told the very same for so long: then it
+  /// stands still. Fewer may be connections of which no request came yet.
+  static constexpr double kUntoldFlows = 8;
+  static constexpr std::chrono::seconds kUntoldFor{3};
 
   explicit Demand(Options options) : options_(std::move(options)) {}
   void configure(Options options) { options_ = std::move(options); }
@@ -129,6 +138,10 @@ class Demand {
     // While it had requests waiting at both ends of each step.
     double full_completed = 0;
     double full_seconds = 0;
+    Time doubted_until{};  ///< Its counter went back: until then it is silent.
+    double untold = 0;     ///< Flows that began and stayed since a figure changed ...
+    Time untold_since{};   ///< ... the first of them then.
+    bool still = false;    ///< So many for so long that its figures are none.
     std::string problem = {};
     std::string told = {};  ///< Trouble that was told; empty: none.
   };
@@ -137,6 +150,8 @@ class Demand {
   [[nodiscard]] bool silent(const Account* account, Time now) const;
   [[nodiscard]] const Account* find(std::string_view backend) const;
   void step(Account& account, const Reading& reading) const;
+  void look_whether_still(Account& account, const Reading& reading) const;
+  static void count_untold(Account& account, const Member& member, Time now);
   static void settle(Account& account, const Member& member);
   static void learn(Account& account, const Member& member, std::vector<Saturated>& into);
   [[nodiscard]] Tick by_flows(const FlowSignals& flows);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -16,6 +17,11 @@ constexpr double kLongestAge = 1e9;  // seconds
 std::chrono::steady_clock::duration seconds(double count) {
   return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(count));
+}
+
+// 0 for what is to come.
+double past_of(Time at, Time now) {
+  return std::max(0.0, std::chrono::duration<double>(now - at).count());
 }
 
 double age_of(Time at, Time now) { return std::chrono::duration<double>(now - at).count(); }
@@ -52,6 +58,11 @@ nlohmann::json Demand::save(Time now) const {
     put("waiting", account.last->waiting);
     put("completed", account.last->completed);
     put("cache", account.last->cache);
+    if (account.doubted_until > now) one["doubted_s"] = age_of(now, account.doubted_until);
+    if (account.untold > 0)
+      one["untold"] = {{"flows", account.untold},
+                       {"age_s", past_of(account.untold_since, now)},
+                       {"still", account.still}};
     if (account.rates) {
       one["arrivals"] = account.rates->arrivals;
       one["served"] = account.rates->served;
@@ -100,6 +111,14 @@ Result<void> Demand::restore(const nlohmann::json& state, Time now,
       account.seconds = part(counted, 3, 0);
       account.full_completed = part(full, 0, 0);
       account.full_seconds = part(full, 1, 0);
+      if (one.contains("doubted_s"))
+        account.doubted_until = now - away + seconds(number(one, "doubted_s", 0, kLongestAge));
+      if (one.contains("untold")) {
+        const auto& untold = one.at("untold");
+        account.untold = number(untold, "flows", 0, kMostCompleted);
+        account.untold_since = at(untold, "age_s");
+        account.still = untold.at("still").get<bool>();
+      }
       if (one.contains("arrivals"))
         account.rates = Rates{number(one, "arrivals", 0, kMostCompleted),
                               number(one, "served", 0, kMostCompleted)};

@@ -129,12 +129,69 @@ TEST(Demand, GivenUpRequestsHideThoseOfOneStepAtMost) {
   }
 }
 
-TEST(Demand, CounterThatGoesBackIsAnotherProcessThatBeganAtNothing) {
+TEST(Demand, BackendWhoseCounterGoesBackIsSilentForATimeAndThenCountsOn) {
+  Bench bench = settled({"a", "b"});
+  bench.tell("a", 4, 0, 105);
+  bench.tell("b", 4, 0, 107);
+  (void)bench.tick();
+  (void)bench.notices();
+  for (int second = 0; second < 4; ++second) {
+    bench.now += 1s;
+    bench.tell("a", 4, 0, 110 + 5 * second);
+    bench.tell("b", 4, 0, 7 * second);
+    const Tick tick = bench.tick();
+    EXPECT_DOUBLE_EQ(tick.silent, second < 3 ? 0.5 : 0) << second;
+    EXPECT_DOUBLE_EQ(tick.served, second < 3 ? 10 : 12) << second;  // as the other one, or its own
+    EXPECT_EQ(bench.demand.inside("b", bench.now).has_value(), second == 3) << second;
+    if (second != 0) continue;
+    EXPECT_THAT(bench.notices(), ElementsAre(HasSubstr("b tells no load: its count of completed "
+                                                       "requests went back")));
+  }
+  EXPECT_THAT(bench.notices(), ElementsAre("backend llama/b tells its load again"));
+}
+
+TEST(Demand, TwoProcessesThatAnswerInTurnAreNoLoad) {
   Bench bench = settled({"a"});
-  bench.tell("a", 2, 1, 7);
-  const Tick tick = bench.tick();
-  EXPECT_DOUBLE_EQ(tick.served, 7);
-  EXPECT_DOUBLE_EQ(tick.arrivals, 7 + 3);  // and not one fewer inside
+  for (int second = 0; second < 20; ++second, bench.now += 1s) {
+    bench.tell("a", 4, 0, second % 2 == 0 ? 50 + second : 50'000 + second);
+    const Tick tick = bench.tick();
+    EXPECT_EQ(tick.silent, 1) << second;
+    EXPECT_LE(tick.served, 10) << second;
+  }
+}
+
+/// A second each with `flows` flows more at "b", of which `active` are there; "b" tells the same.
+Tick untold(Bench& bench, int seconds, double flows, double active) {
+  Tick tick;
+  bench.members.at(1).new_flows = flows;
+  bench.members.at(1).active_flows = active;
+  for (int second = 0; second < seconds; ++second) {
+    bench.now += 1s;
+    bench.tell("a", 4, 0, *bench.demand.last("a")->completed + 5);
+    bench.tell("b", 4, 0, 100);
+    tick = bench.tick();
+  }
+  return tick;
+}
+
+TEST(Demand, BackendThatTellsTheSameWhileFlowsBeginAndStayIsSilent) {
+  Bench bench = settled({"a", "b"});
+  EXPECT_EQ(untold(bench, 3, 3, 9).silent, 0);
+  EXPECT_EQ(untold(bench, 2, 3, 9).silent, 0.5);
+  EXPECT_THAT(bench.notices(), ElementsAre(HasSubstr("b tells no load: its figures stand still")));
+  EXPECT_EQ(untold(bench, 60, 0, 0).silent, 0.5);  // nothing has shown yet that they move
+  bench.now += 1s;
+  bench.tell("a", 4, 0, 1000);
+  bench.tell("b", 5, 0, 100);
+  EXPECT_EQ(bench.tick().silent, 0);
+  EXPECT_THAT(bench.notices(), ElementsAre("backend llama/b tells its load again"));
+}
+
+TEST(Demand, BackendThatNobodyAsksMayTellTheSame) {
+  Bench bench = settled({"a", "b"});
+  EXPECT_EQ(untold(bench, 60, 0, 3).silent, 0) << "long requests";
+  EXPECT_EQ(untold(bench, 60, 5, 0).silent, 0) << "somebody looks whether the port is open";
+  EXPECT_EQ(untold(bench, 7, 1, 3).silent, 0) << "few";
 }
 
 TEST(Demand, CounterThatLeapsWasReplacedAndCountsForNothing) {
