@@ -96,12 +96,12 @@ TEST(Figures, JsonHasAKeyForEveryMember) {
   const auto pool = pool_of(15);
   auto f = of(steady(1, 10), pool, std::vector<std::uint32_t>(10, 1));
   f.policy = "hpa";
-  const auto json = json_of(f, pool);
-  EXPECT_EQ(json["policy"], "hpa");
-  EXPECT_EQ(json["cold_start_s"], 15);
-  EXPECT_EQ(json["backend_seconds"], 10);
-  EXPECT_EQ(json["cost_replica_seconds"], 10);
-  EXPECT_EQ(json["requests"], 10);
+  const auto written = json_of(f, pool);
+  EXPECT_EQ(written["policy"], "hpa");
+  EXPECT_EQ(written["cold_start_s"], 15);
+  EXPECT_EQ(written["backend_seconds"], 10);
+  EXPECT_EQ(written["cost_replica_seconds"], 10);
+  EXPECT_EQ(written["requests"], 10);
 }
 
 }  // namespace
