@@ -12,9 +12,8 @@
 namespace sluice::autoscale {
 namespace {
 
-constexpr double kMostRequests = 1e12;  // of one observation; more is a fault of the one who counts
-constexpr double kRecent = 15;          // s over which the present load is taken
-constexpr double kBurst = 2;            // times the capacity there is: bounds on steps do not hold
+constexpr double kRecent = 15;  // s over which the present load is taken
+constexpr double kBurst = 2;    // times the capacity there is: bounds on steps do not hold
 constexpr double kMostSeconds = 1e12;
 constexpr double kMostTime = 1e11;  // s, so that what is between two times can be kept
 constexpr std::uint64_t kMostFleet = 1'000'000;
@@ -165,6 +164,8 @@ void Controller::State::decide(const Observation& seen) {
   const bool first = !last_t;
   const double seconds = first ? options.autoscale.tick_s : seen.t - *last_t;
   const Present now = present(seen);
+  if (decision.desired == 0 && now.count == 0) since_zero = 0;
+  since_zero = std::min(since_zero + seen.arrivals, kMostRequests);
   observe(seen, now, seconds);
   last_t = seen.t;
   if (override_until && seen.t >= *override_until) {
@@ -203,12 +204,24 @@ void Controller::State::decide(const Observation& seen) {
         }
       }
     }
+    if (now.min == 0) bound_by_requests(asked, now, seen);
     if (idle) asked = {.cause = Cause::kIdle};
     settled = settling.settle(now, asked, options.autoscale, options.classes,
                               drain_s.value_or(options.drain_s), burst, blind);
     if (idle && settled.cause == Cause::kFall) settled.cause = Cause::kIdle;
   }
   explain(now, seen, asked, settled);
+}
+
+// A forecast that has seen nothing but silence makes several backends of one request. No request
+// takes more than one, so that there need not be more of them than requests since it was silent;
+// of a real load these are soon so many that they bound nothing.
+void Controller::State::bound_by_requests(Need& asked, const Present& now,
+                                          const Observation& seen) const {
+  const double requests = std::max({since_zero, seen.queue, seen.inflight, 1.0});
+  const double most = std::ceil(requests) * now.learned[first_class(options)].capacity;
+  asked.rise = std::min(asked.rise, most);
+  asked.set = std::min(asked.set, most);
 }
 
 void Controller::State::explain(const Present& now, const Observation& seen, const Need& asked,
@@ -309,6 +322,7 @@ void Controller::State::keep(forecast::Fields& fields, double origin, std::size_
   double busy = busy_t - origin;
   fields.number("busy_s", busy, -kMostSeconds, kMostSeconds);
   busy_t = busy + origin;
+  fields.number("since_zero", since_zero, 0, kMostRequests);
   std::vector<double> spans;
   std::vector<double> counts;
   for (const auto& [span, arrivals] : recent) {

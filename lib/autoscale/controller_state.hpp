@@ -19,6 +19,8 @@
 
 namespace sluice::autoscale {
 
+/// Of one observation; more is a fault of who counts.
+inline constexpr double kMostRequests = 1e12;
 inline constexpr double kMostDrain = 86400;  ///< s; a longer one is a fault of who measured it.
 
 struct Controller::State {
@@ -45,7 +47,9 @@ struct Controller::State {
   std::optional<double> override_until;
   std::optional<double> drain_s;  ///< Learned.
   std::optional<double> last_t;
-  double busy_t = 0;                             ///< When there was demand last.
+  double busy_t = 0;  ///< When there was demand last.
+  double since_zero =
+      kMostRequests;  ///< Requests that came since the pool had nobody and wanted nobody.
   std::deque<std::pair<double, double>> recent;  ///< Seconds and arrivals of the last ticks.
 
  private:
@@ -55,6 +59,7 @@ struct Controller::State {
   [[nodiscard]] double demand() const;
   [[nodiscard]] Need need(const Present& present, const Observation& seen) const;
   void observe(const Observation& seen, const Present& present, double seconds);
+  void bound_by_requests(Need& need, const Present& present, const Observation& seen) const;
   void explain(const Present& present, const Observation& seen, const Need& need,
                const Settled& settled);
 };

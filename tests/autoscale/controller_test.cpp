@@ -171,6 +171,37 @@ TEST_F(OneClass, ScalesToZeroWhenNobodyHasAskedForLongAndFromZeroOnTheFirstReque
   }
 }
 
+TEST_F(OneClass, OneRequestAfterSilenceStartsOneBackendWhateverTheForecastMakesOfIt) {
+  for (const double capacity : {0.1, 0.25, 1.0})
+    for (const int idle : {6, 80, 600})
+      for (const auto forecaster : {ForecastKind::kEnsemble, ForecastKind::kLinear}) {
+        auto options = pool_options(ScalePolicy::kPredictive, forecaster);
+        options.classes = {{.name = "l4", .capacity = capacity, .cold_start_s = 20}};
+        options.autoscale.min = 0;
+        options.autoscale.idle_s = 60;
+        begin(options);
+        ticks(idle, 0);
+        ASSERT_EQ(tick(0.2, 0, 1).desired, 1U) << "one request in a tick of 5 s, which waits";
+        for (int i = 0; i < 4; ++i) ASSERT_EQ(tick(0, 0, 1).desired, 1U) << "it waits on";
+        for (int i = 0; i < 5; ++i) ASSERT_EQ(tick(0).desired, 1U) << "it is served";
+        std::string before = controller_->save().dump();
+        Controller again(options);
+        ASSERT_TRUE(again.restore(nlohmann::json::parse(before), t_));
+        EXPECT_EQ(again.save().dump(), before);
+      }
+}
+
+TEST_F(OneClass, ManyRequestsAfterSilenceStartAsManyBackendsAsTheyTake) {
+  auto options = pool_options(ScalePolicy::kPredictive);
+  options.classes = {{.name = "l4", .capacity = 0.25, .cold_start_s = 20}};
+  options.autoscale.min = 0;
+  begin(options);
+  ticks(80, 0);
+  EXPECT_GT(tick(4, 0, 20).desired, 2U);
+  for (int i = 0; i < 5; ++i) tick(4, 0, 60);
+  EXPECT_GE(controller_->decision().desired, 16U);
+}
+
 TEST_F(OneClass, SilenceOfBackendsIsNotIdleness) {
   begin();
   options_.autoscale.min = 0;
