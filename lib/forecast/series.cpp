@@ -58,6 +58,21 @@ void Series::go_on_to(std::int64_t t) {
   newest_ = t;
 }
 
+void Series::go_back_to(std::int64_t t) {
+  if (t >= newest_) return;
+  if (t < 0 || newest_ / 60 - t / 60 >= kMinutes) {
+    *this = Series();
+    return;
+  }
+  for (std::int64_t s = std::max(t + 1, newest_ - kSeconds + 1); s <= newest_; ++s)
+    second(s) = kGap;
+  for (std::int64_t m = t / 60; m <= newest_ / 60; ++m) minute(m) = kGap;
+  const std::int64_t end = std::min(60 * (t / 60), newest_ - kSeconds + 1);
+  for (std::int64_t s = std::max<std::int64_t>(t - kSeconds + 1, 0); s < end; ++s)
+    second(s) = minute(s / 60);
+  newest_ = t;
+}
+
 void Series::close_minute(std::int64_t m) {
   Sum sum;
   for (std::int64_t s = 60 * m; s < 60 * (m + 1); ++s)

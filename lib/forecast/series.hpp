@@ -35,6 +35,11 @@ class Series {
   /// Cost: some ns a second; after a long gap up to 0.1 ms.
   bool add(std::int64_t t, double value, std::int64_t seconds = 1);
 
+  /// Forgets what is later than second `t`: it was put down by a clock that went wrong. What it
+  /// had replaced of a day before is by minutes from then on, and of 14 days before is gone.
+  /// Cost: up to 1 ms.
+  void go_back_to(std::int64_t t);
+
   /// Mean of what is known of the seconds from `from` up to and without `to`; std::nullopt: nothing
   /// is. What is more than a day old is by minutes, each as much as it has seconds in the window.
   /// Cost: 1 ns a second of the last day, and a minute before that.

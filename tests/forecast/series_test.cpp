@@ -239,5 +239,37 @@ TEST(Series, WhatIsTakenUpOfBentBytesWorksAndCanBeWrittenAgain) {
   EXPECT_GT(taken, 10U);
 }
 
+TEST(Series, WhatAWrongClockPutDownIsForgottenAndNothingElse) {
+  Series right;
+  Series wrong;
+  for (std::int64_t t = kStart; t < kStart + 3000; ++t) {
+    ASSERT_TRUE(right.add(t, static_cast<double>(t % 97)));
+    ASSERT_TRUE(wrong.add(t, static_cast<double>(t % 97)));
+  }
+  ASSERT_TRUE(wrong.add(kStart + 6000, 5, 1000));
+  wrong.go_back_to(kStart + 2999);
+  EXPECT_EQ(wrong.newest(), right.newest());
+  for (std::int64_t t = kStart - 100; t < kStart + 7000; t += 10)
+    expect_same(wrong.mean(t, t + 10), right.mean(t, t + 10));
+  ASSERT_TRUE(wrong.add(kStart + 3000, 7));
+  EXPECT_EQ(wrong.mean(kStart + 3000, kStart + 3001), 7);
+}
+
+TEST(Series, SecondsThatAWrongClockReplacedAreByMinutesAgain) {
+  Series series;
+  for (std::int64_t t = kStart; t < kStart + 7200; ++t)
+    ASSERT_TRUE(series.add(t, static_cast<double>(t % 60)));
+  ASSERT_TRUE(
+      series.add(kStart + Series::kSeconds + 1800, 5));  // the first half hour is passed over
+  series.go_back_to(kStart + 7199);
+  const auto minute = 60 * (kStart / 60 + 5);
+  EXPECT_NEAR(*series.mean(minute + 7, minute + 8), 29.5, 1e-4);
+  EXPECT_EQ(series.mean(kStart + 7000, kStart + 7001), static_cast<double>((kStart + 7000) % 60));
+  series.go_back_to(kStart + 9000);
+  EXPECT_EQ(series.newest(), kStart + 7199) << "that is not back";
+  series.go_back_to(-1);
+  EXPECT_FALSE(series.newest().has_value());
+}
+
 }  // namespace
 }  // namespace sluice::forecast
