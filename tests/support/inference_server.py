@@ -34,7 +34,8 @@ from http1 import Refusal
 from inference_engine import Engine, Full, Options
 
 FAULTS = {
-    "metrics": ("none", "frozen", "nan", "negative", "huge", "garbage", "500", "hang", "slow"),
+    "metrics": ("none", "frozen", "nan", "negative", "huge", "garbage", "backwards", "500", "hang",
+                "slow"),
     "health": ("none", "500", "hang", "slow"),
     "requests": ("none", "500", "hang", "slow", "reset"),
 }
@@ -53,7 +54,7 @@ class Server:
         self.state = "starting"
         self.faults = {kind: "none" for kind in FAULTS}
         self.changed = asyncio.Event()  # of the faults; replaced each time
-        self.frozen = ""
+        self.frozen, self.turn = "", 0
         self.listeners, self.addresses = [], []
         self.connections, self.idle = set(), set()  # tasks; writers of those that wait for a request
         self.cold, self.warm = asyncio.Event(), False  # the end of the cold start; whether it has been seen
@@ -219,7 +220,9 @@ class Server:
         fault = await self.suffer("metrics")
         absurd = {"nan": float("nan"), "negative": -7, "huge": 1e300}.get(fault)
         garbage = "vllm:num_requests_running{ 1\n\x00\xff" * 50
-        text = {"frozen": self.frozen, "garbage": garbage}.get(fault)
+        self.turn += 1  # "backwards": another process, which has done nothing yet, answers every other time
+        other = Engine(self.options).metrics() if self.turn % 2 else ""
+        text = {"frozen": self.frozen, "garbage": garbage, "backwards": other}.get(fault)
         self.answer(writer, 200, text or self.engine.metrics(absurd, absurd, absurd), request,
                     "text/plain; version=0.0.4; charset=utf-8")
 

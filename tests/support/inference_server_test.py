@@ -365,6 +365,14 @@ class Faults(ServerTest):
         await self.set(server, metrics="garbage")
         self.assertIn("\0", (await self.ask(server, "GET", "/metrics")).body)
 
+    async def test_metrics_that_go_backwards_count_less_every_other_time(self):
+        server = await self.server()
+        await self.complete(server)
+        await self.set(server, metrics="backwards")
+        name = 'vllm:request_success_total{,finished_reason="stop"}'
+        told = [(await self.gauges(server))[name] for _ in range(4)]
+        self.assertIn(told, ([0, 1, 0, 1], [1, 0, 1, 0]))
+
     async def test_what_fails_fails_alone(self):
         server = await self.server()
         ways = {"metrics": ("GET", "/metrics"), "health": ("GET", "/health"),

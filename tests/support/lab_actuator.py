@@ -38,6 +38,7 @@ FAULTS = {
     "double": "done, and the answer has the backend twice",
     "garbage": "done, and the answer is no JSON",
     "flood": "done, and the answer is longer than anybody should read",
+    "two": "two are started for one order, and the answer has both",
 }
 
 
@@ -186,6 +187,9 @@ def run(fleet, order, fault):
         members = [nobody] if order["action"] == "start" else []
     else:
         members = fleet.carry_out(order)
+        if fault == "two":
+            prefix, _, number = order["name"].rpartition("-")
+            members += fleet.carry_out({**order, "name": f"{prefix}-{int(number) + 1}"})
     sys.stdout.write(answer(members, fault))
     sys.stdout.flush()
 

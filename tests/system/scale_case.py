@@ -24,7 +24,6 @@ class ScaleTest(LabTest):
     def clear(self):
         """Ends every server, and forgets all of them."""
         elastic.end_all()
-        subprocess.run(["rm", "-rf", elastic.HOME], check=True)
         elastic.tell_actuator(PLACES, {"small": elastic.SMALL, "large": elastic.LARGE})
 
     def order(self, action, name="", kind="small", timeout=30):
@@ -34,15 +33,15 @@ class ScaleTest(LabTest):
         command = lab.inside("lb", sys.executable, elastic.ACTUATOR, elastic.SPEC)
         return subprocess.run(command, input=json.dumps(order), text=True, capture_output=True, timeout=timeout)
 
-    def fault(self, **faults):
+    def fault(self, home=elastic.HOME, **faults):
         """What the actuator suffers from, by action; none: it is mended."""
-        new = elastic.HOME / "fault.new"
+        new = home / "fault.new"
         new.write_text(json.dumps(faults))
-        new.rename(elastic.HOME / "fault.json")
+        new.rename(home / "fault.json")
 
-    def orders(self, action=None, ended=False):
+    def orders(self, action=None, ended=False, home=elastic.HOME):
         """What the actuator was told, in order; ended: what became of it."""
-        file = elastic.HOME / "orders.jsonl"
+        file = home / "orders.jsonl"
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         return [o for o in lines if action in (None, o["action"]) and (o["end"] is not None) == ended]
 
@@ -117,8 +116,8 @@ class ScaleTest(LabTest):
         return sum(float(line.rsplit(" ", 1)[1]) for line in samples if all(w in line for w in wanted))
 
     def said(self, *words):
-        """The events of scaling that hold all the words."""
-        events = [e for e in lab.ctl("events")["events"] if e["component"] == "scale"]
+        """The events of scaling, and of the load that it goes by, which hold all the words."""
+        events = [e for e in lab.ctl("events")["events"] if e["component"] in ("scale", "load")]
         return [e["text"] for e in events if all(w in f"{e['event']} {e['text']}" for w in words)]
 
     def each_start_was_one(self):
