@@ -32,12 +32,13 @@ class Limits(ScaleTest):
         self.scale("set", count=2)
         self.up_to(2)
         self.scale("pause")
-        with lab.Open("20x4", first=10000) as load:
-            seen = load.result()
-        self.assertEqual(seen["failed"], 0)
-        self.assertEqual(len(elastic.members()), 2)
-        self.scale("resume")
-        self.lived(1)
+        with lab.Open("20x60", first=10000) as load:
+            lab.wait_until("a burst", lambda: load.last["sent"] >= 50)
+            self.assertEqual(len(self.orders("start")), 2)
+            self.scale("resume")
+            lab.wait_until("a third one", lambda: len(self.orders("start")) > 2, 30)
+            seen = load.finish()
+        self.assertEqual((seen["failed"], seen["errors"]), (0, []))
 
     def test_advice_changes_nothing(self):
         config = {"backends": [{"name": "gpu-1", "address": "10.0.1.11", "class": "small"}]}
