@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of scripts/quickstart that runs inside the lab: traffic, changes under load, what came of them."""
+import json
 import os
 import sys
+import time
 import urllib.parse
 
+import elastic
 import lab
 
 WEIGHTS = {"gpu-1": 100, "gpu-2": 100, "gpu-3": 100, "gpu-4": 50}
 DRAINED, ADDED, ADDED_WEIGHT = "gpu-2", "gpu-5", 100
 REQUESTS = 2000
+CALM, BURST = 2, 20  # requests/s
 TOLERANCE = 3.0  # points between a backend's share of the requests and its share of the weights
 faults = []
 
@@ -24,6 +28,11 @@ def percent(part, whole):
 def start():
     """Starts the balancer with the best that this machine has; says what it does without."""
     config = lab.configuration(WEIGHTS)
+    # A second service: its pool has no servers of its own, and starts and stops them; see follow_load().
+    elastic.tell_actuator({"small": ["gpu-1", "gpu-3", "gpu-4"]}, {"small": elastic.SMALL})
+    config["pools"].append(elastic.pool("elastic", max=3))
+    config["services"].append({"name": "elastic", "address": lab.VIP, "port": elastic.PORT, "protocol": "tcp",
+                               "pool": "elastic"})
     cpus = sorted(os.sched_getaffinity(0))[:2]
     config["dpdk"] |= {"lcores": ",".join(map(str, cpus)), "main_lcore": cpus[0]}
     if not config["dpdk"]["huge_pages"]:
@@ -114,6 +123,45 @@ def change_under_load():
         faults.append(f"{ADDED} was added and served nothing")
 
 
+def serving():
+    """How many inference servers of the pool that follows its load take requests."""
+    backends = lab.api("/api/v1/backends?pool=elastic")[1]["backends"]
+    return sum(b["pool"] == "elastic" and b["state"] in ("up", "degraded") for b in backends)
+
+
+def stopped():
+    """How many inference servers have been stopped, and how many streams that cut off."""
+    told = [json.loads(line) for file in elastic.HOME.glob("*.log") for line in file.read_text().splitlines()]
+    ends = [line["cut"] for line in told if line["event"] == "stopped"]
+    return len(ends), sum(ends)
+
+
+def follow_load():
+    """A burst, for which servers are started, real processes; when it is over, servers are stopped."""
+    lab.wait_until("the first inference server", serving, 60)
+    say("scaling", f"a second service, on port {elastic.PORT}, whose inference servers the balancer starts and stops "
+                   f"itself: stand-ins,\n          each a process that can do "
+                   f"{elastic.CLASSES['small']['capacity']} requests/s")
+    with lab.Open(f"{CALM}x2", f"{BURST}x120", first=5000) as load:
+        load.reached(1)
+        began = time.monotonic()
+        lab.wait_until("a second and a third inference server", lambda: serving() >= 3, 60)
+        say("grown", f"{CALM} requests/s became {BURST}: from 1 server to 3, all serving "
+                     f"{time.monotonic() - began:.1f} s later")
+        lab.wait_until("answers of all three", lambda: len(load.last["by_backend"]) >= 3, 60)
+        result = load.finish()
+    began = time.monotonic()
+    say("answers", f"{result['answered']} of {result['sent']} requests were streamed to their end, "
+                   f"{result['failed']} failed")
+    lab.wait_until("the first server to be stopped", lambda: stopped()[0], 90)
+    cut = stopped()[1]
+    say("shrunk", f"{time.monotonic() - began:.0f} s after the burst the first server is stopped; it had got no new "
+                  f"requests, and ended those it had: {cut} cut off")
+    if result["failed"] or cut:
+        faults.append(f"{result['failed']} requests failed while the pool followed its load, {cut} streams were "
+                      f"cut off: {'; '.join(result['errors'][:3])}")
+
+
 def books(balancer):
     b = balancer.balanced()
     say("books", f"received {b['rx']} = forwarded {b['forward']} + to Linux {b['host']} + answered {b['answer']}"
@@ -131,6 +179,7 @@ def main():
         share_out()
         lab.run_script("add", ADDED)
         change_under_load()
+        follow_load()
         books(balancer)
         if not keep and balancer.stop() != 0:
             faults.append(f"sluiced did not end well: {balancer.tail(3)}")
@@ -138,6 +187,11 @@ def main():
         faults.append(str(failure))
         if balancer is not None:
             faults.append(f"sluiced's last lines:\n{balancer.tail()}")
+    finally:
+        if not keep or faults:
+            if balancer is not None:
+                balancer.kill()  # or it would start others for those that end here
+            elastic.end_all()
     for fault in faults:
         say("failed", fault)
     if faults:
@@ -147,6 +201,7 @@ def main():
         print("  scripts/lab in lb sluicectl status        the balancer's own view; also: backends, drops, events\n"
               "  scripts/lab in client curl -s http://203.0.113.10/v1/models\n"
               "  scripts/lab in lb sluicectl backend undrain llama gpu-2\n"
+              "  scripts/lab in lb sluicectl scale show    the pool that follows its load, and why\n"
               "  scripts/lab show                          addresses, and who served how many\n"
               "  scripts/lab down                          end it all")
     else:
