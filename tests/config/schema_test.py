@@ -211,6 +211,22 @@ def properties(schema, at=""):
         yield from properties(value.get("items", {}), f"{pointer}/*")
 
 
+def unexplained(schema, at=""):
+    """Keys of which an editor could not say what they are, in what range, or how they change."""
+    for key, value in schema.get("properties", {}).items():
+        pointer = f"{at}/{key}"
+        leaf = "properties" not in value
+        known = len(value.get("description", "")) > 10 and "type" in value
+        if not known or (leaf and not isinstance(value.get("x-reload"), bool)):
+            yield pointer
+        if value["type"] in ("integer", "number") and not {"minimum", "maximum"} <= value.keys():
+            yield pointer
+        if "default" in value and not jsonschema.Draft202012Validator(value).is_valid(value["default"]):
+            yield pointer
+        yield from unexplained(value, pointer)
+        yield from unexplained(value.get("items", {}), f"{pointer}/*")
+
+
 def mutants(sample):
     yield "unknown key at the top", replaced(sample, "/unknown", 1)
     for value in REPLACEMENTS:
@@ -293,6 +309,8 @@ def main():
     reached = {any_item(pointer) for pointer, _ in pointers(full)}
     missing = [pointer for pointer in properties(schema) if pointer not in reached]
     assert not missing, f"add to REST: {missing}"
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert not list(unexplained(schema)), list(unexplained(schema))
     documents.append(("every key", full, "accepts"))
     documents += [(name, document, None) for name, document in mutants(full)]
     judge = judge_of(schema, full)
