@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <exception>
 
 namespace sluice {
@@ -29,6 +30,13 @@ sigset_t set_of(std::span<const int> signals) {
 // Descriptor and serial in one word, as epoll carries it.
 std::uint64_t tag(int fd, std::uint32_t serial) {
   return (std::uint64_t{serial} << 32U) | static_cast<std::uint32_t>(fd);
+}
+
+// What this thread has had of a processor.
+std::chrono::nanoseconds processor_time() noexcept {
+  timespec spent{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
 }  // namespace
@@ -137,6 +145,8 @@ int EventLoop::wait_ms(std::chrono::milliseconds at_most) const {
 bool EventLoop::turn(std::chrono::milliseconds at_most) {
   std::array<epoll_event, kEventsPerTurn> ready;
   const int n = ::epoll_wait(epoll_.get(), ready.data(), kEventsPerTurn, wait_ms(at_most));
+  const auto begun = std::chrono::steady_clock::now();  // not now_(): what the machine needs
+  const auto begun_processor = processor_time();
   bool called = false;
   for (int i = 0; i < n; ++i) {  // n is -1 when a signal interrupts: then only timers are due
     const auto& event = ready[static_cast<std::size_t>(i)];
@@ -149,7 +159,22 @@ bool EventLoop::turn(std::chrono::milliseconds at_most) {
   }
   called |= call_timers();
   called |= call_deferred();
+  note_turn(std::chrono::steady_clock::now() - begun, processor_time() - begun_processor);
   return called;
+}
+
+void EventLoop::note_turn(std::chrono::nanoseconds time,
+                          std::chrono::nanoseconds processor_time) noexcept {
+  const auto count = [](TurnTimes::Counts& counts, std::chrono::nanoseconds took) {
+    const double seconds = std::chrono::duration<double>(took).count();
+    const auto at = std::ranges::lower_bound(TurnTimes::kBounds, seconds);
+    ++counts[static_cast<std::size_t>(at - TurnTimes::kBounds.begin())];
+  };
+  count(turn_times_.by_time, time);
+  count(turn_times_.by_processor_time, processor_time);
+  turn_times_.time += time;
+  turn_times_.processor_time += processor_time;
+  turn_times_.longest = std::max(turn_times_.longest, time);
 }
 
 bool EventLoop::call_timers() {

@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -18,6 +19,18 @@
 #include <vector>
 
 namespace sluice {
+
+/// How long turns have taken, from the end of one wait to the begin of the next.
+struct TurnTimes {
+  static constexpr std::array<double, 6> kBounds{0.0001, 0.001, 0.01, 0.05, 0.1, 1.0};  // seconds
+  using Counts = std::array<std::uint64_t, kBounds.size() + 1>;
+  Counts by_time{};                  ///< Turns by time; the last has no bound.
+  Counts by_processor_time{};        ///< By what they took of a processor: less than the time
+                                     ///< where something else had it.
+  std::chrono::nanoseconds time{0};  ///< Of all turns.
+  std::chrono::nanoseconds processor_time{0};
+  std::chrono::nanoseconds longest{0};  ///< By time.
+};
 
 /// Level-triggered epoll with an ordered set of timers. A callback may add, change, remove or
 /// cancel anything, itself included: what is removed is not called again, not even in the same
@@ -75,6 +88,8 @@ class EventLoop {
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
   [[nodiscard]] Clock::time_point now() const { return now_(); }
+  /// Of all turns since the loop was made but the one under way.
+  [[nodiscard]] const TurnTimes& turn_times() const noexcept { return turn_times_; }
 
  private:
   struct Watch {
@@ -93,6 +108,7 @@ class EventLoop {
   bool call_timers();
   bool call_deferred();
   void call(const Task& task) noexcept;
+  void note_turn(std::chrono::nanoseconds time, std::chrono::nanoseconds processor_time) noexcept;
 
   Now now_;
   UniqueFd epoll_;
@@ -105,6 +121,7 @@ class EventLoop {
   std::uint64_t thrown_ = 0;
   std::uint32_t last_serial_ = 0;
   bool stopped_ = false;
+  TurnTimes turn_times_;
 };
 
 }  // namespace sluice

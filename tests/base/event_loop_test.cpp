@@ -8,6 +8,7 @@
 
 #include <array>
 #include <csignal>
+#include <numeric>
 #include <stdexcept>
 
 namespace sluice {
@@ -193,6 +194,28 @@ TEST_F(EventLoopTest, SignalsComeAsEventsEachInItsTurn) {
   loop->turn(1h);
   EXPECT_EQ(got, (std::vector<int>{SIGHUP, SIGTERM}));
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST(TurnTimes, EveryTurnIsCountedOnceAndASlowOneAmongTheSlow) {
+  const auto loop = EventLoop::open().value();
+  const auto turns = [](const TurnTimes::Counts& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+  };
+  for (int i = 0; i < 5; ++i) loop->turn(std::chrono::milliseconds{0});
+  const TurnTimes before = loop->turn_times();
+  EXPECT_EQ(turns(before.by_time), 5U);
+  EXPECT_EQ(turns(before.by_processor_time), 5U);
+  loop->defer([] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{2};
+    while (std::chrono::steady_clock::now() < end) continue;
+  });
+  loop->turn(std::chrono::milliseconds{0});
+  const TurnTimes after = loop->turn_times();
+  EXPECT_EQ(turns(after.by_time), 6U);
+  EXPECT_EQ(after.by_time[0] + after.by_time[1], before.by_time[0] + before.by_time[1])
+      << "it was longer than a millisecond";
+  EXPECT_GE(after.longest, std::chrono::milliseconds{2});
+  EXPECT_GE(after.time - before.time, std::chrono::milliseconds{2});
 }
 
 }  // namespace
