@@ -5,16 +5,19 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 namespace sluice::http {
@@ -36,6 +39,16 @@ UniqueFd stream_socket(int family) {
 template <class A>
 const sockaddr* generic(const A& address) {
   return reinterpret_cast<const sockaddr*>(&address);
+}
+
+Result<std::optional<gid_t>> group_of(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  errno = 0;
+  const ::group* const found = ::getgrnam(name.c_str());  // at start only, before other threads ask
+  if (found == nullptr)
+    return fail(errno == 0 || errno == ENOENT ? Errc::kNotFound : Errc::kIo, "group " + name,
+                "does not exist; make it by `groupadd --system {}`, or name another", name);
+  return found->gr_gid;
 }
 
 /// Removes the socket that a killed daemon left, after a look at what is really there.
@@ -60,13 +73,16 @@ Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<UnixListener> UnixListener::open(const std::string& path) {
+Result<UnixListener> UnixListener::open(const std::string& path, const SocketAccess& access) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
     return fail(Errc::kInvalid, path, "is {} bytes long; a socket's path has 1 to {}", path.size(),
                 sizeof address.sun_path - 1);
   path.copy(address.sun_path, path.size());
+
+  const auto group = group_of(access.group);
+  if (!group) return forward_error(group);
 
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   const std::string folder = parent.empty() ? "." : parent.string();
@@ -87,7 +103,7 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
   UniqueFd fd = stream_socket(AF_UNIX);
   if (!fd) return system_failure(path, "make a socket");
   // Before bind(): the file is never there with a wider mode. After it: whatever the umask says.
-  if (::fchmod(fd.get(), 0660) != 0) return system_failure(path, "set its mode");
+  if (::fchmod(fd.get(), 0600) != 0) return system_failure(path, "set its mode");
   if (::bind(fd.get(), generic(address), sizeof address) != 0)
     return system_failure(path, "bind it");
   UnixListener made(std::move(fd), path);
@@ -95,7 +111,9 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
   if (::lstat(path.c_str(), &about) != 0) return system_failure(path, "look at it");
   made.device_ = about.st_dev;
   made.inode_ = about.st_ino;
-  if (::chmod(path.c_str(), 0660) != 0) return system_failure(path, "set its mode");
+  if (*group && ::lchown(path.c_str(), static_cast<uid_t>(-1), **group) != 0)
+    return system_failure(path, fmt::format("give it to group {}", access.group));
+  if (::chmod(path.c_str(), access.mode) != 0) return system_failure(path, "set its mode");
   if (::listen(made.fd(), kBacklog) != 0) return system_failure(path, "listen there");
   return made;
 }

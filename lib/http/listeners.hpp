@@ -16,13 +16,21 @@
 
 namespace sluice::http {
 
-/// A listening Unix socket of mode 0660. Its file goes with it, unless another has taken the name.
+/// Who may open a Unix socket.
+struct SocketAccess {
+  mode_t mode = 0660;
+  std::string group;  ///< Owner of its file by name; empty: the process's group.
+};
+
+/// A listening Unix socket. Its file goes with it, unless another has taken the name.
 class UnixListener {
  public:
   /// Makes the folder (mode 0755) where it is missing, and listens at `path`.
   /// @return kConflict when a daemon answers there, is starting there, or the file is not a socket;
-  ///         kInvalid for a path of more than 107 bytes; kIo with the system's reason.
-  [[nodiscard]] static Result<UnixListener> open(const std::string& path);
+  ///         kInvalid for a path of more than 107 bytes; kNotFound for a group that does not exist;
+  ///         kIo with the system's reason.
+  [[nodiscard]] static Result<UnixListener> open(const std::string& path,
+                                                 const SocketAccess& access = {});
   UnixListener(UnixListener&& other) noexcept = default;
   UnixListener& operator=(UnixListener&&) = delete;
   ~UnixListener();

@@ -19,11 +19,15 @@
 
 namespace sluice::http {
 
-/// Who asks. Of a Unix socket the kernel vouches for process and user; of TCP both are absent.
+/// Who asks. Of a Unix socket the kernel vouches for process, user and group; of TCP all are
+/// absent.
 struct Peer {
-  std::string text;  ///< "pid 4711 uid 0" or "127.0.0.1:4242", for events.
+  std::string text;  ///< "pid 4711 uid 0", "127.0.0.1:4242", "token ci at 127.0.0.1:4242".
   std::optional<pid_t> process;
   std::optional<uid_t> user;
+  std::optional<gid_t> group;
+  std::string address;  ///< Of TCP, without the port.
+  std::string token;    ///< Name of the bearer token that it showed.
 };
 
 struct Request {
@@ -35,7 +39,7 @@ struct Request {
   std::string if_none_match;
   std::string body;
   Peer peer;
-  bool read_only = false;  ///< It came by the listener that only reads (then always GET).
+  bool read_only = false;  ///< It came by TCP without a token: nothing may change, secrets stay.
   bool expired = false;    ///< It was deferred and has waited long enough: answer now.
 
   /// The first value of a key of the query.
@@ -58,6 +62,9 @@ struct Defer {
 
 using Answer = std::variant<Response, Defer>;
 using Handler = std::function<Answer(const Request&)>;
+/// Judges a request by its head, before a byte of its body is read. `body_bytes`: how long that may
+/// be, to be lowered. @return the refusal; std::nullopt: it may go on.
+using Admit = std::function<std::optional<Response>(const Request&, std::size_t& body_bytes)>;
 
 /// `{"error": {"code", "where", "message"}}` with that status; bytes that are not UTF-8 are
 /// replaced.

@@ -2,123 +2,42 @@
 #include "http/server.hpp"
 
 #include "base/log.hpp"
-#include "http/listeners.hpp"
+#include "http/credentials.hpp"
+#include "http/exchange.hpp"
+#include "http/gate.hpp"
 
-#include <microhttpd.h>
-#include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <exception>
+#include <list>
 #include <unordered_set>
 
 namespace sluice::http {
 namespace {
 
-using TimerId = EventLoop::TimerId;
-
-/// One accepted connection, over all its requests.
-struct Connection {
-  int fd;
-  EventLoop::Clock::time_point since;  ///< When it came, or ended its last request.
-  Peer peer;
-  bool waits = false;  ///< Its request is deferred: the wait is ours, not the client's.
-};
-
-/// One request, from its first line until its answer is sent.
-struct Exchange {
-  Request request;
-  MHD_Connection* connection = nullptr;
-  std::size_t target_bytes = 0;
-  std::size_t counted = 0;  ///< Bytes of the body in the server's total.
-  bool nul_in_target = false;
-  bool begun = false;  ///< The handler of the first call has run: method and path are known.
-  bool too_large = false;
-  bool no_room = false;
-  bool suspended = false;
-  bool deferred = false;  ///< It has been suspended at least once: `expiry` runs.
-  TimerId expiry = TimerId::kNone;
-};
-
-Peer peer_of(int fd) {
-  Peer peer;
-  ucred who{};
-  socklen_t length = sizeof who;
-  sockaddr_storage address{};
-  socklen_t address_length = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (::getpeername(fd, generic, &address_length) != 0) return peer;
-  if (address.ss_family == AF_UNIX) {
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0) {
-      peer.process = who.pid;
-      peer.user = who.uid;
-      peer.text = fmt::format("pid {} uid {}", who.pid, who.uid);
-    }
-    return peer;
-  }
-  std::array<char, 64> host{};
-  std::array<char, 16> port{};
-  if (::getnameinfo(generic, address_length, host.data(), host.size(), port.data(), port.size(),
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-    peer.text = address.ss_family == AF_INET6 ? fmt::format("[{}]:{}", host.data(), port.data())
-                                              : fmt::format("{}:{}", host.data(), port.data());
-  return peer;
-}
-
-MHD_Result add_parameter(void* query, MHD_ValueKind, const char* key, size_t key_size,
-                         const char* value, size_t value_size) noexcept {
-  static_cast<decltype(Request::query)*>(query)->emplace_back(
-      std::string(key, key_size),
-      value == nullptr ? std::string() : std::string(value, value_size));
-  return MHD_YES;
-}
-
-std::string_view header_of(MHD_Connection* connection, const char* name) {
-  const char* const value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-  return value == nullptr ? "" : value;
-}
-
-void log_line(void*, const char* format, std::va_list arguments) noexcept {
-  std::array<char, 512> line{};
-  if (std::vsnprintf(line.data(), line.size(), format, arguments) < 0) return;
-  const std::string_view text(line.data());
-  log("http")->debug("libmicrohttpd {}", text.substr(0, text.find('\n')));
-}
-
-MHD_Result send(MHD_Connection* connection, const Response& response) {
-  MHD_Response* const out = MHD_create_response_from_buffer(
-      response.body.size(), const_cast<char*>(response.body.data()),  // copied, never written
-      MHD_RESPMEM_MUST_COPY);
-  if (out == nullptr) return MHD_NO;
-  MHD_add_response_header(out, "Content-Type", response.content_type.c_str());
-  if (std::ranges::none_of(response.headers,
-                           [](const auto& h) { return h.first == "Cache-Control"; }))
-    MHD_add_response_header(out, "Cache-Control", "no-store");
-  MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
-  for (const auto& [key, value] : response.headers)
-    MHD_add_response_header(out, key.c_str(), value.c_str());
-  const auto queued = MHD_queue_response(connection, static_cast<unsigned>(response.status), out);
-  MHD_destroy_response(out);
-  return queued;
-}
+constexpr unsigned kAcceptedAtOnce = 16;  // room until those that make room are closed
+constexpr const char* kPriorities = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 }  // namespace
 
 class Server::Engine {
  public:
-  Engine(EventLoop& loop, const Limits& limits, Handler handler)
-      : loop_(loop), limits_(limits), handler_(std::move(handler)) {}
+  Engine(EventLoop& loop, Options options, Handler handler)
+      : loop_(loop),
+        options_(std::move(options)),
+        limits_(options_.limits),
+        handler_(std::move(handler)),
+        gate_(options_.allowance, options_.admit) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine();
 
-  Result<void> listen(const Options& options);
+  Result<void> listen();
+  Result<void> reload();
   void wake_deferred();
   [[nodiscard]] std::size_t deferred() const noexcept { return waiting_.size(); }
   [[nodiscard]] std::uint16_t tcp_port() const noexcept { return tcp_ ? tcp_->port : 0; }
@@ -129,12 +48,19 @@ class Server::Engine {
     Engine* engine = nullptr;
     MHD_Daemon* daemon = nullptr;
     int epoll = -1;
-    bool read_only = false;
+    bool by_tcp = false;
+    bool retired = false;       ///< Another has its socket: it ends with its connections.
+    Certificate certificate{};  ///< Empty: no TLS.
+    std::size_t connections = 0;
+    EventLoop::Clock::time_point retired_at{};
     bool one_ended = false;  ///< A connection, in the run that is under way.
     TimerId next = TimerId::kNone;
   };
 
-  Result<void> start(Listener& listener, int fd, bool read_only, const std::string& where);
+  Result<void> start(int fd, bool by_tcp, Certificate certificate, const std::string& where);
+  void retire(Listener& listener);
+  void end(Listener& listener);
+  void make_room(const Listener& listener);
   void run(Listener& listener);
   void run_all();
   void cut_slow_clients();
@@ -157,11 +83,13 @@ class Server::Engine {
                             MHD_ConnectionNotificationCode) noexcept;
 
   EventLoop& loop_;
+  const Options options_;
   const Limits limits_;
   const Handler handler_;
+  Gate gate_;
   std::optional<UnixListener> unix_;
   std::optional<TcpListener> tcp_;
-  std::array<Listener, 2> listeners_;
+  std::list<Listener> listeners_;  ///< Their addresses are libmicrohttpd's to keep.
   std::unordered_set<Connection*> connections_;
   std::unordered_set<Exchange*> waiting_;
   std::size_t body_bytes_ = 0;
@@ -171,16 +99,28 @@ class Server::Engine {
   std::shared_ptr<Engine*> self_ = std::make_shared<Engine*>(this);
 };
 
-Result<void> Server::Engine::listen(const Options& options) {
-  auto local = UnixListener::open(options.socket);
+Result<void> Server::Engine::listen() {
+  auto local = UnixListener::open(options_.socket, options_.access);
   if (!local) return forward_error(local);
   unix_.emplace(std::move(*local));
-  if (auto ok = start(listeners_[0], unix_->fd(), false, options.socket); !ok) return ok;
-  if (!options.http.empty()) {
-    auto tcp = listen_tcp(options.http);
+  if (auto ok = start(unix_->fd(), false, {}, options_.socket); !ok) return ok;
+  if (!options_.http.empty()) {
+    if (!options_.tokens.empty()) {
+      auto tokens = Tokens::read(options_.tokens);
+      if (!tokens) return forward_error(tokens);
+      gate_.trust(std::move(*tokens));
+    }
+    Certificate certificate;
+    if (!options_.certificate.empty()) {
+      auto read = read_certificate(options_.certificate, options_.key);
+      if (!read) return forward_error(read);
+      certificate = std::move(*read);
+    }
+    auto tcp = listen_tcp(options_.http);
     if (!tcp) return forward_error(tcp);
     tcp_.emplace(std::move(*tcp));
-    if (auto ok = start(listeners_[1], tcp_->fd.get(), true, options.http); !ok) return ok;
+    if (auto ok = start(tcp_->fd.get(), true, std::move(certificate), options_.http); !ok)
+      return ok;
   }
   const auto period = std::clamp(limits_.request / 8, std::chrono::milliseconds{10},
                                  std::chrono::milliseconds{5000});
@@ -188,43 +128,90 @@ Result<void> Server::Engine::listen(const Options& options) {
   return {};
 }
 
-Result<void> Server::Engine::start(Listener& listener, int fd, bool read_only,
+Result<void> Server::Engine::reload() {
+  if (!tcp_) return {};
+  std::optional<Tokens> tokens;
+  if (!options_.tokens.empty()) {
+    auto read = Tokens::read(options_.tokens);
+    if (!read) return forward_error(read);
+    tokens = std::move(*read);
+  }
+  if (!options_.certificate.empty()) {
+    auto read = read_certificate(options_.certificate, options_.key);
+    if (!read) return forward_error(read);
+    const auto now =
+        std::ranges::find_if(listeners_, [](const Listener& l) { return l.by_tcp && !l.retired; });
+    if (now == listeners_.end() || now->certificate != *read) {
+      // Started beside the old one, which goes on if the new certificate turns out to be useless.
+      if (auto ok = start(tcp_->fd.get(), true, std::move(*read), options_.http); !ok) return ok;
+      if (now != listeners_.end()) retire(*now);
+    }
+  }
+  if (tokens) gate_.trust(std::move(*tokens));
+  return {};
+}
+
+Result<void> Server::Engine::start(int fd, bool by_tcp, Certificate certificate,
                                    const std::string& where) {
+  Listener& listener = listeners_.emplace_back();
   listener.engine = this;
-  listener.read_only = read_only;
+  listener.by_tcp = by_tcp;
+  listener.certificate = std::move(certificate);
+  const bool tls = !listener.certificate.chain.empty();
+  const auto text = [](std::string& of) { return static_cast<void*>(of.data()); };
+  std::vector<MHD_OptionItem> for_tls;
+  if (tls)
+    for_tls = {{MHD_OPTION_HTTPS_MEM_CERT, 0, text(listener.certificate.chain)},
+               {MHD_OPTION_HTTPS_MEM_KEY, 0, text(listener.certificate.key)},
+               {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kPriorities)}};
+  for_tls.push_back({MHD_OPTION_END, 0, nullptr});
+  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+  if (tls) flags |= MHD_USE_TLS;
   listener.daemon = MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, nullptr, nullptr,
-      &Engine::on_request, &listener,                  //
+      flags, 0, nullptr, nullptr, &Engine::on_request, &listener,  //
       MHD_OPTION_EXTERNAL_LOGGER, &log_line, nullptr,  // first: it logs the other options
       MHD_OPTION_LISTEN_SOCKET, fd,                    //
       MHD_OPTION_URI_LOG_CALLBACK, &Engine::on_target, &listener,                  //
       MHD_OPTION_NOTIFY_COMPLETED, &Engine::on_completed, &listener,               //
       MHD_OPTION_NOTIFY_CONNECTION, &Engine::on_connection, &listener,             //
-      MHD_OPTION_CONNECTION_LIMIT, limits_.connections,                            //
+      MHD_OPTION_CONNECTION_LIMIT, limits_.connections + kAcceptedAtOnce,          //
       MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits_.idle.count()),  //
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.header_bytes,                    //
+      MHD_OPTION_ARRAY, for_tls.data(),                                            //
       MHD_OPTION_END);
-  if (listener.daemon == nullptr)
+  if (listener.daemon == nullptr) {
+    listeners_.pop_back();
+    if (tls)
+      return fail(Errc::kInvalid, options_.certificate,
+                  "cannot be used with the key {}; give a certificate in PEM and its own key",
+                  options_.key);
     return fail(Errc::kIo, where, "cannot start the HTTP server: {}", std::strerror(errno));
+  }
   listener.epoll = MHD_get_daemon_info(listener.daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
   return loop_.add(listener.epoll, EPOLLIN, [this, &listener](std::uint32_t) { run(listener); });
+}
+
+// It accepts no more, and is ended by cut_slow_clients().
+void Server::Engine::retire(Listener& listener) {
+  MHD_quiesce_daemon(listener.daemon);
+  listener.retired = true;
+  listener.retired_at = loop_.now();
+}
+
+// Without connections that are suspended: libmicrohttpd would abort.
+void Server::Engine::end(Listener& listener) {
+  loop_.cancel(listener.next);
+  if (listener.epoll >= 0) loop_.remove(listener.epoll);
+  // It would close the listening socket, which is ours.
+  if (!listener.retired) MHD_quiesce_daemon(listener.daemon);
+  MHD_stop_daemon(listener.daemon);
 }
 
 Server::Engine::~Engine() {
   *self_ = nullptr;
   loop_.cancel(sweep_);
-  for (auto& listener : listeners_) {
-    loop_.cancel(listener.next);
-    if (listener.epoll >= 0) loop_.remove(listener.epoll);
-  }
-  // libmicrohttpd aborts when it is stopped with suspended connections.
   for (Exchange* const exchange : waiting_) resume(*exchange);
-  for (auto& listener : listeners_) {
-    if (listener.daemon == nullptr) continue;
-    // It would close the listening socket, which is ours.
-    MHD_quiesce_daemon(listener.daemon);
-    MHD_stop_daemon(listener.daemon);
-  }
+  for (auto& listener : listeners_) end(listener);
 }
 
 void Server::Engine::run(Listener& listener) {
@@ -242,8 +229,7 @@ void Server::Engine::run(Listener& listener) {
 }
 
 void Server::Engine::run_all() {
-  for (auto& listener : listeners_)
-    if (listener.daemon != nullptr) run(listener);
+  for (auto& listener : listeners_) run(listener);
 }
 
 void Server::Engine::wake_deferred() {
@@ -261,8 +247,37 @@ void Server::Engine::wake_deferred() {
 
 void Server::Engine::cut_slow_clients() {
   const auto oldest = loop_.now() - limits_.request;
-  for (const Connection* const c : connections_)
-    if (!c->waits && c->since < oldest) ::shutdown(c->fd, SHUT_RDWR);
+  const auto cut = [](Connection& c) {
+    c.cut = true;
+    ::shutdown(c.fd, SHUT_RDWR);
+  };
+  for (Connection* const c : connections_)
+    if (!c->waits && c->since < oldest) cut(*c);
+  for (auto at = listeners_.begin(); at != listeners_.end();) {
+    Listener& listener = *at++;
+    if (!listener.retired) continue;
+    if (listener.connections == 0) {
+      end(listener);
+      listeners_.remove_if([&](const Listener& l) { return &l == &listener; });
+    } else if (listener.retired_at < oldest) {
+      for (Connection* const c : connections_)
+        if (c->listener == &listener && !c->waits) cut(*c);
+    }
+  }
+}
+
+// A crowd that keeps connections open must not keep a newcomer out: who has been silent longest
+// goes, never who waits for us.
+void Server::Engine::make_room(const Listener& listener) {
+  if (listener.connections <= limits_.connections) return;
+  Connection* oldest = nullptr;
+  for (Connection* const c : connections_)
+    if (c->listener == &listener && !c->waits && !c->cut &&
+        (oldest == nullptr || c->since < oldest->since))
+      oldest = c;
+  if (oldest == nullptr) return;
+  oldest->cut = true;
+  ::shutdown(oldest->fd, SHUT_RDWR);
 }
 
 Connection* Server::Engine::connection_of(MHD_Connection* connection) const {
@@ -311,27 +326,24 @@ MHD_Result Server::Engine::begin(const Listener& listener, Exchange& exchange, c
   exchange.begun = true;
   request.path = url;
   request.method = std::strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : method;
-  request.read_only = listener.read_only;
   if (const Connection* const c = connection_of(connection); c != nullptr) request.peer = c->peer;
+  MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &add_parameter, &request.query);
+  request.accept_encoding = header_of(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+  request.if_none_match = header_of(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
+  exchange.body_limit = limits_.body_bytes;
   if (exchange.target_bytes > limits_.target_bytes)
     return send(connection, refusal(414, "invalid", "",
                                     fmt::format("the request's target has {} bytes; {} are allowed",
                                                 exchange.target_bytes, limits_.target_bytes)));
   if (exchange.nul_in_target)
     return send(connection, refusal(400, "invalid", "", "the request's path holds a NUL byte"));
-  if (listener.read_only && request.method != MHD_HTTP_METHOD_GET) {
-    auto refused = refusal(405, "method_not_allowed", request.path,
-                           "this listener only reads; changes go by the Unix socket");
-    refused.headers.emplace_back("Allow", "GET, HEAD");
-    return send(connection, refused);
-  }
-  MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &add_parameter, &request.query);
-  request.accept_encoding = header_of(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-  request.if_none_match = header_of(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
+  const auto shown = header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION);
+  if (const auto refused =
+          gate_.judge(request, listener.by_tcp, shown, exchange.body_limit, loop_.now()))
+    return send(connection, *refused);
   // A length that is given is judged before a byte of it is read.
-  const char* const length =
-      MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-  if (length != nullptr && std::strtoull(length, nullptr, 10) > limits_.body_bytes) {
+  const auto length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+  if (!length.empty() && std::strtoull(length.c_str(), nullptr, 10) > exchange.body_limit) {
     exchange.too_large = true;
     return answer(exchange);
   }
@@ -340,7 +352,7 @@ MHD_Result Server::Engine::begin(const Listener& listener, Exchange& exchange, c
 
 void Server::Engine::take_body(Exchange& exchange, std::string_view bytes) {
   if (exchange.too_large || exchange.no_room) return;  // read on and forget, up to the time limit
-  exchange.too_large = exchange.request.body.size() + bytes.size() > limits_.body_bytes;
+  exchange.too_large = exchange.request.body.size() + bytes.size() > exchange.body_limit;
   exchange.no_room = body_bytes_ + bytes.size() > limits_.all_body_bytes;
   if (exchange.too_large || exchange.no_room) {
     body_bytes_ -= std::exchange(exchange.counted, 0);
@@ -358,17 +370,20 @@ MHD_Result Server::Engine::answer(Exchange& exchange) {
   if (exchange.too_large)
     return send(connection,
                 refusal(413, "exhausted", request.path,
-                        fmt::format("the body is longer than {} bytes", limits_.body_bytes)));
+                        fmt::format("the body is longer than {} bytes", exchange.body_limit)));
   if (exchange.no_room)
     return send(connection, refusal(503, "exhausted", request.path,
                                     "too many bodies are on their way at once; try again"));
   Answer given;
+  const auto begun = loop_.now();
   try {
     given = handler_(request);
   } catch (const std::exception& e) {
     log("http")->error("handler_threw path={} what={}", request.path, e.what());
     given = refusal(500, "io", request.path, "the request failed inside the daemon");
   }
+  if (!request.peer.address.empty())
+    gate_.charge(request.peer.address, loop_.now() - begun, loop_.now());
   if (const auto* const later = std::get_if<Defer>(&given))
     return suspend(exchange, later->at_most);
   return send(connection, std::get<Response>(given));
@@ -425,12 +440,15 @@ void Server::Engine::on_connection(void* of, MHD_Connection* connection, void** 
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
     const int fd =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    auto* const made = new Connection{fd, engine.loop_.now(), peer_of(fd)};
+    auto* const made = new Connection{fd, engine.loop_.now(), peer_of(fd), &listener};
     engine.connections_.insert(made);
     *context = made;
+    ++listener.connections;
+    engine.make_room(listener);
   } else {
     auto* const gone = static_cast<Connection*>(*context);
     engine.connections_.erase(gone);
+    --listener.connections;
     delete gone;
     *context = nullptr;
     listener.one_ended = true;
@@ -441,11 +459,12 @@ Server::Server(std::unique_ptr<Engine> engine) noexcept : engine_(std::move(engi
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, Options options, Handler handler) {
-  auto engine = std::make_unique<Engine>(loop, options.limits, std::move(handler));
-  if (auto ok = engine->listen(options); !ok) return forward_error(ok);
+  auto engine = std::make_unique<Engine>(loop, std::move(options), std::move(handler));
+  if (auto ok = engine->listen(); !ok) return forward_error(ok);
   return std::unique_ptr<Server>(new Server(std::move(engine)));
 }
 
+Result<void> Server::reload() { return engine_->reload(); }
 void Server::wake_deferred() { engine_->wake_deferred(); }
 std::size_t Server::deferred() const noexcept { return engine_->deferred(); }
 std::uint16_t Server::tcp_port() const noexcept { return engine_->tcp_port(); }

@@ -230,9 +230,8 @@ TEST_F(HttpServerTest, TcpListenerReadsAndRefusesEverythingElse) {
                     "Content-Length: 2\r\n\r\n{{}}",
                     method));
     const auto got = client.read_all();
-    EXPECT_THAT(got, StartsWith("HTTP/1.1 405 ")) << method;
-    EXPECT_THAT(got, HasSubstr("Allow: GET, HEAD\r\n"));
-    EXPECT_THAT(got, HasSubstr(R"({"error":{"code":"method_not_allowed","where":"/x")"));
+    EXPECT_THAT(got, StartsWith("HTTP/1.1 403 ")) << method;
+    EXPECT_THAT(got, HasSubstr(R"({"error":{"code":"not_permitted","where":"/x")"));
   }
   EXPECT_TRUE(asked.empty());
   for (const char* const method : {"GET", "HEAD"}) {
@@ -281,7 +280,7 @@ TEST_F(HttpServerTest, ClientThatTricklesIsCutWhenItsRequestTakesTooLong) {
   EXPECT_TRUE(trickle.closed());
 }
 
-TEST_F(HttpServerTest, ConnectionsOverTheLimitWaitUntilOneEnds) {
+TEST_F(HttpServerTest, NewcomerOverTheLimitTakesThePlaceOfWhoHasBeenIdleLongest) {
   options.limits.connections = 2;
   start();
   std::deque<Client> idle;
@@ -289,13 +288,66 @@ TEST_F(HttpServerTest, ConnectionsOverTheLimitWaitUntilOneEnds) {
     idle.push_back(local());
     idle.back().send("GET /idle HTTP/1.1\r\nHost: x\r\n\r\n");
     idle.back().read_until("{}\n");
+    ahead += 1s;
   }
-  Client third = local();
-  third.send("GET /third HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  for (int i = 0; i < 20; ++i) loop->turn(1ms);
+  EXPECT_THAT(ask("GET /third"), StartsWith("HTTP/1.1 200 "));
+  idle[0].read_all();
+  EXPECT_TRUE(idle[0].closed());
+  idle[1].receive();
+  EXPECT_FALSE(idle[1].closed());
+}
+
+TEST_F(HttpServerTest, CrowdOnOneListenerDoesNotKeepAClientOutOfEither) {
+  options.limits.connections = 4;
+  options.http = "127.0.0.1:0";
+  start();
+  std::deque<Client> crowd;
+  for (int i = 0; i < 200; ++i) {
+    crowd.push_back(i % 2 == 0 ? local() : remote());
+    crowd.back().send("GET / HTTP/1.1\r\nX-Half: ");
+  }
+  EXPECT_THAT(ask("GET /operator"), StartsWith("HTTP/1.1 200 "));
+  Client prometheus = remote();
+  prometheus.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(prometheus.read_all(), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(asked.size(), 2U);
-  idle.pop_front();
-  EXPECT_THAT(third.read_all(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, HandlersJudgeRefusesByTheHeadBeforeTheBodyIsRead) {
+  options.admit = [](const Request& request, std::size_t& body_bytes) -> std::optional<Response> {
+    body_bytes = 4;
+    if (request.path == "/none") return refusal(404, "not_found", request.path, "is not there");
+    return std::nullopt;
+  };
+  start();
+  EXPECT_THAT(ask("POST /none", "Content-Length: 1073741824\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask("POST /x", "Content-Length: 5\r\n\r\n"), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(ask("POST /x", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+  EXPECT_TRUE(asked.empty());
+  EXPECT_THAT(ask("POST /x", "Content-Length: 4\r\n\r\nabcd"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, ClientByTcpThatCostsTooMuchIs429AndTheUnixSocketIsNot) {
+  options.http = "127.0.0.1:0";
+  start();
+  handler = [this](const Request&) {
+    ahead += 300ms;  // what it takes
+    return Response{200, "{}\n", "application/json", {}};
+  };
+  const auto get = [&] {
+    Client client = remote();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return client.read_all();
+  };
+  EXPECT_THAT(get(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(get(), StartsWith("HTTP/1.1 200 "));
+  const auto refused = get();
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(refused, HasSubstr("Retry-After: "));
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
+  ahead += 60s;
+  EXPECT_THAT(get(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, TargetThatIsTooLongOrHoldsANulIsRefused) {
