@@ -52,7 +52,7 @@ Result<std::unique_ptr<Kubernetes>> Kubernetes::open(EventLoop& loop,
                                                      const config::Actuator& settings,
                                                      const Context& context, OnReport report) {
   if (!settings.token_file.empty()) {
-    const auto token = read_secret(settings.token_file);
+    const auto token = read_secret(settings.token_file, Readers::kOfReadOnlyMount);
     if (!token) return forward_error(token);
   }
   auto requests = Requests::open(loop, settings.ca_file, settings.timeout);
@@ -81,7 +81,7 @@ void Kubernetes::ask(std::string method, const std::string& path, std::string bo
   if (!body.empty()) request.headers.emplace_back("Content-Type: application/merge-patch+json");
   request.body = std::move(body);
   if (!token_file_.empty()) {
-    const auto token = read_secret(token_file_);
+    const auto token = read_secret(token_file_, Readers::kOfReadOnlyMount);
     if (!token) return ended({.how = How::kAgain, .error = token.error().text()});
     request.headers.push_back("Authorization: Bearer " + *token);
   }

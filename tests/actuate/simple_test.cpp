@@ -6,6 +6,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sched.h>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
 
 namespace sluice::actuate {
 namespace {
@@ -61,6 +69,72 @@ TEST(Secret, ThatOthersMayUseOrThatIsNoneIsRefusedAndNeverShown) {
 }
 
 // RFC 4231, test case 2.
+TEST(Secret, OfAMountThatIsReadOnlyOthersMayReadATokenButNeverWriteIt) {
+  const auto good = [](unsigned mode, unsigned owner, bool read_only,
+                       Readers readers = Readers::kOfReadOnlyMount) {
+    return check_readers("token", {.mode = mode, .owner = owner, .read_only = read_only}, readers,
+                         /*own_user=*/1000)
+        .has_value();
+  };
+  for (const unsigned mode : {0644U, 0640U, 0444U, 0440U}) {
+    EXPECT_TRUE(good(mode, 0, true)) << mode;
+    EXPECT_TRUE(good(mode, 1000, true)) << mode;
+    EXPECT_FALSE(good(mode, 1001, true)) << "another's, who could change it where it is mounted";
+    EXPECT_FALSE(good(mode, 0, false)) << "whoever reads it here, chmod would have kept out";
+    EXPECT_FALSE(good(mode, 0, true, Readers::kNobody));
+  }
+  for (const unsigned mode : {0664U, 0646U, 0666U, 0755U})
+    EXPECT_FALSE(good(mode, 0, true)) << mode;
+  EXPECT_TRUE(good(0600, 1001, false, Readers::kNobody));
+}
+
+// In a child with mounts of its own.
+TEST(Secret, IsTakenFromAMountThatIsReadOnlyAsKubernetesMakesIt) {
+  enum Outcome : int { kGood, kRefusedReadOnly, kTakenWritable, kNotPermitted };
+  test::Rig rig;
+  const std::string folder = rig.path("mounted");
+  std::filesystem::create_directories(folder);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") != 0)
+      ::_exit(kNotPermitted);
+    const auto token = folder + "/token";
+    std::ofstream(token) << "abc";
+    (void)::chmod(token.c_str(), 0644);
+    if (read_secret(token, Readers::kOfReadOnlyMount)) ::_exit(kTakenWritable);
+    if (::mount("tmpfs", folder.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=64k") != 0)
+      ::_exit(kNotPermitted);
+    ::_exit(read_secret(token, Readers::kOfReadOnlyMount) == "abc" ? kGood : kRefusedReadOnly);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNotPermitted) GTEST_SKIP() << "needs root, to mount something";
+  EXPECT_EQ(WEXITSTATUS(status), kGood);
+}
+
+TEST(Secret, IsWhatAProjectedVolumeHoldsNowAlsoAfterItWasSwapped) {
+  test::Rig rig;
+  namespace fs = std::filesystem;
+  const fs::path volume = rig.path("volume");
+  const auto project = [&](const std::string& version, const std::string& token) {
+    fs::create_directories(volume / version);
+    std::ofstream(volume / version / "token") << token;
+    fs::permissions(volume / version / "token", fs::perms::owner_read);
+    fs::create_symlink(version, volume / "..data_tmp");
+    fs::rename(volume / "..data_tmp", volume / "..data");
+  };
+  project("..2026_11_22_1", "first");
+  fs::create_symlink("..data/token", volume / "token");
+  EXPECT_EQ(read_secret((volume / "token").string(), Readers::kOfReadOnlyMount).value(), "first");
+  project("..2026_11_22_2", "second");
+  fs::remove_all(volume / "..2026_11_22_1");
+  EXPECT_EQ(read_secret((volume / "token").string(), Readers::kOfReadOnlyMount).value(), "second");
+}
+
 TEST(Secret, SignatureIsHmacSha256) {
   EXPECT_EQ(hmac_sha256("Jefe", "what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
