@@ -57,6 +57,7 @@ void Fleet::tell(Step& step, bool warning, std::string event, std::string text) 
 const std::string& Fleet::give(Step& step, Order order) {
   if (order.id.empty()) order.id = fmt::format("{}-{}", options_.id_prefix, ++last_id_);
   order.pool = options_.pool;
+  order.owner = options_.owner;
   step.actions.push_back({.kind = Action::Kind::kOrder, .order = std::move(order)});
   return step.actions.back().order.id;
 }

@@ -39,6 +39,9 @@ class Fleet {
  public:
   struct Options {
     std::string pool = {};
+    /// Of what is started: "NODE/POOL". A backend that is told to be another's is not counted,
+    /// not taken on and not stopped, whatever its name is.
+    std::string owner = {};
     std::string id_prefix =
         {};  ///< Of orders: "NODE-BOOT", another one in each life of the daemon.
     std::vector<config::BackendClass> classes = {};  ///< At least one.
@@ -120,6 +123,8 @@ class Fleet {
   // fleet_listing.cpp
   void ask_for_list(Step& step);
   void take_list(Step& step, const Report& report);
+  [[nodiscard]] bool foreign(const Member& member) const;
+  void leave_to_owner(Step& step, const Member& member);
   void take_known(Step& step, Unit& unit, const Member& member);
   void take_orphan(Step& step, const Member& member, std::size_t index);
   void take_counted(Step& step, const Member& member);
@@ -173,6 +178,7 @@ class Fleet {
   bool stateless_ = true;            // nothing was restored, and no list has come
   double keep_until_ = 0;            // nothing is taken away before
   std::set<std::string> strangers_;  // told
+  std::set<std::string> foreign_;    // names that others' backends have, by the last list
   // By count.
   std::optional<Order> count_order_;
   double count_order_t_ = 0;

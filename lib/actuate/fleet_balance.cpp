@@ -147,7 +147,7 @@ void Fleet::start(Step& step, std::size_t index, unsigned how_many) {
 std::optional<Member> Fleet::next_member(const Step& step, std::size_t index) const {
   const std::string& backend_class = options_.classes[index].name;
   const auto taken = [&](const std::string& name) {
-    return units_.contains(name) || step.seen(name) != nullptr;
+    return units_.contains(name) || step.seen(name) != nullptr || foreign_.contains(name);
   };
   if (!options_.ability.known.empty()) {
     for (Member known : options_.ability.known) {

@@ -46,8 +46,14 @@ void Fleet::take_list(Step& step, const Report& report) {
   }
   std::set<std::string> listed;
   std::set<std::string> strangers;
+  foreign_.clear();
   for (const auto& member : report.members) {
     if (!listed.insert(member.name).second) continue;
+    if (foreign(member)) {
+      foreign_.insert(member.name);
+      leave_to_owner(step, member);
+      continue;
+    }
     const auto known = units_.find(member.name);
     if (known != units_.end()) {
       if (known->second.since < asked.t) take_known(step, known->second, member);
@@ -80,6 +86,22 @@ void Fleet::take_list(Step& step, const Report& report) {
   listed_ = true;
   if (std::exchange(stateless_, false) && !units_.empty())
     keep_until_ = now_ + options_.found_hold_s;
+}
+
+/// Who tells no owner knows of none: then the name alone says whose it is.
+bool Fleet::foreign(const Member& member) const {
+  return !member.owner.empty() && !options_.owner.empty() && member.owner != options_.owner;
+}
+
+/// What is another's and was ours stays in the table, as if an operator had put it there, and is
+/// not stopped: its owner does that.
+void Fleet::leave_to_owner(Step& step, const Member& member) {
+  const auto known = units_.find(member.name);
+  if (known == units_.end()) return;
+  tell(step, true, "not_ours",
+       fmt::format("{} is {}'s by now; it is neither counted nor stopped any more", member.name,
+                   member.owner));
+  units_.erase(known);
 }
 
 void Fleet::take_known(Step& step, Unit& unit, const Member& member) {

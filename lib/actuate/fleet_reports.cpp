@@ -45,7 +45,10 @@ void Fleet::take_end(Step& step, Unit& unit, const Report& report) {
     const std::string trouble = against(step, unit, verb, report);
     if (trouble.empty()) return came_up(step, unit, report);
     start_failed(step, unit, trouble, false);
-    if (report.end == Report::End::kRefused && verb == Verb::kStart)
+    if (report.end == Report::End::kDone) ++lessons_.disbelieved;
+    const bool others = !report.members.empty() && foreign(report.members.front());
+    if (others) foreign_.insert(unit.member.name);
+    if (others || (report.end == Report::End::kRefused && verb == Verb::kStart))
       units_.erase(std::string(unit.member.name));
     else
       enter(unit, Phase::kStopping);  // something may have come of it
@@ -68,6 +71,7 @@ std::string Fleet::against(const Step& step, const Unit& unit, Verb verb,
   const Member& member = report.members.front();
   if (member.name != unit.member.name)
     return fmt::format("the answer is of another backend, '{}'", member.name);
+  if (foreign(member)) return fmt::format("one of that name runs for {}", member.owner);
   if (!member.backend_class.empty() && member.backend_class != unit.member.backend_class)
     return fmt::format("the answer is of another class, '{}'", member.backend_class);
   if (member.address.is_unspecified() || member.address.is_multicast())

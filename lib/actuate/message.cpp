@@ -48,6 +48,12 @@ Result<Member> parse_member(const Json& json, const std::string& where) {
       return refuse(where + "/class", "is no name of a class");
     member.backend_class = *word;
   }
+  if (const auto owner = json.find("owner"); owner != json.end() && !owner->is_null()) {
+    const auto* const word = owner->get_ptr<const std::string*>();
+    if (word == nullptr || word->size() > kLongestOwner || printable(*word) != *word)
+      return refuse(where + "/owner", "is no owner as orders have it, NODE/POOL");
+    member.owner = *word;
+  }
   if (const auto state = json.find("state"); state != json.end() && !state->is_null()) {
     if (*state != "awake" && *state != "asleep")
       return refuse(where + "/state", "is neither 'awake' nor 'asleep'");
@@ -107,6 +113,7 @@ std::string printable(std::string_view text, std::size_t longest) {
 
 std::string text_of(const Order& order) {
   Json json = {{"action", name_of(order.verb)}, {"id", order.id}, {"pool", order.pool}};
+  if (!order.owner.empty()) json["owner"] = order.owner;
   if (order.verb != Verb::kList) {
     json["class"] = order.backend_class;
     json["name"] = order.name;

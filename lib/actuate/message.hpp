@@ -17,11 +17,12 @@ namespace sluice::actuate {
 
 constexpr std::size_t kLongestAnswer = std::size_t{1} << 20U;  ///< Bytes.
 
-/// {"action","id","pool"} and, but for a list, "class" and "name".
+/// {"action","id","pool"}, "owner" where there is one and, but for a list, "class" and "name".
 [[nodiscard]] std::string text_of(const Order& order);
 
-/// Backends out of {"backends":[{"name","address","port","class","state"}]}; "port", "class" and
-/// "state" ("awake", "asleep") may be missing, keys that are not known are passed over.
+/// Backends out of {"backends":[{"name","address","port","class","state","owner"}]}; "port",
+/// "class", "state" ("awake", "asleep") and "owner" may be missing, keys that are not known are
+/// passed over.
 /// @return kInvalid with the JSON pointer: not JSON, too long, too many, a name or an address that
 ///   no backend has, a name twice.
 [[nodiscard]] Result<std::vector<Member>> parse_members(std::string_view text);

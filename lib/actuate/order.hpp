@@ -33,6 +33,8 @@ struct Order {
   std::string backend_class = {};  ///< Of all but kList and kCount.
   std::string name = {};  ///< Likewise; of kCount: the one to go, where one is to; else empty.
   unsigned count = 0;     ///< Of kCount.
+  /// Whose backends it is about: "NODE/POOL". Several nodes may use one actuator.
+  std::string owner = {};
 
   friend bool operator==(const Order&, const Order&) = default;
 };
@@ -49,6 +51,7 @@ struct Member {
   std::uint16_t port = 0;          ///< 0: the service's.
   std::string backend_class = {};  ///< Empty: not told.
   Standing standing = Standing::kAwake;
+  std::string owner = {};  ///< Of the order that started it; empty: not told.
 
   friend bool operator==(const Member&, const Member&) = default;
 };
@@ -84,5 +87,6 @@ struct Ability {
 
 constexpr std::size_t kMostMembers = 4096;  ///< In one answer.
 constexpr std::size_t kLongestName = 64;    ///< As in the configuration.
+constexpr std::size_t kLongestOwner = 2 * kLongestName + 1;
 
 }  // namespace sluice::actuate

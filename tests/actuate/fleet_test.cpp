@@ -242,6 +242,7 @@ TEST_P(LyingStart, IsAFailureAndStopped) {
   reports_ = {{.order_id = last_.id, .members = GetParam()}};
   EXPECT_THAT(step(2), ElementsAre("stop llama-h100-1"));
   EXPECT_THAT(events_, Contains("start_failed"));
+  EXPECT_EQ(fleet_->lessons().disbelieved, 1U);  // nobody else can count it: it was told as done
   EXPECT_EQ(table_.size(), 1U);
 }
 
@@ -406,6 +407,52 @@ TEST_F(OneFleet, OddStateIsRefusedAndChangesNothing) {
     broken["units"][0][key] = nullptr;
     EXPECT_FALSE(fleet_->restore(broken, t_)) << key;
   }
+}
+
+TEST_F(OneFleet, AnotherNodesBackendsAreNeitherTakenOnNorStoppedNorGivenTheirName) {
+  options_.owner = "edge-1/llama";
+  begin({.lists = true});
+  step(0);
+  const Member others{.name = "llama-h100-1", .address = address_of(1), .owner = "edge-2/llama"};
+  const Member ours{.name = "llama-h100-2", .address = address_of(2), .owner = "edge-1/llama"};
+  reports_ = {{.order_id = last_.id, .members = {others, ours}}};
+  step(0);
+  EXPECT_EQ(last_.owner, "edge-1/llama") << "orders say for whom";
+  EXPECT_THAT(events_, ElementsAre("orphan_adopted"));
+  EXPECT_FALSE(fleet_->units().contains("llama-h100-1"));
+  EXPECT_THAT(step(3), ElementsAre("start llama-h100-3", "start llama-h100-4"));
+}
+
+TEST_F(OneFleet, AStartThatFindsAnotherNodesBackendStopsNothingAndTriesAnotherName) {
+  options_.owner = "edge-1/llama";
+  begin({});
+  EXPECT_THAT(step(1), ElementsAre("start llama-h100-1"));
+  Report found = done(last_);
+  found.members.front().owner = "edge-2/llama";
+  reports_ = {found};
+  EXPECT_THAT(step(1), IsEmpty());
+  EXPECT_THAT(events_, Contains("start_failed"));
+  EXPECT_TRUE(table_.empty());
+  EXPECT_THAT(step(1, 30), ElementsAre("start llama-h100-2"));
+}
+
+TEST_F(OneFleet, ABackendThatBecameAnotherNodesStaysInTheTableAndIsNotStopped) {
+  options_.owner = "edge-1/llama";
+  begin({.lists = true});
+  step(0);
+  reports_ = {{.order_id = last_.id}};
+  step(0);
+  grow(1);
+  for (int i = 0; i < 20 && last_.verb != Verb::kList; ++i) step(1, 10);
+  ASSERT_EQ(last_.verb, Verb::kList);
+  reports_ = {
+      {.order_id = last_.id,
+       .members = {
+           {.name = "llama-h100-1", .address = table_.front().address, .owner = "edge-2/llama"}}}};
+  const auto orders = step(0);
+  EXPECT_THAT(orders, testing::Not(Contains("stop llama-h100-1")));
+  EXPECT_THAT(events_, Contains("not_ours"));
+  EXPECT_EQ(table_.size(), 1U);
 }
 
 }  // namespace

@@ -20,6 +20,21 @@ TEST(ActuatorMessage, ListHasNoNameAndStartHas) {
       R"({"action":"start","class":"c","id":"n-2","name":"p-c-1","pool":"p"})");
 }
 
+TEST(ActuatorMessage, TheOwnerGoesOutAndComesBack) {
+  EXPECT_EQ(text_of({.id = "n-1", .verb = Verb::kList, .pool = "p", .owner = "edge-1/p"}),
+            R"({"action":"list","id":"n-1","owner":"edge-1/p","pool":"p"})");
+  const auto members = parse_members(
+      R"({"backends":[{"name":"a","address":"10.0.0.1","owner":"edge-1/p"},
+                      {"name":"b","address":"10.0.0.2","owner":null}]})");
+  ASSERT_TRUE(members);
+  EXPECT_EQ((*members)[0].owner, "edge-1/p");
+  EXPECT_TRUE((*members)[1].owner.empty());
+  for (const auto* bad : {"3", R"("a\nb")", R"("a\u00e4")"})
+    EXPECT_FALSE(parse_members(
+        fmt::format(R"({{"backends":[{{"name":"a","address":"10.0.0.1","owner":{}}}]}})", bad)))
+        << bad;
+}
+
 TEST(ActuatorMessage, KeysThatAreNotKnownArePassedOverAndSomeMayBeMissing) {
   const auto members = parse_members(
       R"({"more":{},"backends":[{"name":"a","address":"2001:db8::1","zone":"x","class":null}]})");
