@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes one page of its parts, and C++ of the page: assemble.py SOURCE_DIR PAGE.html PAGE.cpp
 
-Modules become functions that return what they export, in the order in which they need each other; so they keep
-their own names, and the page loads nothing. Only these forms are known, each on a line of its own:
-`import { a, b } from "./other.js";` and `export` before a function, class or const. The policy allows the page's
-own scripts and styles by their hashes and nothing else.
+Modules become functions that return what they export, in the order in which they need each other; so they
+keep their own names, and the page loads nothing. Only these forms are known, each on a line of its own:
+`import { a, b } from "./other.js";` and `export` before a function, class or const. The policy allows the
+page's own scripts and styles by their hashes and nothing else.
 """
 import base64
 import gzip
@@ -69,15 +69,24 @@ def assemble(source):
     page = (source / "index.html").read_text()
     page = page.replace("@STYLE@", "".join(f"<style>{text}</style>" for text in styles))
     page = page.replace("@SCRIPT@", "".join(f"<script>{text}</script>" for text in scripts))
-    policy = "; ".join([
-        "default-src 'none'", "script-src " + " ".join(map(hash_of, scripts)), "style-src " + " ".join(map(hash_of, styles)),
-        "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'"])
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            "script-src " + " ".join(map(hash_of, scripts)),
+            "style-src " + " ".join(map(hash_of, styles)),
+            "connect-src 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        ]
+    )
     return page, policy
 
 
 def array(name, data):
-    lines = [",".join(str(byte) for byte in data[at:at + 40]) for at in range(0, len(data), 40)]
+    lines = [",".join(str(byte) for byte in data[at : at + 40]) for at in range(0, len(data), 40)]
     return f"constexpr unsigned char {name}[] = {{\n" + ",\n".join(lines) + "};\n"
 
 
@@ -87,11 +96,15 @@ def cpp(page, policy):
     packed = gzip.compress(plain, 9, mtime=0)
     tag = hashlib.sha256(plain).hexdigest()[:16]
     text = "std::string_view{{reinterpret_cast<const char*>({0}), sizeof {0}}}"
-    return ('// SPDX-License-Identifier: Apache-2.0\n// Made by assemble.py.\n#include "page/page.hpp"\n\n'
-            "namespace sluice::app {\nnamespace {\n\n" + array("kPlain", plain) + array("kPacked", packed) +
-            "\n}  // namespace\n\nhttp::Page page() noexcept {\n"
-            f'  return {{{text.format("kPlain")}, {text.format("kPacked")}, "{tag}", "{policy}"}};\n'
-            "}\n\n}  // namespace sluice::app\n")
+    return (
+        '// SPDX-License-Identifier: Apache-2.0\n// Made by assemble.py.\n#include "page/page.hpp"\n\n'
+        "namespace sluice::app {\nnamespace {\n\n"
+        + array("kPlain", plain)
+        + array("kPacked", packed)
+        + "\n}  // namespace\n\nhttp::Page page() noexcept {\n"
+        f'  return {{{text.format("kPlain")}, {text.format("kPacked")}, "{tag}", "{policy}"}};\n'
+        "}\n\n}  // namespace sluice::app\n"
+    )
 
 
 def main():

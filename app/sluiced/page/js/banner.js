@@ -20,21 +20,14 @@ export class Banner {
 
   show(troubles, node) {
     const left = new Set(this.lines.keys());
-    for (const trouble of troubles) {
-      let line = this.lines.get(trouble.id);
-      if (line !== undefined && line.parentNode !== this.lists[trouble.mood]) {
-        line.remove();
-        line = undefined;
-      }
-      if (line === undefined) {
-        const mark = element("span", { class: "mark" }, WORDS[trouble.mood]);
-        line = element("li", { "data-trouble": trouble.id }, mark, element("span"));
-        this.lines.set(trouble.id, line);
-        if (trouble.id === "stale") this.lists.bad.prepend(line);
-        else this.lists[trouble.mood].append(line);
-      }
-      setText(line.lastChild, trouble.text);
-      left.delete(trouble.id);
+    const at = { bad: this.lists.bad.firstChild, warn: this.lists.warn.firstChild };
+    for (const { id, mood, text } of troubles) {
+      const line = this.lines.get(id) ?? this.make(id);
+      setText(line.firstChild, WORDS[mood]);
+      setText(line.lastChild, text);
+      if (line === at[mood]) at[mood] = line.nextSibling;
+      else this.lists[mood].insertBefore(line, at[mood]);
+      left.delete(id);
     }
     for (const id of left) {
       this.lines.get(id).remove();
@@ -44,8 +37,15 @@ export class Banner {
     this.tab(troubles, node);
   }
 
+  make(id) {
+    const line = element("li", { "data-trouble": id }, element("span", { class: "mark" }), element("span"));
+    this.lines.set(id, line);
+    return line;
+  }
+
   tab(troubles, node) {
-    const worst = troubles.length === 0 ? "good" : troubles.some((one) => one.mood === "bad") ? "bad" : "warn";
+    const worst =
+      troubles.length === 0 ? "good" : troubles.some((one) => one.mood === "bad") ? "bad" : "warn";
     const bad = troubles.filter((one) => one.mood === "bad").length;
     const title = (bad > 0 ? "(!) " + plural(bad, "trouble") + ", " : "") + node + " – Sluice";
     if (document.title !== title) document.title = title;

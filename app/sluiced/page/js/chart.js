@@ -65,7 +65,9 @@ export class Chart {
     this.time = element("span", { class: "when" });
     this.words.append(this.time);
     this.canvas = element("div", { class: "canvas", role: "img", "aria-label": title });
-    place.append(element("figure", {}, element("figcaption", {}, element("h3", {}, title), this.words), this.canvas));
+    place.append(
+      element("figure", {}, element("figcaption", {}, element("h3", {}, title), this.words), this.canvas),
+    );
     this.title = title;
     this.plot = null;
     onTheme(() => this.rebuild());
@@ -94,20 +96,28 @@ export class Chart {
         y: { range: (plot, low, high) => [0, high > 0 ? high * 1.1 : 1] },
       },
       axes: [
-        axis({ size: 28, gap: 7, space: 70, incrs: [60, 120, 300, 600, 900, 1800, 3600],
-          values: (plot, ticks) => ticks.map((tick) => moment(new Date(tick * 1000)).slice(-8, -3)) }),
+        axis({
+          size: 28,
+          gap: 7,
+          space: 70,
+          incrs: [60, 120, 300, 600, 900, 1800, 3600],
+          values: (plot, ticks) => ticks.map((tick) => moment(new Date(tick * 1000)).slice(-8, -3)),
+        }),
         axis({ size: 52, gap: 4, space: 28, values: (plot, ticks) => ticks.map(round) }),
       ],
-      series: [{}, ...this.series.map((one) => ({
-        label: one.label,
-        stroke: one.colour === undefined ? "transparent" : colour(one.colour),
-        width: one.width ?? 1.75,
-        dash: one.dash,
-        fill: one.fill === undefined ? undefined : colour(one.fill),
-        points: { show: false },
-        spanGaps: one.span ?? false,
-        paths: paths(one),
-      }))],
+      series: [
+        {},
+        ...this.series.map((one) => ({
+          label: one.label,
+          stroke: one.colour === undefined ? "transparent" : colour(one.colour),
+          width: one.width ?? 1.75,
+          dash: one.dash,
+          fill: one.fill === undefined ? undefined : colour(one.fill),
+          points: { show: false },
+          spanGaps: one.span ?? false,
+          paths: paths(one),
+        })),
+      ],
       bands: this.bands.map((band) => ({ series: band.series, fill: colour(band.fill) })),
       plugins: this.marks === undefined ? [] : [marksPlugin(this.marks, this.now)],
       hooks: { setCursor: [() => this.tell()] },
@@ -122,7 +132,8 @@ export class Chart {
 
   resize() {
     const width = this.canvas.clientWidth;
-    if (this.plot !== null && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
+    if (this.plot !== null && width > 0 && width !== this.plot.width)
+      this.plot.setSize({ width, height: this.height });
   }
 
   show(data) {

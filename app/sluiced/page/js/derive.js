@@ -29,17 +29,22 @@ export class Derived {
     };
     for (const [name, value] of Object.entries(trafficOf(stats))) add("node/" + name, value);
     add("node/drops", stats.drops.total);
-    add("node/missed", stats.status.ports.reduce((sum, port) => sum + port.rx_missed, 0));
+    add(
+      "node/missed",
+      stats.status.ports.reduce((sum, port) => sum + port.rx_missed, 0),
+    );
     for (const drop of stats.drops.drops) add("drop/" + drop.reason, drop.packets);
     for (const service of stats.services)
-      for (const what of ["packets", "bytes", "new_flows"]) add("service/" + service.name + "/" + what, service[what]);
+      for (const what of ["packets", "bytes", "new_flows"])
+        add("service/" + service.name + "/" + what, service[what]);
     for (const backend of stats.backends)
       for (const what of ["packets", "new_flows"]) add(this.name(backend) + what, backend[what]);
     for (const worker of stats.workers)
       for (const what of ["polls", "packets", "bursts", "busy_cycles", "idle_cycles"])
         add("worker/" + worker.id + "/" + what, worker[what]);
     for (const port of stats.status.ports)
-      for (const what of ["rx_packets", "tx_packets", "rx_missed"]) add("port/" + port.name + "/" + what, port[what]);
+      for (const what of ["rx_packets", "tx_packets", "rx_missed"])
+        add("port/" + port.name + "/" + what, port[what]);
     this.counters.keep(seen);
     this.share(stats.backends);
   }
@@ -53,7 +58,9 @@ export class Derived {
     this.shares = new Map();
     const sums = new Map();
     const growths = backends.map((backend) => this.counters.growth(this.name(backend) + "packets"));
-    backends.forEach((backend, i) => sums.set(backend.pool, (sums.get(backend.pool) ?? 0) + (growths[i] ?? 0)));
+    backends.forEach((backend, i) =>
+      sums.set(backend.pool, (sums.get(backend.pool) ?? 0) + (growths[i] ?? 0)),
+    );
     backends.forEach((backend, i) => {
       const sum = sums.get(backend.pool);
       this.shares.set(this.name(backend), growths[i] === null || sum === 0 ? null : growths[i] / sum);

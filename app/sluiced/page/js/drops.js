@@ -18,7 +18,13 @@ export class DropsView {
       ascending: false,
       columns: [
         { id: "reason", title: "Reason", head: true, value: (d) => d.reason, text: (d) => d.reason },
-        { id: "packets", title: "Packets", number: true, value: (d) => d.packets, text: (d) => count(d.packets) },
+        {
+          id: "packets",
+          title: "Packets",
+          number: true,
+          value: (d) => d.packets,
+          text: (d) => count(d.packets),
+        },
         { id: "rate", title: "Now/s", number: true, value: rate, text: (d) => short(rate(d)) },
         { id: "remedy", title: "What to do", wide: true, text: (d) => d.remedy },
       ],
@@ -29,8 +35,13 @@ export class DropsView {
     this.derived = derived;
     this.table.update(stats.drops.drops);
     this.filter();
-    setText(byId("answers"), stats.drops.answers.filter((one) => one.packets > 0)
-      .map((one) => one.reason.replace("answered_", "") + " " + count(one.packets)).join(", ") || "nothing");
+    setText(
+      byId("answers"),
+      stats.drops.answers
+        .filter((one) => one.packets > 0)
+        .map((one) => one.reason.replace("answered_", "") + " " + count(one.packets))
+        .join(", ") || "nothing",
+    );
   }
 
   filter() {

@@ -18,13 +18,22 @@ export class EventsView {
       empty: "Nothing has happened yet.",
       key: (event) => String(event.id),
       columns: [
-        { id: "level", title: "Level", first: true, make: (cell) => cell.append(makeState()),
-          show: (cell, e) => setState(cell.firstChild, SHAPES[e.level] ?? e.level, e.level) },
-        { id: "at", title: "Time", head: true,
+        {
+          id: "level",
+          title: "Level",
+          first: true,
+          make: (cell) => cell.append(makeState()),
+          show: (cell, e) => setState(cell.firstChild, SHAPES[e.level] ?? e.level, e.level),
+        },
+        {
+          id: "at",
+          title: "Time",
+          head: true,
           show: (cell, e) => {
             setText(cell, moment(e.at));
             setAttribute(cell, "title", e.at);
-          } },
+          },
+        },
         { id: "what", title: "What", text: (e) => e.component + " " + e.event.replaceAll("_", " ") },
         { id: "text", title: "Text", wide: true, text: (e) => e.text },
       ],

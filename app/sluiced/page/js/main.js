@@ -21,7 +21,16 @@ const derived = new Derived();
 const banner = new Banner();
 const backends = new BackendsView();
 const events = new EventsView();
-const views = [new NodeView(), new TrafficView(), new DropsView(), new ServicesView(), backends, new ScaleView(), new WorkersView(), events];
+const views = [
+  new NodeView(),
+  new TrafficView(),
+  new DropsView(),
+  new ServicesView(),
+  backends,
+  new ScaleView(),
+  new WorkersView(),
+  events,
+];
 let known = [];
 let node = "node";
 

@@ -18,7 +18,10 @@ function seconds(time) {
 function standing(pool) {
   if (pool.standing === "paused") return ["maintenance", "paused"];
   if (pool.standing === "override")
-    return ["maintenance", "override" + (pool.override_left_s === null ? "" : ", " + duration(pool.override_left_s) + " left")];
+    return [
+      "maintenance",
+      "override" + (pool.override_left_s === null ? "" : ", " + duration(pool.override_left_s) + " left"),
+    ];
   return pool.actuator.trouble || !pool.actuator.ready ? ["degraded", "auto, in trouble"] : ["up", "auto"];
 }
 
@@ -32,8 +35,12 @@ class PoolScale {
     this.reason = element("p", { class: "reason" });
     const facts = element("dl", { class: "facts" });
     this.facts = new Facts(facts);
-    this.box = element("article", { class: "scaled", "aria-label": "Scaling of pool " + name },
-      element("header", {}, element("h3", {}, name), this.state, this.wanted), this.reason);
+    this.box = element(
+      "article",
+      { class: "scaled", "aria-label": "Scaling of pool " + name },
+      element("header", {}, element("h3", {}, name), this.state, this.wanted),
+      this.reason,
+    );
     place.append(this.box);
     this.chart = new Chart(this.box, {
       title: "Requests/s: demand, forecast and capacity",
@@ -68,11 +75,30 @@ class PoolScale {
         { id: "starting", title: "Starting", number: true, text: (c) => count(c.starting) },
         { id: "draining", title: "Draining", number: true, text: (c) => count(c.draining) },
         { id: "asleep", title: "Asleep", number: true, text: (c) => count(c.asleep) },
-        { id: "capacity", title: "Requests/s each", number: true, text: (c) => short(c.capacity_per_s), about: "As learned" },
-        { id: "cold", title: "Cold start", number: true, text: (c) => duration(c.cold_start_s), about: "As learned" },
+        {
+          id: "capacity",
+          title: "Requests/s each",
+          number: true,
+          text: (c) => short(c.capacity_per_s),
+          about: "As learned",
+        },
+        {
+          id: "cold",
+          title: "Cold start",
+          number: true,
+          text: (c) => duration(c.cold_start_s),
+          about: "As learned",
+        },
         { id: "price", title: "Price/h", number: true, text: (c) => short(c.price_per_hour) },
-        { id: "failed", title: "Failed starts", number: true, about: "In a row",
-          text: (c) => count(c.starts_failed_in_a_row) + (c.held_back_s > 0 ? ", next in " + duration(c.held_back_s) : "") },
+        {
+          id: "failed",
+          title: "Failed starts",
+          number: true,
+          about: "In a row",
+          text: (c) =>
+            count(c.starts_failed_in_a_row) +
+            (c.held_back_s > 0 ? ", next in " + duration(c.held_back_s) : ""),
+        },
       ],
     });
   }
@@ -84,8 +110,18 @@ class PoolScale {
       key: (one) => one.time + one.desired,
       columns: [
         { id: "time", title: "Time", head: true, text: (d) => moment(d.time) },
-        { id: "change", title: "Backends", number: true, text: (d) => count(d.before) + " → " + count(d.desired) },
-        { id: "cause", title: "Cause", text: (d) => d.cause.replaceAll("_", " ") + (d.limits.length > 0 ? " (" + d.limits.join(", ") + ")" : "") },
+        {
+          id: "change",
+          title: "Backends",
+          number: true,
+          text: (d) => count(d.before) + " → " + count(d.desired),
+        },
+        {
+          id: "cause",
+          title: "Cause",
+          text: (d) =>
+            d.cause.replaceAll("_", " ") + (d.limits.length > 0 ? " (" + d.limits.join(", ") + ")" : ""),
+        },
         { id: "reason", title: "Reason", wide: true, text: (d) => d.reason },
       ],
     });
@@ -100,23 +136,61 @@ class PoolScale {
   show(pool, time) {
     const { decision } = pool;
     setState(this.state, ...standing(pool));
-    setText(this.wanted, (decision === null ? "" : plural(decision.desired, "backend") + " wanted · ") +
-      pool.min + " to " + pool.max + " · " + pool.policy.replaceAll("_", " ") + (pool.mode === "act" ? "" : " · only advises"));
+    setText(
+      this.wanted,
+      (decision === null ? "" : plural(decision.desired, "backend") + " wanted · ") +
+        pool.min +
+        " to " +
+        pool.max +
+        " · " +
+        pool.policy.replaceAll("_", " ") +
+        (pool.mode === "act" ? "" : " · only advises"),
+    );
     this.classes.update(pool.classes);
     const set = (term, text, mood) => this.facts.set(term, text, mood ?? null);
     const ready = pool.actuator.ready ? "ready" : "not ready";
-    set("Actuator", pool.actuator.type + ", " + (pool.actuator.trouble ?? ready), pool.actuator.trouble ? "bad" : null);
-    set("On their way", pool.backends.filter((one) => one.phase !== "serving")
-      .map((one) => one.name + " " + one.phase + " for " + duration(one.since_s)).join(", ") || "nobody");
+    set(
+      "Actuator",
+      pool.actuator.type + ", " + (pool.actuator.trouble ?? ready),
+      pool.actuator.trouble ? "bad" : null,
+    );
+    set(
+      "On their way",
+      pool.backends
+        .filter((one) => one.phase !== "serving")
+        .map((one) => one.name + " " + one.phase + " for " + duration(one.since_s))
+        .join(", ") || "nobody",
+    );
     setText(this.reason, decision === null ? "No decision yet." : decision.reason);
     if (decision === null) return;
     this.history.add(time, decision);
     set("Demand", short(decision.demand_per_s) + " requests/s, " + short(decision.backlog) + " wait");
-    set("Capacity", short(decision.capacity_per_s) + " requests/s, used to " + percent(decision.saturation, 0));
-    set("Forecast", short(decision.forecast_per_s) + " (" + short(decision.forecast_low_per_s) + " to " +
-      short(decision.forecast_high_per_s) + ") in " + duration(decision.horizon_s) + ", by " + (decision.forecaster || "nobody").replaceAll("_", " "));
-    set("Needed", short(decision.needed_per_s) + ", provided " + short(decision.provided_per_s) + " requests/s");
-    set("Cost", short(decision.cost_per_hour) + " an hour" + (pool.budget_per_hour ? " of " + short(pool.budget_per_hour) : ""));
+    set(
+      "Capacity",
+      short(decision.capacity_per_s) + " requests/s, used to " + percent(decision.saturation, 0),
+    );
+    set(
+      "Forecast",
+      short(decision.forecast_per_s) +
+        " (" +
+        short(decision.forecast_low_per_s) +
+        " to " +
+        short(decision.forecast_high_per_s) +
+        ") in " +
+        duration(decision.horizon_s) +
+        ", by " +
+        (decision.forecaster || "nobody").replaceAll("_", " "),
+    );
+    set(
+      "Needed",
+      short(decision.needed_per_s) + ", provided " + short(decision.provided_per_s) + " requests/s",
+    );
+    set(
+      "Cost",
+      short(decision.cost_per_hour) +
+        " an hour" +
+        (pool.budget_per_hour ? " of " + short(pool.budget_per_hour) : ""),
+    );
     this.chart.show(this.history.columns());
   }
 }

@@ -20,7 +20,12 @@ export function rankOf(state) {
 }
 
 export function makeState() {
-  return element("span", { class: "state" }, element("span", { class: "shape", "aria-hidden": "true" }), element("span"));
+  return element(
+    "span",
+    { class: "state" },
+    element("span", { class: "shape", "aria-hidden": "true" }),
+    element("span"),
+  );
 }
 
 // `state` picks the shape, `word` is what is read; `mood` and colour follow from the state.

@@ -32,12 +32,20 @@ export class Table {
     this.body = element("tbody", { role: "rowgroup" });
     this.heads = new Map();
     const heads = element("tr", { role: "row" }, ...columns.map((column) => this.head(column)));
-    this.table = element("table", { role: "table" },
+    this.table = element(
+      "table",
+      { role: "table" },
       element("caption", { class: "unseen" }, caption),
-      element("thead", { role: "rowgroup" }, heads), this.body);
+      element("thead", { role: "rowgroup" }, heads),
+      this.body,
+    );
     this.note = element("p", { class: "empty" }, empty);
     // Long tables scroll by themselves, by keyboard too.
-    this.region = element("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, this.table);
+    this.region = element(
+      "div",
+      { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
+      this.table,
+    );
     place.append(this.region, this.note);
     const size = columns.length > MANY ? NOT_WIDE : NARROW;
     const follow = () => this.region.classList.toggle("cards", size.matches);
@@ -55,7 +63,12 @@ export class Table {
       cell.textContent = column.title;
       cell.classList.add("plain");
     } else {
-      const button = element("button", { type: "button" }, column.title, element("span", { class: "arrow", "aria-hidden": "true" }));
+      const button = element(
+        "button",
+        { type: "button" },
+        column.title,
+        element("span", { class: "arrow", "aria-hidden": "true" }),
+      );
       button.addEventListener("click", () => this.sortBy(column.id));
       cell.append(button);
       this.heads.set(column.id, cell);
@@ -72,7 +85,11 @@ export class Table {
 
   mark() {
     for (const [id, cell] of this.heads)
-      setAttribute(cell, "aria-sort", id !== this.sort ? "none" : this.ascending ? "ascending" : "descending");
+      setAttribute(
+        cell,
+        "aria-sort",
+        id !== this.sort ? "none" : this.ascending ? "ascending" : "descending",
+      );
   }
 
   // All rows that there are now, in the daemon's order.
@@ -103,7 +120,9 @@ export class Table {
   make() {
     const node = element("tr", { role: "row" });
     const cells = this.columns.map((column) => {
-      const cell = column.head ? element("th", { scope: "row", role: "rowheader" }) : element("td", { role: "cell" });
+      const cell = column.head
+        ? element("th", { scope: "row", role: "rowheader" })
+        : element("td", { role: "cell" });
       cell.dataset.label = column.title;
       if (column.number) cell.className = "number";
       if (column.wide) cell.classList.add("wide");

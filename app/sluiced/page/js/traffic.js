@@ -24,7 +24,9 @@ export class TrafficView {
     this.packets = new Chart(place, { title: "Packets", series: both, range, text: (v) => short(v, "/s") });
     this.bits = new Chart(place, { title: "Bits", series: both, range, text: (v) => short(v, "bit/s") });
     this.drops = new Chart(place, {
-      title: "Drops", range, text: (v) => short(v, "/s"),
+      title: "Drops",
+      range,
+      text: (v) => short(v, "/s"),
       series: [{ label: "dropped", colour: "series-c", fill: "series-c-fill" }],
     });
   }
@@ -48,10 +50,11 @@ export class TrafficView {
 
   figures(stats, derived, [rx, tx, rxBits, txBits, drops]) {
     const { status, services, workers } = stats;
-    const sum = (what) => services.reduce((whole, service) => {
-      const one = derived.rate("service/" + service.name + "/" + what);
-      return one === null ? whole : (whole ?? 0) + one;
-    }, null);
+    const sum = (what) =>
+      services.reduce((whole, service) => {
+        const one = derived.rate("service/" + service.name + "/" + what);
+        return one === null ? whole : (whole ?? 0) + one;
+      }, null);
     const busiest = workers.reduce((most, worker) => Math.max(most, derived.worker(worker).busy ?? 0), 0);
     const { up, total } = status.backends;
     setText(byId("figure-in"), short(rx, "/s"));
@@ -64,9 +67,15 @@ export class TrafficView {
     setText(byId("figure-flows"), short(sum("new_flows"), "/s"));
     setText(byId("figure-flows-more"), plural(services.length, "service"));
     setText(byId("figure-up"), count(up) + " / " + count(total));
-    setText(byId("figure-up-more"), count(status.backends.draining) + " draining, " + count(status.backends.down) + " down");
+    setText(
+      byId("figure-up-more"),
+      count(status.backends.draining) + " draining, " + count(status.backends.down) + " down",
+    );
     setAttribute(byId("figure-up"), "data-mood", up + status.backends.draining < total ? "warn" : null);
     setText(byId("figure-busy"), percent(busiest, 0));
-    setText(byId("figure-busy-more"), workers.length === 1 ? "the one worker" : "busiest of " + plural(workers.length, "worker"));
+    setText(
+      byId("figure-busy-more"),
+      workers.length === 1 ? "the one worker" : "busiest of " + plural(workers.length, "worker"),
+    );
   }
 }

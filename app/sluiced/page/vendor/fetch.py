@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets the vendored npm package again, by npm, and compares it with what is here.
 
-fetch.py [--write]    with --write the files are replaced by the package's, once its hash is the one of README.md
+fetch.py [--write]    with --write the files are replaced, once the package's hash is the one of README.md
 """
 import hashlib
 import pathlib
@@ -12,13 +12,18 @@ import tarfile
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES = {"uPlot.iife.min.js": "package/dist/uPlot.iife.min.js", "uPlot.min.css": "package/dist/uPlot.min.css",
-         "uPlot.LICENSE": "package/LICENSE"}
+FILES = {
+    "uPlot.iife.min.js": "package/dist/uPlot.iife.min.js",
+    "uPlot.min.css": "package/dist/uPlot.min.css",
+    "uPlot.LICENSE": "package/LICENSE",
+}
 
 
 def pinned():
     """(package, version, hash) of the README's table."""
-    found = re.search(r"npm package `(\S+)` (\S+), SHA-256 `([0-9a-f]{64})`", (HERE / "README.md").read_text())
+    found = re.search(
+        r"npm package `(\S+)` (\S+), SHA-256 `([0-9a-f]{64})`", (HERE / "README.md").read_text()
+    )
     return found.groups()
 
 
@@ -27,7 +32,13 @@ def main():
         sys.exit(__doc__.strip())
     package, version, expected = pinned()
     with tempfile.TemporaryDirectory() as place:
-        told = subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=place, capture_output=True, text=True, check=True)
+        told = subprocess.run(
+            ["npm", "pack", "--silent", f"{package}@{version}"],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         archive = pathlib.Path(place, told.stdout.split()[-1])
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != expected:
