@@ -87,6 +87,17 @@ class Time(PageCase):
             "!document.querySelector('[data-trouble=stale]') && document.getElementById('bad').hidden", 15
         )
 
+    def test_an_answer_that_it_does_not_understand_is_told(self):
+        state = states.healthy()
+        tab = self.tab(state)
+        tab.settle()
+        state.status = {"ports": None}
+        stale = "document.querySelector('[data-trouble=stale]')?.textContent"
+        tab.page.wait(f"{stale}?.includes('does not understand the answer')")
+        self.assertTrue(any("null" in line for line in tab.page.complaints()))
+        state.status = {}
+        tab.page.wait(f"{stale} === undefined", 15)
+
     def test_nobody_is_asked_while_nobody_looks(self):
         tab = self.tab(states.healthy())
         tab.settle()

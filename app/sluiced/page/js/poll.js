@@ -9,7 +9,11 @@ export const STALE_AFTER = 2500; // without an answer what is shown is old
 
 async function fetchJson(path, signal) {
   const response = await fetch(path, { signal, cache: "no-store", headers: { Accept: "application/json" } });
-  if (!response.ok) throw new Error("answer " + response.status + " " + response.statusText);
+  if (!response.ok) {
+    const error = new Error("answer " + response.status + " " + response.statusText);
+    error.pause = 1000 * (Number(response.headers.get("Retry-After")) || 0);
+    throw error;
+  }
   return response.json();
 }
 
@@ -25,7 +29,7 @@ export class Poll {
     this.good = good;
     this.stale = stale;
     this.failures = 0;
-    this.why = "no answer";
+    this.why = "the daemon does not answer";
     this.last = new Date(); // the page itself is an answer
     this.heard = performance.now();
     this.timer = undefined;
@@ -58,22 +62,31 @@ export class Poll {
     const request = new AbortController();
     this.request = request;
     const began = performance.now();
+    let answer;
+    let wished = 0; // by a daemon that has been asked too much
     const late = setTimeout(() => request.abort(), PATIENCE);
     try {
-      const answer = await fetchJson(this.path(), request.signal);
+      answer = await fetchJson(this.path(), request.signal);
+      this.good(answer);
       this.failures = 0;
       this.heard = performance.now();
       this.last = new Date();
-      this.good(answer);
     } catch (error) {
       if (request !== this.request) return; // another turn has begun
       this.failures += 1;
-      this.why = request.signal.aborted ? "no answer in " + PATIENCE / 1000 + " s" : error.message;
+      wished = error.pause ?? 0;
+      if (answer !== undefined) {
+        this.why = "the page does not understand the answer (" + error.message + ")";
+        console.error(error);
+      } else {
+        const what = request.signal.aborted ? "nothing in " + PATIENCE / 1000 + " s" : error.message;
+        this.why = "the daemon does not answer (" + what + ")";
+      }
     } finally {
       clearTimeout(late);
     }
     if (document.hidden || request !== this.request) return;
-    const pause = Math.min(LONGEST, INTERVAL * 2 ** Math.max(0, this.failures - 1));
+    const pause = Math.max(wished, Math.min(LONGEST, INTERVAL * 2 ** Math.max(0, this.failures - 1)));
     this.timer = setTimeout(() => this.turn(), Math.max(50, began + pause - performance.now()));
   }
 }

@@ -145,10 +145,7 @@ function ofScaling(stats) {
 }
 
 export function staleTrouble(clock, why) {
-  return bad(
-    "stale",
-    "Stale since " + clock + ": the daemon does not answer (" + why + "). What you see is of then.",
-  );
+  return bad("stale", "Stale since " + clock + ": " + why + ". What you see is of then.");
 }
 
 export function troubles(stats, derived) {
