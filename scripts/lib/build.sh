@@ -18,7 +18,8 @@ cpu_isa() {
 }
 
 # What the scripts build with: line numbers in back traces without the time that full debug information takes.
-build_options() { printf '%s\n' "-Disa=$(cpu_isa)" -Dcpp_args=-g1; }
+# The prefix is that of packages, which can be made of it so (scripts/package --built).
+build_options() { printf '%s\n' "-Disa=$(cpu_isa)" -Dcpp_args=-g1 --prefix=/usr; }
 
 # set_up_build DIR [MESON-OPTION...]: makes or reconfigures DIR; one that an interruption left half made
 # is made again. Environment variables such as CXX count only when DIR is new.
