@@ -44,8 +44,8 @@ class Actuators(ScaleTest):
     def starts(self, how):
         return [o for o in self.orders("start", home=self.home(how)) if o["fault"] == how]
 
-    def served(self, how, count, seconds=60):
-        """So many live, all of them serve, and the daemon knows no other."""
+    def served(self, how, count, seconds=150):
+        """So many live and serve, and the daemon knows no other. A list that fails comes again in 60 s."""
         def reached():
             states = list(self.states(how).values())
             return states == ["up"] * count and len(elastic.members(self.home(how))) == count
