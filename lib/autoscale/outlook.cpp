@@ -121,11 +121,11 @@ void Outlook::observe(double rate) {
 void Outlook::learn(Member& member, double rate, double requests) const {
   if (!member.promised.full() || steps_ <= options_.horizon + kGuesses) return;
   const double error = rate - member.promised.oldest();
-  member.errors.add(error / member.scale.oldest(), requests);
+  member.errors.add(error / member.scale.oldest(), std::min(requests, kErrorWeight));
   const double over = rate - member.asked.oldest();
   const double share = options_.shares.set;
-  const double loss = over > 0 ? share * over * (kLossTimeShare + (1 - kLossTimeShare) * requests)
-                               : (share - 1) * over;
+  const double heavy = kLossTimeShare + (1 - kLossTimeShare) * std::min(requests, kLossWeight);
+  const double loss = over > 0 ? share * over * heavy : (share - 1) * over;
   ++member.seen;
   const double weight = std::max(kLossMemory, 1 / static_cast<double>(member.seen + 1));
   member.loss += weight * (loss - member.loss);
@@ -152,7 +152,11 @@ double Outlook::bound(const Member& member, double scale, double share) const {
   const auto count = static_cast<double>(member.errors.size());
   const double known = count / (count + kPriorErrors);
   double value = (1 - known) * prior(share);
-  if (count > 0) value += known * (member.expected + member.errors.at(share) * scale);
+  if (count > 0) {
+    // A jump makes an error in each step until it is known: one jump says nothing of the next.
+    const auto event = std::min(options_.horizon, static_cast<std::size_t>(kRareErrors * count));
+    value += known * (member.expected + member.errors.at(share, event) * scale);
+  }
   return std::clamp(value, 0.0, kMostValue);
 }
 

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace sluice::autoscale {
 namespace {
 
 constexpr double kStep = 15;        // s over which a rate is taken: long enough to mean something
+constexpr double kLongWaits = 3;    // waits that are just in time, of a queue that is a long one
 constexpr double kSameUnit = 0.05;  // relative change of a backend's capacity that means nothing
 constexpr std::size_t kMostMissed = 240;  // steps of a gap that are made up for; then all is new
 
@@ -46,7 +48,7 @@ std::size_t Predictive::horizon() const {
 
 double Predictive::fall_span() const {
   if (options_.stabilisation_s > 0) return options_.stabilisation_s;
-  return options_.cold_start_s + options_.drain_s;
+  return std::max(kLeastSpan, options_.cold_start_s + options_.drain_s);
 }
 
 void Predictive::observe(double t, double arrivals, double seconds, double queue, double capacity) {
@@ -74,6 +76,7 @@ void Predictive::observe(double t, double arrivals, double seconds, double queue
   floors_.add(t, keep, fall_span());
   pretended_.follow(t, rule(pretended_.backends(), pretended_.queue()), options_.cold_start_s,
                     options_.drain_s);
+  remember_late(seconds);
   judge();
 }
 
@@ -92,15 +95,31 @@ std::size_t Predictive::rule(std::size_t now, double queue) const {
       std::clamp(wanted, static_cast<double>(options_.min), static_cast<double>(options_.max)));
 }
 
+// How often the pretended pool was late, and what that cost. What a burst brings while backends
+// start is one episode.
+void Predictive::remember_late(double seconds) {
+  const double fading = options_.late.fading(seconds);
+  const double late = pretended_.late_cost();
+  late_cost_ = std::min(late_cost_ * fading + late, forecast::kMostKept);
+  episodes_ *= fading;
+  if (late > 0 && punctual_s_ > horizon_s()) episodes_ += 1;
+  punctual_s_ = late > 0 ? 0 : std::min(punctual_s_ + seconds, kLongAgo);
+}
+
 // Which of the two would have been cheaper, the past fading. The constant has the advantage of
 // hindsight, and has to be better by more than that; once it is, it stays while it is better at
-// all.
+// all. Lateness that is rare in a long record is no reason: what stood ready for the next time
+// would stand there for long.
 void Predictive::judge() {
+  if (constant_) {
+    constant_ = constant_need_.cost() <= pretended_.cost();
+    return;
+  }
+  const double memory = options_.late.half_life_s / std::numbers::ln2;
+  const bool often = episodes_ * kEpisodeEvery >= std::min(seen_s_, memory);
+  const double avoidable = pretended_.cost() - (often ? 0 : late_cost_);
   const double proof = kConstantProof * outlook_.mean();
-  if (!constant_)
-    constant_ = constant_need_.cost() * kConstantBias + 0.3 * proof < pretended_.cost();
-  else if (constant_need_.cost() > pretended_.cost())
-    constant_ = false;
+  constant_ = constant_need_.cost() * kConstantBias + 0.3 * proof < avoidable;
 }
 
 double Predictive::ready_always() const {
@@ -116,8 +135,10 @@ Need Predictive::need(double capacity) const {
   const double never = std::numeric_limits<double>::max();
   if (constant_) {
     need.rise = need.set = ready_always();
-    // A queue that outlasts a cold start shows that what stands ready is not enough this time.
-    if (waiting_s_ > horizon_s()) {
+    // A queue that outlasts a cold start, or will, shows that what stands ready is not enough.
+    const double longest =
+        std::max(kLongQueue * horizon_s(), kLongWaits * options_.late.slo_wait_s);
+    if (waiting_s_ > horizon_s() || queue_ > need.set * longest) {
       need.rise = need.set = std::max(need.set, rate_ + queue_ / kBacklogSpan);
       need.cause = Cause::kBacklog;
     }
@@ -159,6 +180,8 @@ void Predictive::configure(const Options& options) {
     pretended_ = PretendPool(options_.unit, options.late);
     pretended_.begin(static_cast<std::size_t>(units(capacity, options_.unit)));
     constant_ = false;
+    late_cost_ = episodes_ = 0;
+    punctual_s_ = kLongAgo;
   }
 }
 
@@ -203,6 +226,9 @@ void Predictive::keep(forecast::Fields& fields, double origin) {
   fields.number("waiting_s", waiting_s_, 0, kMostSeconds);
   fields.number("rate", rate_, 0, forecast::kMostKept);
   fields.flag("stands_ready", constant_);
+  fields.number("late_cost", late_cost_, 0, forecast::kMostKept);
+  fields.number("episodes", episodes_, 0, forecast::kMostKept);
+  fields.number("punctual_s", punctual_s_, 0, kLongAgo);
 }
 
 }  // namespace sluice::autoscale

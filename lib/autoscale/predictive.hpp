@@ -61,12 +61,15 @@ class Predictive {
   void keep(forecast::Fields& fields, double origin);
 
  private:
+  static constexpr double kLongAgo = 1e9;  // s
+
   static void keep(forecast::Fields& fields, Options& options);
   [[nodiscard]] std::size_t horizon() const;
   [[nodiscard]] double fall_span() const;
   [[nodiscard]] double ready_always() const;
   /// In units; what the rule makes of a pool of `now` backends with a queue.
   [[nodiscard]] std::size_t rule(std::size_t now, double queue) const;
+  void remember_late(double seconds);
   void judge();
 
   Options options_;
@@ -82,6 +85,10 @@ class Predictive {
   double waiting_s_ = 0;  ///< Since when requests have waited without a pause.
   double rate_ = 0;       ///< Of the last observation, requests/s.
   bool constant_ = false;
+  // Of the pretended pool, the past fading.
+  double late_cost_ = 0;
+  double episodes_ = 0;  ///< Times of lateness.
+  double punctual_s_ = kLongAgo;
 };
 
 }  // namespace sluice::autoscale

@@ -38,8 +38,9 @@ void PretendPool::observe(double t, double arrivals, double seconds) {
   }
   const double late =
       pass(queue_, arrivals, static_cast<double>(ready_) * unit_, seconds, terms_.slo_wait_s);
+  late_cost_ = terms_.late_cost * late;
   cost_ = std::min(cost_ * terms_.fading(seconds) +
-                       static_cast<double>(backends()) * unit_ * seconds + terms_.late_cost * late,
+                       static_cast<double>(backends()) * unit_ * seconds + late_cost_,
                    forecast::kMostKept);
 }
 

@@ -43,6 +43,8 @@ class PretendPool {
   [[nodiscard]] std::size_t backends() const noexcept { return ready_ + starting_; }
   [[nodiscard]] double queue() const noexcept { return queue_; }
   [[nodiscard]] double cost() const noexcept { return cost_; }  ///< In requests, the past fading.
+  /// Of the last observation, what of the cost was of late requests.
+  [[nodiscard]] double late_cost() const noexcept { return late_cost_; }
 
   /// @param origin  now, of the writer or the reader: times are kept relative to it.
   void keep(forecast::Fields& fields, double origin);
@@ -55,6 +57,7 @@ class PretendPool {
   std::deque<std::pair<double, std::size_t>> coming_;  ///< When, how many.
   double queue_ = 0;
   double cost_ = 0;
+  double late_cost_ = 0;
 };
 
 }  // namespace sluice::autoscale

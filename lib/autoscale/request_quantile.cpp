@@ -31,13 +31,14 @@ void RequestQuantile::add(double value, double weight) {
   weight_ += entry.second;
 }
 
-double RequestQuantile::at(double share) const noexcept {
+double RequestQuantile::at(double share, std::size_t rare) const noexcept {
   if (sorted_.empty()) return 0;
-  if (weight_ <= 1e-12) return sorted_.back().first;
+  const double most = sorted_[sorted_.size() - 1 - std::min(rare, sorted_.size() - 1)].first;
+  if (weight_ <= 1e-12) return most;
   double above = (1 - share) * weight_;
   for (std::size_t i = sorted_.size(); i-- > 0;) {
     above -= sorted_[i].second;
-    if (above < 0) return sorted_[i].first;
+    if (above < 0) return std::min(most, sorted_[i].first);
   }
   return sorted_.front().first;
 }

@@ -27,7 +27,8 @@ class RequestQuantile {
 
   /// Least value that at least `share` (0 to 1) of the weight lies at or below; the greatest where
   /// nothing weighs; 0 when there is none. Cost: linear in what lies above.
-  [[nodiscard]] double at(double share) const noexcept;
+  /// @param rare  so many of the greatest values are no evidence, however heavy they are.
+  [[nodiscard]] double at(double share, std::size_t rare = 0) const noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return ring_.size(); }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -70,8 +71,8 @@ TEST_F(PredictivePolicy, BacklogIsWorkedOffWithinItsSpan) {
 TEST_F(PredictivePolicy, FallCountsAfterStartingAndStoppingTake) {
   run(1500, 20);
   const double before = predictive_.need(40).floor;
-  run(17, 4);
-  EXPECT_EQ(predictive_.need(40).floor, before);  // 85 s of 90
+  run(19, 4);
+  EXPECT_EQ(predictive_.need(40).floor, before);  // 95 s of 100
   run(100, 4);
   EXPECT_LT(predictive_.need(40).floor, before);
 }
@@ -96,12 +97,53 @@ TEST_F(PredictivePolicy, QueueThatOutlastsAColdStartRaisesWhatStandsReady) {
   burst_out_of_silence();
   ASSERT_TRUE(predictive_.constant());
   const double ready = predictive_.need(40).set;
-  run(13, 40, 2000);  // 65 s, a cold start and a tick: what was asked for may still come
+  // 65 s, a cold start and a tick: what was asked for may still come, and the queue is short.
+  const double queue = 15 * ready;
+  run(13, 40, queue);
   EXPECT_NEAR(predictive_.need(40).set, ready, ready * 0.2);
-  run(1, 40, 2000);
+  run(1, 40, queue);
   ASSERT_TRUE(predictive_.constant());
-  EXPECT_GE(predictive_.need(40).rise, 40 + 2000 / kBacklogSpan);
+  EXPECT_GE(predictive_.need(40).rise, std::max(ready, 40 + queue / kBacklogSpan));
   EXPECT_EQ(predictive_.need(40).cause, Cause::kBacklog);
+}
+
+TEST_F(PredictivePolicy, QueueFarTooLongForWhatStandsReadyRaisesItAtOnce) {
+  burst_out_of_silence();
+  ASSERT_TRUE(predictive_.constant());
+  const double queue = 20 * predictive_.need(40).set;
+  run(1, 40, queue);
+  EXPECT_GE(predictive_.need(40).rise, 40 + queue / kBacklogSpan);
+  EXPECT_EQ(predictive_.need(40).cause, Cause::kBacklog);
+}
+
+TEST_F(PredictivePolicy, OneJumpFarBeyondTheRecordIsSoonForgotten) {
+  auto with = predicting();
+  with.forecaster = config::ForecastKind::kEnsemble;
+  with.max = 400;
+  capacity_ = 12;  // what it begins with is no waste that counts against forecasts
+  for (const double jump : {50.0, 250.0, 500.0}) {
+    predictive_ = Predictive(with);
+    run(1440, 10);
+    run(120, jump);
+    EXPECT_GE(predictive_.need(40).set, jump);
+    EXPECT_LE(predictive_.need(40).set, 2 * jump);
+    run(240, 10);
+    EXPECT_LE(predictive_.need(40).set, 10 + 0.2 * jump) << jump;
+    EXPECT_FALSE(predictive_.constant());
+  }
+}
+
+TEST_F(PredictivePolicy, DoesNotStandReadyForOneEpisodeOfLatenessInALongRecord) {
+  auto with = predicting();
+  with.forecaster = config::ForecastKind::kEnsemble;
+  with.unit = 1;
+  with.cold_start_s = 180;
+  predictive_ = Predictive(with);
+  capacity_ = 6;
+  run(1440, 5);
+  run(120, 50);
+  run(480, 5);
+  EXPECT_FALSE(predictive_.constant());
 }
 
 TEST_F(PredictivePolicy, DoesNotStandReadyForALoadThatIsForecast) {

@@ -57,6 +57,17 @@ TEST(RequestQuantile, IsThatOfTheSortedWindowByWeight) {
 
 TEST(RequestQuantile, OfNothingIsNothing) { EXPECT_EQ(RequestQuantile(5).at(0.9), 0); }
 
+TEST(RequestQuantile, WhatIsRareIsLeftOutHoweverHeavyItIs) {
+  RequestQuantile quantile(50);
+  for (int i = 0; i < 40; ++i) quantile.add(i / 40.0, 1);
+  quantile.add(1000, 500);
+  quantile.add(900, 500);
+  EXPECT_EQ(quantile.at(0.95), 1000);
+  EXPECT_EQ(quantile.at(0.95, 1), 900);
+  EXPECT_EQ(quantile.at(0.95, 2), 39 / 40.0);
+  EXPECT_EQ(quantile.at(0.95, 1'000'000), 0);  // all but the least
+}
+
 TEST(RequestQuantile, WhereNothingWeighsIsTheGreatest) {
   RequestQuantile quantile(5);
   for (const double value : {1.0, 3.0, 2.0}) quantile.add(value, 0);
