@@ -17,8 +17,8 @@ namespace sluice::doctor {
 struct Patient {
   const Machine& machine;
   const config::Configuration* configuration = nullptr;
-  std::optional<unsigned> daemon;             ///< Its process, where one runs.
-  std::optional<bool> clock_is_synchronised;  ///< By the kernel; absent: not known.
+  std::optional<unsigned> daemon = {};             ///< Its process, where one runs.
+  std::optional<bool> clock_is_synchronised = {};  ///< By the kernel; absent: not known.
 };
 
 /// Kernel version, BPF file system, BTF, AF_XDP, unprivileged BPF, locked memory, clock.
