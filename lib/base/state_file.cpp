@@ -41,6 +41,8 @@ std::string checksum_of(std::string_view text) {
   return fmt::format("{:016x}", h);
 }
 
+}  // namespace
+
 std::string put_aside(const std::filesystem::path& path) {
   for (int n = 1; n <= 9; ++n) {
     const auto beside = fmt::format("{}.damaged-{}", path.string(), n);
@@ -51,8 +53,6 @@ std::string put_aside(const std::filesystem::path& path) {
   }
   return {};
 }
-
-}  // namespace
 
 std::string state_text(unsigned version, const Json& body) {
   const Json file = {{"version", version}, {"checksum", checksum_of(body.dump())}, {"body", body}};

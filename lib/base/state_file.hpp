@@ -37,6 +37,10 @@ constexpr std::size_t kLongestStateFile = std::size_t{16} << 20U;
 [[nodiscard]] std::string load_state(const std::filesystem::path& path, unsigned version,
                                      const std::function<void(const nlohmann::json& body)>& take);
 
+/// Renames a damaged file to PATH.damaged-1 ... -9. @return where it is now, or why it is not; to
+/// be put behind what is wrong with it.
+[[nodiscard]] std::string put_aside(const std::filesystem::path& path);
+
 /// Writes a file whole, making its folder where it is missing.
 /// @return kIo with the system's reason; the old file is then untouched.
 [[nodiscard]] Result<void> save_state(const std::filesystem::path& path, unsigned version,

@@ -3,6 +3,7 @@
 
 #include "base/utf8.hpp"
 #include "control/api_parse.hpp"
+#include "control/view_history.hpp"
 #include "control/view_scale.hpp"
 
 #include <nlohmann/json.hpp>
@@ -186,6 +187,22 @@ http::Answer Api::scale(const http::Request& request) {
   if (parts_.scale == nullptr) return json_answer({{"pools", Json::array()}});
   return json_answer(
       view_scale(*parts_.scale, std::string(request.parameter("pool").value_or(""))));
+}
+
+http::Answer Api::scale_history(const http::Request& request) {
+  const std::string pool(request.parameter("pool").value_or(""));
+  if (parts_.scale == nullptr)
+    return http::refusal({Errc::kNotFound, "pool " + pool, "is not scaled"});
+  const auto step = parse_number(request, "step", 60);
+  if (!step) return http::refusal(step.error());
+  std::optional<std::uint64_t> from;
+  if (request.parameter("from")) {
+    const auto given = parse_number(request, "from", 0);
+    if (!given) return http::refusal(given.error());
+    from = *given;
+  }
+  const auto view = view_history(*parts_.scale, pool, *step, from);
+  return view ? json_answer(*view) : http::refusal(view.error());
 }
 
 http::Answer Api::set_scale(const http::Request& request, const std::string& pool) {

@@ -68,6 +68,7 @@ class Api {
   [[nodiscard]] http::Answer start_capture(const http::Request& request);
   [[nodiscard]] http::Answer stop_capture(const http::Request& request);
   [[nodiscard]] http::Answer scale(const http::Request& request);
+  [[nodiscard]] http::Answer scale_history(const http::Request& request);
   [[nodiscard]] http::Answer set_scale(const http::Request& request, const std::string& pool);
   /// Runs a change and answers with what it led to.
   [[nodiscard]] http::Answer change(const http::Request& request, const std::string& what,

@@ -393,6 +393,12 @@ void put_scaling(Json& all) {
                               {"late_ticks", whole()},
                               {"decisions", list(see("Decision"))}});
   all["Scale"] = object({{"pools", list(see("ScaledPool"))}});
+  all["ScaleHistory"] = object({{"pool", text()},
+                                {"step_s", whole()},
+                                {"from_s", whole()},
+                                {"newest_s", or_null(whole())},
+                                {"requests_per_s", list(or_null(number()))},
+                                {"next_s", or_null(whole())}});
   all["ScaleOrder"] = body({{"action", words({"set", "auto", "pause", "resume"})}},
                            {{"count", whole()}, {"for_s", whole()}});
 }

@@ -274,6 +274,7 @@ void Daemon::run() {
   notify("STOPPING=1");
   health_->save();
   if (!scale_->pools().empty()) scale_->save();
+  scale_->save_histories();
   save_state();  // next hops may have moved the generation on since
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
 }

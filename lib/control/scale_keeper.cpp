@@ -20,6 +20,10 @@ std::filesystem::path file_in(const std::string& directory) {
   return std::filesystem::path(directory) / "scale.json";
 }
 
+std::filesystem::path history_in(const std::string& directory, const std::string& pool) {
+  return std::filesystem::path(directory) / "history" / (pool + ".series");
+}
+
 std::int64_t milliseconds_of(std::chrono::system_clock::time_point wall) {
   return std::chrono::duration_cast<milliseconds>(wall.time_since_epoch()).count();
 }
@@ -35,12 +39,15 @@ ScaleKeeper::ScaleKeeper(ScaleParts parts, std::string directory, std::string no
       directory_(std::move(directory)),
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
   load();
+  parts_.node = node;
   id_prefix_ = fmt::format("{}-{:x}", node, life_);
   watched_ = parts_.loop.now();
   wall_watched_ = parts_.wall();
   watch_timer_ = parts_.loop.every(kWatch, [this] { watch(); });
   save_timer_ = parts_.loop.every(kSaveEvery, [this] {
-    if (!pools_.empty()) save();
+    if (pools_.empty()) return;
+    save();
+    save_oldest_history();
   });
 }
 
@@ -80,6 +87,8 @@ void ScaleKeeper::follow(const config::Configuration& running) {
       known->configure(pool);
     } else {
       known = std::make_unique<ScalePool>(parts_, id_prefix_, pool);
+      load_history(*known);
+      entry.history_saved = parts_.loop.now();
       if (const auto kept = kept_->find(pool.name); kept != kept_->end()) {
         const auto done = known->restore(*kept, away_);
         kept_->erase(kept);
@@ -104,6 +113,7 @@ void ScaleKeeper::follow(const config::Configuration& running) {
       continue;
     }
     parts_.loop.cancel(entries_.at(at->first).timer);
+    save_history(*at->second);  // it may come back, and its load is a fact
     entries_.erase(at->first);
     parts_.events.add(Level::kInfo, "scale", "given_up",
                       fmt::format("pool {}: is not scaled any more; its backends stay", at->first));
@@ -167,6 +177,41 @@ void ScaleKeeper::save() {
   else
     parts_.events.add(Level::kWarn, "scale", "state_not_saved",
                       problem_ + "; a restart would learn every pool anew");
+}
+
+void ScaleKeeper::load_history(ScalePool& pool) {
+  const auto problem = pool.history().load(history_in(directory_, pool.name()));
+  if (!problem.empty())
+    parts_.events.add(Level::kWarn, "scale", "history_not_loaded",
+                      fmt::format("pool {}: {}; its load is put down anew", pool.name(), problem));
+}
+
+void ScaleKeeper::save_history(const ScalePool& pool) {
+  if (const auto entry = entries_.find(pool.name()); entry != entries_.end())
+    entry->second.history_saved = parts_.loop.now();
+  const auto done = pool.history().save(history_in(directory_, pool.name()));
+  auto problem = done ? std::string() : done.error().text();
+  if (problem == history_problem_) return;
+  history_problem_ = std::move(problem);
+  if (history_problem_.empty())
+    parts_.events.add(Level::kInfo, "scale", "history_saved",
+                      "the history of pools' load can be kept again");
+  else
+    parts_.events.add(Level::kWarn, "scale", "history_not_saved",
+                      history_problem_ + "; a restart would not know what load there was");
+}
+
+// One at a time: each takes as long as the disk does.
+void ScaleKeeper::save_oldest_history() {
+  const auto oldest = std::ranges::min_element(
+      entries_, {}, [](const auto& one) { return one.second.history_saved; });
+  if (oldest != entries_.end() &&
+      parts_.loop.now() - oldest->second.history_saved >= kSaveHistoryEvery)
+    save_history(*pools_.at(oldest->first));
+}
+
+void ScaleKeeper::save_histories() {
+  for (const auto& [name, pool] : pools_) save_history(*pool);
 }
 
 }  // namespace sluice::control

@@ -27,6 +27,9 @@ class ScaleKeeper {
   /// How often attempts at pools without backends are looked for, and the clock is compared.
   static constexpr std::chrono::milliseconds kWatch{200};
   static constexpr std::chrono::seconds kSaveEvery{10};
+  /// Each pool's history is written so often, one of them in a kSaveEvery: a daemon that is killed
+  /// loses so much of it.
+  static constexpr std::chrono::minutes kSaveHistoryEvery{10};
   /// Of the wall's clock against the steady one, in one kWatch: more is a jump.
   static constexpr std::chrono::seconds kJump{5};
   static constexpr unsigned kVersion = 1;  ///< Of the state file.
@@ -52,14 +55,20 @@ class ScaleKeeper {
 
   /// Writes the state now. Trouble is an event when it begins and when it ends.
   void save();
+  /// Likewise all histories, STATE_DIR/history/POOL.series. For the end of the daemon.
+  void save_histories();
 
  private:
   struct Entry {
     EventLoop::TimerId timer = EventLoop::TimerId::kNone;
     std::chrono::milliseconds period{};
+    EventLoop::Clock::time_point history_saved{};
   };
 
   void load();
+  void load_history(ScalePool& pool);
+  void save_history(const ScalePool& pool);
+  void save_oldest_history();
   void tick(ScalePool& pool);
   void watch();
   void watch_clock();
@@ -76,7 +85,8 @@ class ScaleKeeper {
   EventLoop::TimerId save_timer_ = EventLoop::TimerId::kNone;
   EventLoop::Clock::time_point watched_{};
   std::chrono::system_clock::time_point wall_watched_{};
-  std::string problem_;  ///< Why the state could not be written; empty: it could.
+  std::string history_problem_;  ///< Why a history could not be written; empty: it could.
+  std::string problem_;          ///< Why the state could not be written; empty: it could.
 };
 
 }  // namespace sluice::control

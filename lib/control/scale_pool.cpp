@@ -16,7 +16,8 @@ namespace {
 using autoscale::Limit;
 using autoscale::Standing;
 
-constexpr double kLate = 2.5;  // ticks that one may come late before it is told
+constexpr double kMostSilent = 0.5;  // of the capacity: beyond, arrivals are more guess than count
+constexpr double kLate = 2.5;        // ticks that one may come late before it is told
 
 // Limits that an operator can do something about; the others come and go with the load.
 constexpr auto kTellingLimits = static_cast<std::uint16_t>(
@@ -67,6 +68,7 @@ actuate::Fleet::Options ScalePool::fleet_options() const {
   const auto& actuator = autoscale_.actuator;
   actuate::Fleet::Options options;
   options.pool = name_;
+  if (!parts_.node.empty()) options.owner = parts_.node + "/" + name_;
   options.id_prefix = id_prefix_;
   options.classes = classes_;
   options.max = autoscale_.max;
@@ -119,7 +121,7 @@ bool ScalePool::asked(std::uint64_t unserved) const {
          unserved > *unserved_before_ && (!last_t_ || seconds() - *last_t_ >= kLeastGap);
 }
 
-scrape::Tick ScalePool::measure(const PoolSight& sight) {
+scrape::Tick ScalePool::measure(const PoolSight& sight, double passed) {
   scrape::FlowSignals signals;
   std::map<std::string, PoolSight::Flows, std::less<>> flows;
   std::vector<scrape::Member> members;
@@ -146,8 +148,11 @@ scrape::Tick ScalePool::measure(const PoolSight& sight) {
   flows_before_ = std::move(flows);
   // While somebody here takes flows, those that found nobody were another pool's.
   if (std::ranges::none_of(sight.flows, &PoolSight::Flows::takes_new))
-    signals.refused =
-        static_cast<double>(grown(unserved_before_.value_or(sight.unserved), sight.unserved));
+    signals.refused = waiting_.see(
+        seconds(), passed,
+        static_cast<double>(grown(unserved_before_.value_or(sight.unserved), sight.unserved)));
+  else
+    waiting_.clear();
   unserved_before_ = sight.unserved;
 
   auto* demand = parts_.demand(name_);
@@ -171,8 +176,11 @@ void ScalePool::decide(const PoolSight& sight) {
          fmt::format("decides after {:.1f} s, not {:.1f}: the node had no time", t - *last_t_,
                      autoscale_.tick_s));
   }
+  const double passed = last_t_ ? t - *last_t_ : 0;
   last_t_ = t;
-  const auto measured = measure(sight);
+  const auto measured = measure(sight, passed);
+  history_.add(parts_.wall(), passed,
+               measured.silent <= kMostSilent ? std::optional(measured.arrivals) : std::nullopt);
   for (const auto& full : measured.saturated)
     controller_.learn_capacity(full.backend_class, full.requests_per_second);
   const auto standing = controller_.standing();
@@ -231,6 +239,7 @@ void ScalePool::run_fleet(const PoolSight& sight, bool act) {
   for (const auto& start : fleet_.lessons().starts)
     controller_.learn_start(config::class_index(classes_, start.backend_class), start.seconds);
   for (const double drain : fleet_.lessons().drains_s) controller_.learn_drain(drain);
+  counts_.failures += fleet_.lessons().disbelieved;
   look_for_waiting(sight);
   carry_out(actions);
 }
@@ -326,6 +335,7 @@ Result<void> ScalePool::override_with(unsigned count, std::optional<std::chrono:
                 count, autoscale_.min, autoscale_.max);
   override_until_.reset();
   if (lasts) override_until_ = seconds() + static_cast<double>(lasts->count());
+  override_count_ = count;
   controller_.override_with(count, override_until_);
   changed_by_hand(fmt::format("{} backends {}", count,
                               lasts ? fmt::format("for {} s", lasts->count()) : "until resumed"),
@@ -367,7 +377,24 @@ nlohmann::json ScalePool::save() const {
       {"fleet", fleet_.save()},
       {"demand", demand == nullptr ? nlohmann::json() : demand->save(parts_.loop.now())},
       {"override_left_s", override_left() ? nlohmann::json(*override_left()) : nlohmann::json()},
+      {"override_count", override_count_},
       {"wanted", wanted_}};
+}
+
+// An override goes on while nobody is there, by the wall's clock; one that was set back meanwhile
+// leaves at most what was left.
+void ScalePool::restore_override(const nlohmann::json& state, double t,
+                                 std::chrono::milliseconds away) {
+  const auto left = state.find("override_left_s");
+  if (controller_.standing() != Standing::kOverride || left == state.end() || !left->is_number())
+    return;
+  const double s = left->get<double>();
+  if (!(s >= 0 && s < 1e9)) return;
+  override_until_ = t + std::max(0.0, s - std::chrono::duration<double>(away).count());
+  const auto count = state.find("override_count");
+  if (count == state.end() || !count->is_number_unsigned() || *count > 65535) return;
+  override_count_ = count->get<unsigned>();
+  controller_.override_with(override_count_, override_until_);
 }
 
 Result<void> ScalePool::restore(const nlohmann::json& state, std::chrono::milliseconds away) {
@@ -380,8 +407,7 @@ Result<void> ScalePool::restore(const nlohmann::json& state, std::chrono::millis
   auto* demand = parts_.demand(name_);
   if (demand != nullptr && !state["demand"].is_null())
     if (auto done = demand->restore(state["demand"], parts_.loop.now(), away); !done) return done;
-  if (const auto left = state.find("override_left_s"); left != state.end() && left->is_number())
-    if (const double s = left->get<double>(); s >= 0 && s < 1e9) override_until_ = t + s;
+  restore_override(state, t, away);
   const auto& wanted = state["wanted"];
   if (wanted.is_array() && wanted.size() == classes_.size() &&
       std::ranges::all_of(wanted, [](const auto& n) {

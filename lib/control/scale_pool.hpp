@@ -11,6 +11,8 @@
 #include "base/event_loop.hpp"
 #include "config/configuration.hpp"
 #include "control/event_log.hpp"
+#include "control/load_history.hpp"
+#include "control/waiting_clients.hpp"
 #include "health/state.hpp"
 #include "scrape/demand.hpp"
 
@@ -61,6 +63,7 @@ struct ScaleParts {
   std::function<std::chrono::system_clock::time_point()> wall;
   /// Whether clients of a pool should be kept waiting has changed, see ScalePool::awaits().
   std::function<void()> awaiting_changed;
+  std::string node = {};  ///< Its name: with the pool's the owner of what is started.
 };
 
 /// A decision that was told.
@@ -124,6 +127,8 @@ class ScalePool {
   [[nodiscard]] const ScaleCounts& counts() const noexcept { return counts_; }
   /// Oldest first.
   [[nodiscard]] const std::deque<ToldDecision>& told() const noexcept { return told_; }
+  [[nodiscard]] const LoadHistory& history() const noexcept { return history_; }
+  [[nodiscard]] LoadHistory& history() noexcept { return history_; }
   [[nodiscard]] bool decided() const noexcept { return last_t_.has_value(); }
   [[nodiscard]] double now() const { return seconds(); }  ///< The clock of fleet and controller.
   /// Of an override by hand, seconds that are left; absent: it has no end, or there is none.
@@ -140,7 +145,7 @@ class ScalePool {
   [[nodiscard]] double seconds() const;
   void make_actuator();
   [[nodiscard]] actuate::Fleet::Options fleet_options() const;
-  [[nodiscard]] scrape::Tick measure(const PoolSight& sight);
+  [[nodiscard]] scrape::Tick measure(const PoolSight& sight, double passed);
   void decide(const PoolSight& sight);
   void run_fleet(const PoolSight& sight, bool act);
   void carry_out(const std::vector<actuate::Action>& actions);
@@ -148,6 +153,7 @@ class ScalePool {
   void look_for_waiting(const PoolSight& sight);
   void tell_decision(const autoscale::Decision& decision);
   void tell(Level level, std::string event, std::string_view text);
+  void restore_override(const nlohmann::json& state, double t, std::chrono::milliseconds away);
   void changed_by_hand(std::string_view what, std::string_view who);
 
   const ScaleParts& parts_;
@@ -165,7 +171,10 @@ class ScalePool {
   std::optional<std::uint64_t> unserved_before_;
   std::optional<double> last_t_;  ///< Of the last tick.
   std::optional<double> override_until_;
+  unsigned override_count_ = 0;
   std::deque<ToldDecision> told_;
+  LoadHistory history_;
+  WaitingClients waiting_;
   ScaleCounts counts_;
   std::string trouble_;
   bool awaits_ = false;

@@ -35,6 +35,31 @@ TEST_F(ScaleKeeperTest, ARestartGoesOnWithAnOverride) {
   EXPECT_TRUE(pool().override_left().has_value());
 }
 
+TEST_F(ScaleKeeperTest, AnOverrideRunsOutWhileTheDaemonIsAway) {
+  keep();
+  serve(5s);
+  ASSERT_TRUE(pool().override_with(2, 100s, "uid 0"));
+  serve(5s);
+  const auto away = [&](std::chrono::seconds time) {
+    keeper_->save();
+    keeper_.reset();
+    wall_ += time;
+    demands_.clear();
+    keep();
+  };
+  away(40s);
+  ASSERT_TRUE(pool().override_left().has_value());
+  EXPECT_NEAR(*pool().override_left(), 55, 2);
+  EXPECT_EQ(pool().controller().standing(), autoscale::Standing::kOverride);
+  away(-100'000s);
+  EXPECT_NEAR(*pool().override_left(), 55, 2) << "a clock that goes back prolongs nothing";
+  away(60s);
+  EXPECT_EQ(*pool().override_left(), 0);
+  serve(3s);
+  EXPECT_EQ(pool().controller().standing(), autoscale::Standing::kAuto);
+  EXPECT_EQ(told("override_ended").size(), 1U);
+}
+
 TEST_F(ScaleKeeperTest, WithoutStateNothingIsTakenAwayBlind) {
   keep();
   serve(5s);
@@ -92,6 +117,32 @@ TEST_F(ScaleKeeperTest, IdsOfOrdersDifferInEachLifeAlsoWhenTheClockGoesBack) {
   pass(2s);
   EXPECT_NE(id_of_list(), first);
   EXPECT_THAT(first, HasSubstr("edge-1-"));
+}
+
+TEST_F(ScaleKeeperTest, TheHistoryOfTheLoadOutlivesTheDaemonAlsoOneThatIsKilled) {
+  keep();
+  serve(30s, 4);
+  keeper_->save_histories();
+  restart();
+  const auto kept = pool().history().stretch(1, std::nullopt).requests_per_s;
+  ASSERT_GT(kept.size(), 20U);
+  EXPECT_NEAR(kept.back(), 4, 1);
+  const auto file = directory_ / "history" / "llama.series";
+  std::filesystem::remove(file);
+  pass(std::chrono::minutes(11), 4);
+  EXPECT_TRUE(std::filesystem::exists(file)) << "written now and then";
+}
+
+TEST_F(ScaleKeeperTest, AHistoryThatCannotBeReadIsToldAndCostsNothingElse) {
+  keep();
+  serve(30s, 4);
+  restart();
+  keeper_->save_histories();
+  std::ofstream(directory_ / "history" / "llama.series") << "torn";
+  restart();
+  ASSERT_EQ(told("history_not_loaded").size(), 1U);
+  EXPECT_THAT(told("history_not_loaded")[0], HasSubstr("llama.series.damaged-1"));
+  EXPECT_EQ(told("restored").size(), 2U) << "the state of the controller";
 }
 
 }  // namespace
