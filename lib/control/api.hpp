@@ -29,6 +29,7 @@ class Api {
     const HealthKeeper* health = nullptr;
     const Announcement* announcement = nullptr;
     ScaleKeeper* scale = nullptr;
+    const LoadKeeper* load = nullptr;
     /// Called after each change of the model that published: saves, admits, notes who it was.
     std::function<void(const Published&, std::string_view who, std::string_view what)> changed;
     /// Reads the configuration file again, as SIGHUP does; the faults are in Standing::last_reload.
@@ -47,8 +48,8 @@ class Api {
   friend struct Routes;  // the table's calls
 
   [[nodiscard]] Scene scene() const {
-    return {parts_.model,  parts_.fast_path,    parts_.standing,
-            parts_.health, parts_.announcement, parts_.scale};
+    return {parts_.model,        parts_.fast_path, parts_.standing, parts_.health,
+            parts_.announcement, parts_.scale,     parts_.load};
   }
   [[nodiscard]] http::Answer dispatch(const http::Request& request);
   [[nodiscard]] http::Answer events(const http::Request& request);

@@ -168,6 +168,7 @@ void Daemon::make_api() {
                  .health = health_.get(),
                  .announcement = announcement_.get(),
                  .scale = scale_.get(),
+                 .load = load_.get(),
                  .changed = [this](const Published& p, std::string_view who,
                                    std::string_view what) { changed(p, who, what); },
                  .reload = [this](std::string_view who) { return reload(who); }});

@@ -43,11 +43,18 @@ void LoadKeeper::follow(const config::Configuration& running) {
   std::set<Key> names;
   std::map<std::string, scrape::Demand, std::less<>> demands;
   std::map<std::string, Balanced, std::less<>> balanced;
+  std::map<std::string, Scraped, std::less<>> scraped;
   for (const auto& pool : running.pools) {
     std::set<std::string_view> backends;
     for (const auto& backend : pool.backends) {
       names.emplace(pool.name, backend.name);
       backends.insert(backend.name);
+    }
+    if (pool.metrics) {
+      auto& now = scraped[pool.name];
+      if (const auto before = scraped_.find(pool.name); before != scraped_.end())
+        now.counts = before->second.counts;
+      now.backends.assign(backends.begin(), backends.end());
     }
     if (pool.metrics || pool.autoscale) {
       scrape::Demand::Options options{.pool = pool.name, .scraped = pool.metrics.has_value()};
@@ -76,6 +83,7 @@ void LoadKeeper::follow(const config::Configuration& running) {
   }
   demands_ = std::move(demands);
   balanced_ = std::move(balanced);
+  scraped_ = std::move(scraped);
   std::erase_if(headers_, [&](const auto& one) { return !names.contains(one.first); });
   std::erase_if(counts_, [&](const auto& one) { return !names.contains(one.first); });
   std::erase_if(bad_lines_, [&](const auto& one) { return !names.contains(one.first); });
@@ -101,15 +109,18 @@ void LoadKeeper::scraped(const scrape::Target& target, const scrape::Scrape& scr
   const auto demand = demands_.find(target.pool);
   if (demand == demands_.end()) return;
   const Key key{target.pool, target.backend};
-  auto& counts = counts_[key];
-  counts.bytes += scrape.bytes;
-  counts.time += scrape.took;
+  const auto count = [&](ScrapeCounts& counts) {
+    ++(scrape.problem.empty() ? counts.good : counts.failed);
+    counts.bytes += scrape.bytes;
+    counts.time += scrape.took;
+  };
+  count(counts_[key]);
+  if (const auto pool = scraped_.find(target.pool); pool != scraped_.end())
+    count(pool->second.counts);
   if (!scrape.problem.empty()) {
-    ++counts.failed;
     demand->second.failed(target.backend, scrape.problem);
     return;
   }
-  ++counts.good;
   demand->second.read(target.backend, scrape.reading);
   bool& bad = bad_lines_[key];
   if (!scrape.first_bad.empty() && !bad)
@@ -132,6 +143,27 @@ const scrape::Demand* LoadKeeper::demand(std::string_view pool) const {
 const ScrapeCounts* LoadKeeper::counts(const std::string& pool, const std::string& backend) const {
   const auto at = counts_.find({pool, backend});
   return at == counts_.end() ? nullptr : &at->second;
+}
+
+std::vector<PoolTelling> LoadKeeper::telling() const {
+  const auto now = parts_.loop.now();
+  std::vector<PoolTelling> all;
+  all.reserve(scraped_.size());
+  for (const auto& [name, scraped] : scraped_) {
+    PoolTelling one{.pool = name, .scrapes = scraped.counts};
+    const auto* known = demand(name);
+    for (const auto& backend : scraped.backends) {
+      if (const auto* last = known == nullptr ? nullptr : known->last(backend)) {
+        const double age = std::chrono::duration<double>(now - last->at).count();
+        one.age_s = std::min(one.age_s.value_or(age), age);
+      }
+      if (parts_.in_service && !parts_.in_service(name, backend)) continue;
+      ++one.in_service;
+      if (known == nullptr || !known->inside(backend, now)) ++one.silent;
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 std::vector<ToldLoad> LoadKeeper::told(std::string_view pool, const Balanced& balanced) const {

@@ -36,6 +36,15 @@ struct ScrapeCounts {
   std::chrono::microseconds time{};
 };
 
+/// How well a pool's backends tell their load.
+struct PoolTelling {
+  std::string pool;
+  ScrapeCounts scrapes = {};         ///< Of all its backends, also those that have gone.
+  std::size_t in_service = 0;        ///< Backends that take new flows, ...
+  std::size_t silent = 0;            ///< ... and of them those whose load is not known.
+  std::optional<double> age_s = {};  ///< Of the newest reading of any; absent: there was none.
+};
+
 class LoadKeeper {
  public:
   struct Parts {
@@ -66,6 +75,9 @@ class LoadKeeper {
   /// Null: it is not scraped, or was not yet.
   [[nodiscard]] const ScrapeCounts* counts(const std::string& pool,
                                            const std::string& backend) const;
+
+  /// Of each pool with `metrics`, by name.
+  [[nodiscard]] std::vector<PoolTelling> telling() const;
 
   /// Puts the loads of pools with policy `least_load` into the input of a snapshot.
   /// @param input  of `running`, pool by pool and backend by backend in the same order.
@@ -104,6 +116,12 @@ class LoadKeeper {
   std::map<std::string, Balanced, std::less<>> balanced_;
   std::map<Key, Header> headers_;
   std::map<Key, ScrapeCounts> counts_;
+  /// Of a pool that is scraped.
+  struct Scraped {
+    std::vector<std::string> backends;
+    ScrapeCounts counts;  ///< Of all time: a counter must not fall when a backend goes.
+  };
+  std::map<std::string, Scraped, std::less<>> scraped_;
   std::map<Key, bool> bad_lines_;  ///< The last text had some, and that was told.
   std::vector<std::string> left_out_;
   EventLoop::TimerId timer_ = EventLoop::TimerId::kNone;

@@ -23,6 +23,7 @@ using Json = nlohmann::ordered_json;
 
 class Announcement;
 class HealthKeeper;
+class LoadKeeper;
 class ScaleKeeper;
 
 /// What a view may look at.
@@ -33,6 +34,7 @@ struct Scene {
   const HealthKeeper* health = nullptr;        ///< Null: nobody looks, all count as up.
   const Announcement* announcement = nullptr;  ///< Null: nothing is announced.
   const ScaleKeeper* scale = nullptr;          ///< Null: no pool is scaled.
+  const LoadKeeper* load = nullptr;            ///< Null: no backend is asked for its load.
 };
 
 /// Why the node is not ready for traffic; empty: it is.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/load_keeper.hpp"
 
+#include "control/metrics.hpp"
 #include "control/sample.hpp"
 #include "health/rig.hpp"
 
@@ -195,6 +196,20 @@ TEST(LoadKeeper, MetricsAreScrapedAndComeBeforeHeaders) {
   for (const auto* event : events.since(1, 1000).events)
     if (event->event == "bad_line") bad.push_back(event->text);
   EXPECT_THAT(bad, ElementsAre(HasSubstr("llama/gpu-1: line 2")));
+  const auto before = keeper->telling();
+  ASSERT_EQ(before.size(), 1U);
+  EXPECT_EQ(before[0].in_service, 3U);
+  EXPECT_EQ(before[0].silent, 1U);
+  EXPECT_GE(before[0].scrapes.good, 2U);
+  EXPECT_GE(before[0].scrapes.failed, 1U);
+  EXPECT_LT(before[0].age_s.value(), 20);
+  telemetry::Exposition out;
+  put_load(out, *keeper);
+  EXPECT_THAT(out.finish(), HasSubstr("sluice_silent_backends{pool=\"llama\"} 1\n"));
+  pool.backends.resize(1);
+  keeper->follow(configuration);
+  EXPECT_GE(keeper->telling()[0].scrapes.failed, before[0].scrapes.failed) << "a counter";
+  EXPECT_EQ(keeper->telling()[0].silent, 0U);
   keeper.reset();
 }
 
@@ -211,7 +226,10 @@ TEST_F(LoadKeeperTest, WhoIsNotInServiceIsNotMissed) {
   }
   second();
   EXPECT_THAT(told_events(), IsEmpty());
+  EXPECT_EQ(keeper_->telling()[0].silent, 0U);
+  EXPECT_FALSE(keeper_->telling()[0].age_s.has_value());
   in_service_ = true;
+  EXPECT_EQ(keeper_->telling()[0].silent, 3U);
   for (int i = 0; i < 50 && told_events().size() < 3; ++i) {
     second();
     loop_->turn(100ms);
