@@ -3,6 +3,7 @@
 
 #include "base/utf8.hpp"
 #include "control/api_parse.hpp"
+#include "control/movement_report.hpp"
 #include "control/view_history.hpp"
 #include "control/view_scale.hpp"
 
@@ -108,6 +109,7 @@ http::Answer Api::change(const http::Request& request, const std::string& what,
   if (!published) return http::refusal(published.error());
   Json report = change_report(*published, before, parts_.model);
   add_wish_changes(report, wishes_before, wishes_of(parts_.model));
+  add_movement(report, *published, parts_.fast_path);
   parts_.changed(*published, request.peer.text, what);
   return json_answer(report);
 }
@@ -147,8 +149,8 @@ http::Answer Api::set_wish(const http::Request& request, const std::string& pool
 http::Answer Api::diff(const http::Request& request) {
   auto wanted = parse_configuration(request.body);
   if (!wanted.faults.empty()) return wanted.refusal;
-  return json_answer({{"changes", changes_json(config::difference(parts_.model.running(),
-                                                                  wanted.configuration))}});
+  const auto report = foreseen_report(parts_.model, wanted.configuration, parts_.fast_path);
+  return report ? json_answer(*report) : http::refusal(report.error());
 }
 
 http::Answer Api::apply(const http::Request& request) {

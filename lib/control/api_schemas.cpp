@@ -236,7 +236,8 @@ void put_pools(Json& all) {
        {"ejections", whole()},
        {"ejected_for_s", number()},
        {"flaps", whole()},
-       {"hold_s", number()}});
+       {"hold_s", number()},
+       {"remedy", text()}});
 }
 
 Json known_flow(Fields more) {
@@ -315,11 +316,22 @@ void put_flows(Json& all) {
 void put_changes(Json& all) {
   all["Change"] =
       object({{"path", text()}, {"before", text()}, {"after", text()}, {"reloadable", truth()}});
-  all["Difference"] = object({{"changes", list(see("Change"))}});
+  const auto moved = object({{"slots", whole()}, {"least", whole()}, {"of", whole()}});
+  const auto flows = object({{"now", whole()}, {"move", whole()}, {"kept", whole()}});
+  const auto pools = list(object({{"name", text()},
+                                  {"slots", whole()},
+                                  {"least", whole()},
+                                  {"of", whole()},
+                                  {"flows", flows}}));
+  all["Difference"] = object({{"generation", whole()},
+                              {"changes", list(see("Change"))},
+                              {"restart", list(text())},
+                              {"moved", moved},
+                              {"flows", flows},
+                              {"pools", pools}});
   all["Changed"] =
-      object({{"generation", whole()},
-              {"changes", list(see("Change"))},
-              {"moved", object({{"slots", whole()}, {"least", whole()}, {"of", whole()}})}});
+      object({{"generation", whole()}, {"changes", list(see("Change"))}, {"moved", moved}},
+             {{"flows", flows}, {"pools", pools}});
   all["Backend"] = body({{"name", text()}, {"address", text()}}, {{"weight", whole()},
                                                                   {"class", text()},
                                                                   {"port", whole()},

@@ -70,6 +70,13 @@ Result<Published> mark_loaded(Result<Published> published) {
   return published;
 }
 
+void note_movement(const snapshot::Snapshot& before, const snapshot::Snapshot& after,
+                   Published& published) {
+  published.movement = snapshot::movement(before, after);
+  if (published.movement.moved != 0 || before.input.pools.size() != after.input.pools.size())
+    published.pools = snapshot::movement_by_pool(before, after);
+}
+
 Result<void> must_have(const config::Pool& pool, const std::string& name) {
   if (find_named(pool.backends, name) != pool.backends.end()) return {};
   return fail(Errc::kNotFound, "pool " + pool.name, "has no backend '{}'{}", name,
@@ -144,7 +151,7 @@ Result<Published> Model::publish(const config::Configuration& running,
   slow_start_ = std::move(slow_start);
   published.changed = true;
   published.generation = (*next)->generation;
-  if (before != nullptr) published.movement = snapshot::movement(*before, **next);
+  if (before != nullptr) note_movement(*before, **next, published);
   if (publisher_ != nullptr)
     publisher_->publish(std::move(*next));
   else
@@ -168,6 +175,32 @@ Result<Published> Model::apply_only(config::Configuration file) {
   candidate.operator_state.pools.clear();
   derive(candidate);
   return mark_loaded(commit(std::move(candidate)));
+}
+
+Result<Published> Model::foresee(config::Configuration file) const {
+  Truth candidate = truth_;
+  candidate.file = std::move(file);
+  candidate.operator_state.pools.clear();
+  derive(candidate);
+  NumberSpace numbers = numbers_;
+  if (auto taken = take_numbers(candidate.running, numbers, now_()); !taken)
+    return forward_error(taken);
+  // Next hops of backends that are new are not asked for: they decide no entry.
+  auto input = describe(candidate.running, candidate.operator_state, numbers,
+                        merged(candidate.configured_reaches, kernel_reaches_), use_);
+  if (load_) load_(candidate.running, input);
+  SlowStart slow_start = slow_start_;
+  slow_start.apply(candidate.running, now_(), input);
+  const auto& before = snapshot();
+  Published foreseen;
+  foreseen.generation = before.generation;
+  if (same_content(before.input, input)) return foreseen;
+  input.generation = ++foreseen.generation;
+  const auto next = snapshot::build(std::move(input), &before);
+  if (!next) return forward_error(next);
+  foreseen.changed = true;
+  note_movement(before, **next, foreseen);
+  return foreseen;
 }
 
 Result<Published> Model::change_pool(

@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace sluice::control {
 
@@ -26,6 +27,7 @@ struct Published {
   bool changed = false;          ///< A new snapshot was published.
   bool loaded = false;           ///< Another configuration took the place of the one before.
   snapshot::Movement movement;
+  std::vector<snapshot::PoolMovement> pools;  ///< Those of which anything moved.
 };
 
 class Model {
@@ -57,6 +59,10 @@ class Model {
   [[nodiscard]] Result<Published> replace_file(config::Configuration file);
   /// The same without the operator's changes: what the file says is what runs.
   [[nodiscard]] Result<Published> apply_only(config::Configuration file);
+
+  /// What apply_only() would lead to, found out without doing it: `generation` is what it would be.
+  /// Cost: as of the change itself. @return its errors.
+  [[nodiscard]] Result<Published> foresee(config::Configuration file) const;
 
   // The operator's changes. `where` of an error names the pool or backend.
   [[nodiscard]] Result<Published> add_backend(const std::string& pool, config::Backend backend);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How pools and backends are, and why.
 #include "control/health_keeper.hpp"
+#include "control/health_targets.hpp"
 #include "control/view_parts.hpp"
 
 #include <nlohmann/json.hpp>
@@ -35,8 +36,56 @@ Json probes(const ProbeCounts* counts) {
   return {{"good", good}, {"failed", failed}};
 }
 
+// What mends a check that fails so; `service`: the first one of the pool, if any.
+std::string remedy_of_fault(const config::Pool& pool, const config::Backend& backend,
+                            const config::Service* service, health::Fault fault) {
+  const auto on = fmt::format("on {}: ", backend.name);
+  const bool as_service =
+      service != nullptr && pool.health && pool.health->via == config::Via::kService;
+  std::uint16_t port = pool.health ? pool.health->port : 0;
+  if (port == 0) port = backend.port;
+  if (port == 0 && service != nullptr) port = service->port;
+  switch (fault) {
+    case health::Fault::kRefused:
+      return fmt::format(
+          "nobody listens on port {}: {}start the server there, or set the health "
+          "check's \"port\" to where it listens",
+          port, on);
+    case health::Fault::kTimeout:
+    case health::Fault::kUnreachable:
+      if (as_service)
+        return fmt::format("VIP missing, or its packets filtered: {}ip addr add {}/{} dev lo", on,
+                           service->address.text(), service->address.bits());
+      return fmt::format("ping {}; {}look at the server and its packet filter",
+                         backend.address.text(), on);
+    case health::Fault::kNone:
+    case health::Fault::kLocal:
+      return {};
+    default:
+      return on + "look at the server's log: it answers, but not as the check expects";
+  }
+}
+
+// What to do about a backend that gets no flows; empty: nothing.
+std::string remedy_of(const Scene& scene, const config::Pool& pool, const Standing& standing,
+                      const config::Service* service) {
+  const auto backend = std::ranges::find(pool.backends, standing.name, &config::Backend::name);
+  if (backend == pool.backends.end()) return {};
+  const auto ctl = [&](std::string_view verb, std::string_view value) {
+    return fmt::format("sluicectl backend {} {} {}{}", verb, pool.name, backend->name, value);
+  };
+  if (standing.wish != health::Wish::kServe) return ctl("undrain", "");
+  if (backend->weight == 0) return ctl("weight", " 100");
+  const auto hop = next_hop(scene, backend->address, pool.forwarding);
+  if (!hop["resolved"].get<bool>())
+    return fmt::format("neighbour unresolved: ip neigh show {}; mend its address, cable or VLAN",
+                       backend->address.text());
+  if (health::takes_new_flows(standing.state) || !standing.last) return {};
+  return remedy_of_fault(pool, *backend, service, standing.last->fault);
+}
+
 Json backend_json(const Scene& scene, const config::Pool& pool, const Standing& standing,
-                  health::Time now) {
+                  const config::Service* service, health::Time now) {
   return {
       {"name", standing.name},
       {"state", health::name(standing.state)},
@@ -54,7 +103,8 @@ Json backend_json(const Scene& scene, const config::Pool& pool, const Standing& 
       {"ejected_for_s",
        standing.ejected_until ? std::max(0.0, -seconds_since(*standing.ejected_until, now)) : 0.0},
       {"flaps", standing.flaps},
-      {"hold_s", std::chrono::duration<double>(standing.hold).count()}};
+      {"hold_s", std::chrono::duration<double>(standing.hold).count()},
+      {"remedy", remedy_of(scene, pool, standing, service)}};
 }
 
 }  // namespace
@@ -78,12 +128,15 @@ std::string_view PoolStates::of(const config::Backend& backend) const {
 Json view_health(const Scene& scene, const std::string& wanted) {
   Json pools = Json::array();
   const auto now = EventLoop::Clock::now();
+  const auto services = first_services(scene.model.running());
   for (const auto& pool : scene.model.running().pools) {
     const auto* health = scene.health == nullptr ? nullptr : scene.health->pool(pool.name);
     if (health == nullptr || (!wanted.empty() && pool.name != wanted)) continue;
+    const auto first = services.find(pool.name);
+    const auto* const service = first == services.end() ? nullptr : first->second;
     Json backends = Json::array();
     for (const auto& standing : health->standings())
-      backends.push_back(backend_json(scene, pool, standing, now));
+      backends.push_back(backend_json(scene, pool, standing, service, now));
     pools.push_back({{"name", pool.name},
                      {"state", health::name(health->state())},
                      {"since_s", seconds_since(health->since(), now)},

@@ -62,6 +62,16 @@ std::string_view affinity_note(config::Affinity affinity) {
   return "a packet whose connection id names a server goes there; ";
 }
 
+// Why none takes new flows, and what to do about the first of them.
+std::string no_backend_text(const config::Pool& pool) {
+  std::string text = "the pool has no backend that takes new flows: reason no_backend";
+  for (const auto& backend : pool.backends)
+    if (backend.weight == 0)
+      return text + fmt::format("; {0} has weight 0: `sluicectl backend weight {1} {0} 100`",
+                                backend.name, pool.name);
+  return text + fmt::format("; see `sluicectl health --pool {}`", pool.name);
+}
+
 /// The backend that the table gives a new flow, and why; or why there is none.
 void put_choice(Json& out, const Scene& scene, std::size_t pool_index, std::uint64_t hash) {
   const auto& now = scene.model.snapshot();
@@ -71,7 +81,7 @@ void put_choice(Json& out, const Scene& scene, std::size_t pool_index, std::uint
   out["table_size"] = slots.size();
   if (slots.empty()) {
     out["verdict"] = "drop";
-    out["why"] = "the pool has no backend that takes new flows: reason no_backend";
+    out["why"] = no_backend_text(configured);
     return;
   }
   if (configured.policy != config::Policy::kMaglev) {
@@ -98,7 +108,10 @@ void put_choice(Json& out, const Scene& scene, std::size_t pool_index, std::uint
       slot, slots.size(), backend->name,
       bounded ? "while that is full the flow goes elsewhere; " : "",
       affinity_note(configured.affinity),
-      backend->hop ? "" : "; its next hop is not known: reason no_next_hop");
+      backend->hop ? ""
+                   : fmt::format("; its next hop is not known: reason no_next_hop; see `ip neigh "
+                                 "show {}`, mend its address, cable or VLAN",
+                                 backend->address.text()));
 }
 
 }  // namespace

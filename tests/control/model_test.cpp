@@ -160,6 +160,31 @@ TEST(Model, OperatorsChangesStayOverAReloadAndGoWithApplyOnly) {
   EXPECT_TRUE(model->operator_state().pools.empty());
 }
 
+TEST(Model, WhatIsForeseenIsWhatComesToPassAndNothingHasHappenedBefore) {
+  const auto model = model_of(sample(4));
+  ASSERT_TRUE(model->set_weight("llama", "gpu-1", 50));
+  const auto generation = model->snapshot().generation;
+  const auto foreseen = model->foresee(sample(3));
+  ASSERT_TRUE(foreseen) << foreseen.error().text();
+  EXPECT_EQ(model->snapshot().generation, generation);
+  EXPECT_EQ(model->running().pools[0].backends.size(), 4U);
+  const auto made = model->apply_only(sample(3));
+  ASSERT_TRUE(made);
+  EXPECT_EQ(foreseen->generation, made->generation);
+  EXPECT_EQ(foreseen->movement.moved, made->movement.moved);
+  EXPECT_EQ(foreseen->movement.least, made->movement.least);
+  EXPECT_EQ(foreseen->pools.size(), 1U);
+  EXPECT_EQ(made->pools.size(), 1U);
+}
+
+TEST(Model, ToApplyWhatRunsIsForeseenAsNoChange) {
+  const auto model = model_of(sample(2));
+  const auto foreseen = model->foresee(sample(2));
+  ASSERT_TRUE(foreseen);
+  EXPECT_FALSE(foreseen->changed);
+  EXPECT_EQ(foreseen->generation, model->snapshot().generation);
+}
+
 TEST(Model, AReloadThatContradictsTheOperatorsChangesChangesNothing) {
   const auto model = model_of(sample(2));
   ASSERT_TRUE(model->add_backend("llama", backend("extra", "10.0.1.3")));
