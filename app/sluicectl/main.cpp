@@ -18,8 +18,8 @@ std::string_view variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-// Only `events --follow` and `capture` ask for it: every other command ends at once on Ctrl-C, as
-// usual.
+// Only what runs until it is interrupted asks for it: every other command ends at once on Ctrl-C,
+// as usual.
 int interrupt() {
   sigset_t ends;
   sigemptyset(&ends);
@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   if (const auto socket = variable("SLUICE_SOCKET"); !socket.empty()) environment.socket = socket;
   environment.colour =
       isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+  environment.terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
   environment.progress = isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
   environment.interrupt = interrupt;
   const std::vector<std::string> arguments(argv + 1, argv + argc);

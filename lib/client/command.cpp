@@ -2,19 +2,27 @@
 #include "client/command.hpp"
 
 #include "base/file.hpp"
+#include "base/nearest.hpp"
 #include "client/answer.hpp"
 #include "client/capture.hpp"
 #include "client/command_line.hpp"
+#include "client/completion.hpp"
+#include "client/csv.hpp"
+#include "client/doctor.hpp"
+#include "client/drain.hpp"
 #include "client/follow.hpp"
 #include "client/http.hpp"
 #include "client/output.hpp"
 #include "client/plan.hpp"
 #include "client/show.hpp"
+#include "client/top.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace sluice::client {
 namespace {
@@ -52,28 +60,28 @@ class Session {
       case Command::kWorkers:
         return get("/workers", show_workers);
       case Command::kFlows:
-        return get(flows_target(), show_flows);
+        return get_of_pool(flows_target(), "flows", show_flows);
       case Command::kDrops:
         return get("/drops", [this](const View& answer, const Look& look) {
           return show_drops(answer, look, line_.all);
         });
       case Command::kHealth:
-        return get(line_.pool.empty() ? "/health" : "/health?pool=" + escaped(line_.pool),
-                   show_health);
+        return get_of_pool(line_.pool.empty() ? "/health" : "/health?pool=" + escaped(line_.pool),
+                           "pools", show_health);
       case Command::kEvents:
         return events();
       case Command::kConfigShow:
         return get("/config", nullptr);
       case Command::kConfigDiff:
-        return with_file("/config/diff", show_changes);
+        return with_file("/config/diff", show_foreseen);
       case Command::kConfigApply:
-        return apply();
+        return line_.dry_run ? with_file("/config/diff", show_foreseen) : apply();
       case Command::kBackendAdd:
         return add();
       case Command::kBackendRemove:
         return post(backend_path("/remove"), "", show_outcome);
       case Command::kBackendDrain:
-        return post(backend_path("/drain"), "", show_outcome);
+        return drain();
       case Command::kBackendUndrain:
         return post(backend_path("/undrain"), "", show_outcome);
       case Command::kBackendMaintenance:
@@ -85,10 +93,10 @@ class Session {
       case Command::kCapture:
         return capture();
       case Command::kScaleShow:
-        return get(line_.pool.empty() ? "/scale" : "/scale?pool=" + escaped(line_.pool),
-                   [this](const View& answer, const Look& look) {
-                     return show_scale(answer, look, line_.pool);
-                   });
+        return get_of_pool(line_.pool.empty() ? "/scale" : "/scale?pool=" + escaped(line_.pool),
+                           "pools", [this](const View& answer, const Look& look) {
+                             return show_scale(answer, look, line_.pool);
+                           });
       case Command::kScaleSet:
         return scale("set");
       case Command::kScaleAuto:
@@ -101,6 +109,16 @@ class Session {
         return plan(line_.plan, line_.json, environment_, output_);
       case Command::kReload:
         return post("/reload", "", show_change_and_outcome);
+      case Command::kDoctor:
+        return examine_node(http_, line_, environment_, output_);
+      case Command::kTop:
+        return watch_top(http_, line_, environment_, output_);
+      case Command::kCompletion:
+        output_.print(bash_completion());
+        return {};
+      case Command::kComplete:
+        output_.print(complete(line_.socket, line_.words));
+        return {};
     }
     return {};
   }
@@ -108,6 +126,31 @@ class Session {
  private:
   Result<void> get(const std::string& target, const Show& show) {
     return exchange({std::string(kApi) + target, std::nullopt}, show);
+  }
+
+  // Of a pool that there is not the list is empty: better said than shown.
+  Result<void> get_of_pool(const std::string& target, std::string_view list, const Show& show) {
+    const auto answer = http_.send({std::string(kApi) + target, std::nullopt});
+    if (!answer) return forward_error(answer);
+    if (const auto value = parse_answer(answer->body); !line_.pool.empty() && value)
+      if (const auto items = View(*value)[list].items(); items && items->empty())
+        if (auto known = must_know_pool(); !known) return known;
+    return tell(*answer, show);
+  }
+
+  Result<void> must_know_pool() {
+    const auto answer = http_.send({std::string(kApi) + "/pools", std::nullopt});
+    if (!answer) return forward_error(answer);
+    const auto value = parse_answer(answer->body);
+    if (answer->status != 200 || !value) return {};  // an older daemon: the list will do
+    const auto pools = View(*value)["pools"].items();
+    if (!pools) return {};
+    std::vector<std::string> names;
+    for (const auto& pool : *pools) names.push_back(pool["name"].text());
+    if (std::ranges::find(names, line_.pool) != names.end()) return {};
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    return fail(Errc::kNotFound, "pool " + printable(line_.pool), "does not exist{}",
+                did_you_mean(line_.pool, views));
   }
 
   Result<void> post(const std::string& target, std::string body, const Show& show) {
@@ -119,16 +162,29 @@ class Session {
   Result<void> exchange(const Request& request, const Show& show) {
     const auto answer = http_.send(request);
     if (!answer) return forward_error(answer);
-    const bool done = answer->status >= 200 && answer->status < 300;
+    return tell(*answer, show);
+  }
+
+  Result<void> tell(const Answer& answer, const Show& show) {
+    const bool done = answer.status >= 200 && answer.status < 300;
     if (!done) {
-      const auto laid_out = line_.json ? lay_out(answer->body) : Result<std::string>("");
+      const auto laid_out = line_.json ? lay_out(answer.body) : Result<std::string>("");
       if (laid_out) output_.print(*laid_out);
-      return tl::unexpected(refusal(*answer));
+      return tl::unexpected(refusal(answer));
     }
-    const auto text = line_.json || !show ? lay_out(answer->body) : shown(answer->body, show);
+    const bool in_parts = line_.command == Command::kEvents;
+    const auto text = line_.csv && !in_parts ? as_csv(answer.body)
+                      : line_.json || !show  ? lay_out(answer.body)
+                                             : shown(answer.body, show);
     if (!text) return forward_error(text);
     output_.print(*text);
     return {};
+  }
+
+  Result<std::string> as_csv(const std::string& body) const {
+    const auto value = parse_answer(body);
+    if (!value) return forward_error(value);
+    return csv_of(line_.command, View(*value));
   }
 
   Result<std::string> shown(const std::string& body, const Show& show) const {
@@ -155,6 +211,18 @@ class Session {
     return *show_changes(answer, look) + *outcome;
   }
 
+  Result<void> drain() {
+    if (auto done = post(backend_path("/drain"), "", show_outcome); !done || !line_.wait)
+      return done;
+    return wait_until_drained(http_, output_,
+                              {.pool = line_.pool,
+                               .backend = line_.name,
+                               .seconds = line_.seconds,
+                               .progress = environment_.progress && !line_.json,
+                               .second = environment_.second,
+                               .interrupt = environment_.interrupt()});
+  }
+
   Result<void> with_file(const std::string& target, const Show& show) {
     auto content = read_file(line_.file, kLongestConfiguration);
     if (!content)
@@ -167,7 +235,10 @@ class Session {
   Result<void> apply() {
     if (!line_.json)
       if (auto compared = with_file("/config/diff", show_changes); !compared) return compared;
-    return with_file("/config/apply", show_outcome);
+    if (environment_.progress) output_.rewrite_line("applying ...");
+    auto done = with_file("/config/apply", show_outcome);
+    if (environment_.progress) output_.rewrite_line("");
+    return done;
   }
 
   Result<void> add() {
@@ -232,7 +303,11 @@ class Session {
       const auto events = list_of(answer, "events");
       if (!events) return forward_error(events);
       std::string out;
-      for (const auto& event : *events) out += show_event(event, look);
+      if (line_.csv)
+        out = (std::exchange(titled_, true) ? "" : csv_title_line(line_.command)) +
+              csv_lines(line_.command, answer).value_or("");
+      else
+        for (const auto& event : *events) out += show_event(event, look);
       const auto after = answer["next"].whole().value_or(next);
       more = !events->empty() && after > next;
       next = after;
@@ -251,6 +326,7 @@ class Session {
   const Environment& environment_;
   Output& output_;
   Http http_;
+  bool titled_ = false;  // of a list in parts: only the first has the titles
 };
 
 }  // namespace

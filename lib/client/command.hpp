@@ -5,8 +5,10 @@
 #pragma once
 
 #include "client/text.hpp"
+#include "doctor/machine.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -21,11 +23,16 @@ struct Environment {
   int out = 1;  ///< Descriptors of what is printed; SIGPIPE must be ignored.
   int err = 2;
   bool colour = false;
-  bool progress = false;  ///< Whether `err` is a terminal that may be told how far a plan is.
+  bool terminal = false;  ///< Whether `in` and `out` are a terminal that `top` can have.
+  bool progress = false;  ///< Whether `err` is a terminal that may be told how far long work is.
   std::function<TimePoint()> now = [] { return std::chrono::system_clock::now(); };
-  /// Called once by `events --follow` and `capture`: a descriptor that becomes readable when it is
+  /// Called once by what runs until it is interrupted (`events --follow`, `capture`, `top`, `drain
+  /// --wait`): a descriptor that becomes readable when it is
   /// to end.
   std::function<int()> interrupt = [] { return -1; };
+  std::chrono::milliseconds second{1000};  ///< What `top` and `drain --wait` count in.
+  std::filesystem::path root = "/";        ///< Where `doctor` finds /proc and /sys.
+  doctor::Machine::LinkOf link = doctor::link_of;
   std::chrono::milliseconds limit{10'000};     ///< Longest time for an answer.
   std::chrono::milliseconds first_pause{250};  ///< See Following.
 };

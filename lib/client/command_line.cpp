@@ -2,6 +2,8 @@
 #include "client/command_line.hpp"
 
 #include "base/nearest.hpp"
+#include "client/command_tree.hpp"
+#include "client/csv.hpp"
 #include "client/text.hpp"
 
 #include <CLI/App.hpp>
@@ -19,167 +21,6 @@ namespace sluice::client {
 namespace {
 
 constexpr int kUsage = 2;
-
-// What CLI11 writes to; numbers and flows stay text until all words are known to be in their place.
-struct Typed {
-  CommandLine line;
-  std::string weight;
-  std::string port;
-  std::string max_connections;
-  std::string since;
-  std::string limit;
-  std::string sample;
-  std::string snap;
-  std::string count;
-  std::string seconds;
-  std::string backends;
-  std::string lasts;
-  std::vector<std::string> flow{3};
-  TypedPlan plan;
-};
-
-// `description` of a group of commands that does nothing by itself.
-CLI::App* group(CLI::App& parent, const std::string& name, const std::string& description) {
-  auto* app = parent.add_subcommand(name, description);
-  app->require_subcommand(1);
-  return app;
-}
-
-CLI::App* command(CLI::App& parent, Typed& typed, Command what, const std::string& name,
-                  const std::string& description) {
-  auto* app = parent.add_subcommand(name, description);
-  app->callback([&typed, what] { typed.line.command = what; });
-  return app;
-}
-
-CLI::App* backend_command(CLI::App& parent, Typed& typed, Command what, const std::string& name,
-                          const std::string& description) {
-  auto* app = command(parent, typed, what, name, description);
-  app->add_option("POOL", typed.line.pool, "pool of the backend")->required();
-  app->add_option("NAME", typed.line.name, "name of the backend")->required();
-  return app;
-}
-
-void add_reading(CLI::App& app, Typed& typed) {
-  command(app, typed, Command::kStatus, "status",
-          "the node at a glance: ready, generation, books, ports");
-  command(app, typed, Command::kServices, "services", "services with their backends and traffic");
-  command(app, typed, Command::kPools, "pools", "pools and how they spread flows");
-  command(app, typed, Command::kBackends, "backends",
-          "backends: state, share of the flows, next hop")
-      ->add_option("--pool", typed.line.pool, "of this pool only");
-  command(app, typed, Command::kWorkers, "workers", "workers: load and flow cache");
-  auto* flows = command(app, typed, Command::kFlows, "flows",
-                        "a sample of the flows that the workers remember, with their backends");
-  flows->add_option("--pool", typed.line.pool, "of this pool only");
-  flows->add_option("--backend", typed.line.of_backend, "of backends with this name only");
-  flows->add_option("--limit", typed.limit, "at most so many, 100 when not given, at most 10000");
-  command(app, typed, Command::kHealth, "health",
-          "backends: what their checks found, and since when")
-      ->add_option("--pool", typed.line.pool, "of this pool only");
-  command(app, typed, Command::kDrops, "drops", "dropped packets by reason, and what to do")
-      ->add_flag("--all", typed.line.all, "reasons without packets too");
-  auto* events = command(app, typed, Command::kEvents, "events", "what happened on the node");
-  events->add_flag("--follow,-f", typed.line.follow, "go on until interrupted");
-  events->add_option("--since", typed.since, "from the event with this number on");
-  auto* trace = command(app, typed, Command::kTrace, "trace",
-                        "which backend a new flow gets, and why\n\nexample: sluicectl trace tcp "
-                        "198.51.100.7:40000 203.0.113.10:443");
-  trace
-      ->add_option("PROTOCOL", typed.flow[0],
-                   "tcp or udp; or all in one: PROTOCOL:SOURCE-DESTINATION")
-      ->required();
-  trace->add_option("SOURCE", typed.flow[1], "ADDRESS:PORT, IPv6 as [ADDRESS]:PORT");
-  trace->add_option("DESTINATION", typed.flow[2], "ADDRESS:PORT of the service");
-}
-
-void add_capture(CLI::App& app, Typed& typed) {
-  auto* capture = command(app, typed, Command::kCapture, "capture",
-                          "write packets before and after the rewrite to a pcapng file, each with "
-                          "its verdict as comment, until Ctrl-C");
-  capture->add_option("--service", typed.line.service, "of this service only");
-  capture->add_option("--backend", typed.line.of_backend,
-                      "of this backend only, as POOL/NAME: what went to it");
-  capture
-      ->add_option("--verdict", typed.line.verdicts,
-                   "with this verdict only: forward, host, an answer or the reason of a drop; may "
-                   "be repeated")
-      ->allow_extra_args(false);
-  capture->add_option("--sample", typed.sample,
-                      "look at one packet in so many, 1 when not given, at most 65535");
-  capture->add_option("--snap", typed.snap,
-                      "bytes of each packet, 256 when not given, at most 9216");
-  capture->add_option("--count", typed.count, "end after so many packets");
-  capture->add_option("--seconds", typed.seconds, "end after so many seconds");
-  capture->add_option("--out", typed.line.file, "the file; one that is there is replaced")
-      ->required();
-}
-
-void add_changing(CLI::App& app, Typed& typed) {
-  auto* config = group(app, "config", "the running configuration");
-  command(*config, typed, Command::kConfigShow, "show",
-          "print it as JSON, the operator's changes included");
-  command(*config, typed, Command::kConfigDiff, "diff", "what `config apply FILE` would change")
-      ->add_option("FILE", typed.line.file, "a configuration")
-      ->required();
-  command(*config, typed, Command::kConfigApply, "apply",
-          "run this configuration until the next reload or restart; drops the operator's changes")
-      ->add_option("FILE", typed.line.file, "a configuration")
-      ->required();
-
-  auto* backend = group(app, "backend", "add, remove, drain or weigh a backend");
-  auto* add =
-      backend_command(*backend, typed, Command::kBackendAdd, "add", "add a backend to a pool");
-  add->add_option("ADDRESS", typed.line.address, "its IP address")->required();
-  add->add_option("--weight", typed.weight, "its relative share, 100 when not given");
-  add->add_option("--class", typed.line.backend_class, "its class, one of the pool's");
-  add->add_option("--port", typed.port,
-                  "where its server listens, the service's port when not given; of pools with nat");
-  add->add_option("--max-connections", typed.max_connections,
-                  "flows beyond which it gets no new ones, any number when not given");
-  add->add_option("--server-id", typed.line.server_id,
-                  "its id in QUIC connection ids, hexadecimal; of pools with affinity quic_cid");
-  backend_command(*backend, typed, Command::kBackendRemove, "remove",
-                  "remove a backend; its flows move");
-  backend_command(*backend, typed, Command::kBackendDrain, "drain",
-                  "give a backend no new flows; those it has stay");
-  backend_command(*backend, typed, Command::kBackendMaintenance, "maintenance",
-                  "give a backend no flows at all; those it has move");
-  backend_command(*backend, typed, Command::kBackendUndrain, "undrain",
-                  "end drain and maintenance: give it new flows again");
-  backend_command(*backend, typed, Command::kBackendWeight, "weight", "set its relative share")
-      ->add_option("N", typed.weight, "0: no new flows")
-      ->required();
-  command(app, typed, Command::kReload, "reload",
-          "read the configuration file again, as SIGHUP does");
-}
-
-void add_scaling(CLI::App& app, Typed& typed) {
-  auto* scale = group(app, "scale", "the autoscaler: how pools stand and why, and a hand in it");
-  command(*scale, typed, Command::kScaleShow, "show",
-          "pools that are scaled: load, forecast, backends, cost, and the reason")
-      ->add_option("POOL", typed.line.pool, "this pool only, with its latest decisions");
-  const auto of_pool = [&](Command what, const std::string& name, const std::string& about) {
-    auto* made = command(*scale, typed, what, name, about);
-    made->add_option("POOL", typed.line.pool, "the pool")->required();
-    return made;
-  };
-  auto* set = of_pool(Command::kScaleSet, "set",
-                      "have so many backends, whatever the policies say, within min and max");
-  set->add_option("N", typed.backends, "backends, of all classes together")->required();
-  set->add_option("--for", typed.lasts,
-                  "until then, as 90s, 30m, 2h or 1d; until `scale auto` when not given");
-  of_pool(Command::kScaleAuto, "auto", "let the policies decide again");
-  of_pool(Command::kScalePause, "pause", "keep the pool's size as it is");
-  of_pool(Command::kScaleResume, "resume", "end a pause");
-}
-
-void add_planning(CLI::App& app, Typed& typed) {
-  add_plan_options(
-      *command(app, typed, Command::kPlan, "plan",
-               "capacity planning: a recorded load against a simulated pool; needs no daemon"),
-      typed.plan);
-}
 
 std::string shown(std::string_view word) { return "'" + clip(printable(word), 60) + "'"; }
 
@@ -291,6 +132,13 @@ Result<void> finish(Typed& typed) {
   if (auto r = read_number(typed.snap, "--snap", line.snap); !r) return r;
   if (auto r = read_number(typed.count, "--count", line.count); !r) return r;
   if (auto r = read_number(typed.seconds, "--seconds", line.seconds); !r) return r;
+  if (line.csv && line.json) return fail(Errc::kInvalid, "--csv", "and --json exclude each other");
+  if (line.csv && (!has_csv(line.command) || line.follow))
+    return fail(Errc::kInvalid, "--csv", "is for lists that end; try --json");
+  if (line.command == Command::kTop && line.seconds && (*line.seconds == 0 || *line.seconds > 60))
+    return fail(Errc::kInvalid, "--seconds", "{} is not from 1 to 60", *line.seconds);
+  if (line.command == Command::kBackendDrain && line.seconds && !line.wait)
+    return fail(Errc::kInvalid, "--seconds", "is of --wait, which is not given");
   if (line.command == Command::kTrace) {
     std::erase(typed.flow, "");
     auto flow = parse_flow(typed.flow);
@@ -326,18 +174,8 @@ tl::expected<CommandLine, Ending> parse_command_line(std::span<const std::string
   Typed typed;
   typed.line.socket = socket;
   CLI::App app("Remote control of sluiced, the packet-level load balancer.", "sluicectl");
-  app.require_subcommand(1);
-  app.fallthrough();  // inherited by every command: --json may stand behind it
-  app.get_formatter()->column_width(34);
-  app.add_option("--socket", typed.line.socket,
-                 "Unix socket of the daemon (" + socket + "; SLUICE_SOCKET sets another default)");
-  app.add_flag("--json", typed.line.json, "print the daemon's answer as JSON");
+  add_commands(app, typed);
   app.set_version_flag("--version", "sluicectl " + version);
-  add_reading(app, typed);
-  add_capture(app, typed);
-  add_changing(app, typed);
-  add_scaling(app, typed);
-  add_planning(app, typed);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {

@@ -45,12 +45,17 @@ enum class Command : std::uint8_t {
   kScalePause,
   kScaleResume,
   kPlan,
+  kDoctor,
+  kTop,
+  kCompletion,
+  kComplete,
 };
 
 struct CommandLine {
   Command command = Command::kStatus;
   std::string socket;
   bool json = false;
+  bool csv = false;
   std::string pool;     ///< backends, flows and scale show (empty: all), backend ..., scale ...
   std::string name;     ///< backend ...
   std::string address;  ///< backend add
@@ -61,7 +66,7 @@ struct CommandLine {
   std::string of_backend;  ///< flows, capture (POOL/NAME); empty: all.
   std::optional<std::uint32_t> weight;
   std::optional<std::uint32_t> limit;  ///< flows
-  std::string file;                    ///< config diff, config apply, capture
+  std::string file;                    ///< config diff, config apply, capture, doctor
   std::string service;                 ///< capture; empty: all.
   std::vector<std::string> verdicts;   ///< capture; empty: all.
   std::optional<std::uint32_t> sample;
@@ -72,6 +77,14 @@ struct CommandLine {
   std::optional<std::uint32_t> lasts_s;  ///< scale set; absent: no end.
   bool all = false;                      ///< drops
   bool follow = false;                   ///< events
+  bool dry_run = false;                  ///< config apply
+  bool wait = false;                     ///< backend drain
+  bool no_probes = false;                ///< doctor
+  bool once = false;                     ///< top, as those below.
+  std::string view = {};
+  std::string sort = {};
+  std::string filter = {};
+  std::vector<std::string> words = {};  ///< complete
   std::optional<std::uint64_t> since;
   std::optional<Flow> flow;  ///< trace; always there for it.
   PlanLine plan;

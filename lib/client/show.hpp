@@ -42,6 +42,9 @@ struct Look {
                                              const Flow& flow);
 /// The changes of `config diff`, one a line: what is added, removed, or changed from what to what.
 [[nodiscard]] Result<std::string> show_changes(const View& answer, const Look& look);
+/// The same, and what it would move: things added, removed and changed, slots, flows, and what only
+/// a restart can change. As much of it as the daemon says.
+[[nodiscard]] Result<std::string> show_foreseen(const View& answer, const Look& look);
 /// The outcome of a change: the new generation and what it moved beside the least possible.
 [[nodiscard]] Result<std::string> show_outcome(const View& answer, const Look& look);
 /// One event on one line.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/show.hpp"
 
+#include <algorithm>
+
 namespace sluice::client {
 namespace {
 
@@ -53,6 +55,96 @@ Result<std::string> show_changes(const View& answer, const Look& look) {
   return out;
 }
 
+namespace {
+
+struct Count {
+  std::string_view kind;
+  std::size_t added = 0;
+  std::size_t removed = 0;
+  std::size_t changed = 0;
+};
+
+// "pools/llama/backends/gpu-2/weight" is a change of a backend; what is none of these is a setting.
+Count& count_of(std::vector<Count>& counts, const std::string& path) {
+  const auto slash = path.find('/');
+  const auto second = slash == path.npos ? path.npos : path.find('/', slash + 1);
+  std::string_view kind = "setting";
+  if (path.starts_with("services/")) kind = "service";
+  if (path.starts_with("ports/")) kind = "port";
+  if (path.starts_with("pools/"))
+    kind =
+        second != path.npos && path.substr(second).starts_with("/backends/") ? "backend" : "pool";
+  for (auto& count : counts)
+    if (count.kind == kind) return count;
+  return counts.emplace_back(Count{kind});
+}
+
+// "2 backends added, 1 service changed"
+std::string summary(const std::vector<View>& changes) {
+  std::vector<Count> counts;
+  std::vector<std::string> seen;  // things of which a part has been counted as changed
+  for (const auto& change : changes) {
+    const auto path = change["path"].text();
+    auto& count = count_of(counts, path);
+    if (!there(change["before"])) {
+      ++count.added;
+    } else if (!there(change["after"])) {
+      ++count.removed;
+    } else {
+      const auto thing = count.kind == "setting" ? path : path.substr(0, path.rfind('/'));
+      if (std::ranges::find(seen, thing) != seen.end()) continue;
+      seen.push_back(thing);
+      ++count.changed;
+    }
+  }
+  std::string text;
+  const auto add = [&](std::size_t n, const Count& count, std::string_view verb) {
+    if (n != 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", plural(n, count.kind), verb);
+  };
+  for (const auto& count : counts) {
+    add(count.added, count, "added");
+    add(count.removed, count, "removed");
+    add(count.changed, count, "changed");
+  }
+  return text + "\n";
+}
+
+// What becomes of flows that are there; empty where none is concerned or nothing is said of them.
+std::string flows_line(const View& flows, std::string_view would) {
+  const auto move = flows["move"].whole().value_or(0);
+  const auto kept = flows["kept"].whole().value_or(0);
+  if (move == 0 && kept == 0) return {};
+  return fmt::format(
+      "flows: {} {}move with backends that leave, about {} stay though their slots "
+      "move\n",
+      move, would, kept);
+}
+
+}  // namespace
+
+Result<std::string> show_foreseen(const View& answer, const Look& look) {
+  const auto changes = list_of(answer, "changes");
+  if (!changes) return forward_error(changes);
+  if (changes->empty()) return std::string("no difference\n");
+  std::string out = *show_changes(answer, look) + summary(*changes);
+  const auto moved = answer["moved"];
+  const auto slots = moved["slots"].whole();
+  const auto of = moved["of"].whole();
+  if (slots && of && *of != 0)
+    out += fmt::format("{} of {} slots would move ({}), least possible {}\n", *slots, *of,
+                       share_text(static_cast<double>(*slots) / static_cast<double>(*of)),
+                       moved["least"].text(20));
+  else if (slots)
+    out += "no slots would move\n";
+  out += flows_line(answer["flows"], "would ");
+  const auto restart = answer["restart"].items();
+  if (!restart || restart->empty()) return out;
+  std::string paths;
+  for (const auto& path : *restart) paths += (paths.empty() ? "" : ", ") + path.text(200);
+  return out + toned("refused without a restart: " + paths, Tone::kBad, look.colour) + "\n";
+}
+
 Result<std::string> show_outcome(const View& answer, const Look& look) {
   const auto generation = answer["generation"].whole();
   if (!generation)
@@ -71,7 +163,7 @@ Result<std::string> show_outcome(const View& answer, const Look& look) {
       share_text(static_cast<double>(*slots) / static_cast<double>(*of)), *least);
   return toned(line.substr(0, line.size() - 1), *slots > *least ? Tone::kPlain : Tone::kGood,
                look.colour) +
-         "\n";
+         "\n" + flows_line(answer["flows"], "");
 }
 
 namespace {

@@ -58,7 +58,8 @@ Result<std::string> show_health(const View& answer, const Look& look) {
                {"IN A ROW"},
                {"CHECKS", Align::kRight},
                {"FAILED", Align::kRight},
-               {"NOTE", Align::kLeft, 80, true}});
+               {"NOTE", Align::kLeft, 80, true},
+               {"REMEDY", Align::kLeft, 240, true}});
   std::string panics;
   for (const auto& pool : *pools) {
     const auto backends = list_of(pool, "backends");
@@ -78,7 +79,8 @@ Result<std::string> show_health(const View& answer, const Look& look) {
                  {row_text(b)},
                  {good && failed ? count_text(*good + *failed) : "?"},
                  {b["probes"]["failed"].count()},
-                 {note_on(b), Tone::kWarning}});
+                 {note_on(b), Tone::kWarning},
+                 {b["remedy"].is_string() ? b["remedy"].text(400) : ""}});
     }
   }
   return panics + (table.empty() ? "no pools\n" : table.text(look.colour));

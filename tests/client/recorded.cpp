@@ -93,7 +93,10 @@ constexpr auto kCaptured = R"({"id": 1, "running": false, "lost": 0, "packets": 
 
 constexpr auto kDiff = R"({"changes": [
  {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true},
- {"path": "pools/llama/backends/gpu-5", "before": "", "after": "{\"name\":\"gpu-5\",\"address\":\"10.0.1.15\",\"weight\":100}", "reloadable": true}]})";
+ {"path": "pools/llama/backends/gpu-5", "before": "", "after": "{\"name\":\"gpu-5\",\"address\":\"10.0.1.15\",\"weight\":100}", "reloadable": true}],
+ "generation": 9, "restart": [], "moved": {"slots": 13107, "least": 13107, "of": 65537},
+ "flows": {"now": 190, "move": 0, "kept": 34}, "pools": [
+ {"name": "llama", "slots": 13107, "least": 13107, "of": 65537, "flows": {"now": 190, "move": 0, "kept": 34}}]})";
 
 constexpr auto kApplied = R"({"generation": 9, "changes": [
  {"path": "pools/llama/backends/gpu-2/weight", "before": "100", "after": "50", "reloadable": true}],

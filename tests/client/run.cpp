@@ -29,6 +29,7 @@ Environment environment_for(const std::string& socket) {
   environment.socket = socket;
   environment.now = recorded_now;
   environment.first_pause = std::chrono::milliseconds(5);
+  environment.second = std::chrono::milliseconds(1);
   return environment;
 }
 
