@@ -70,6 +70,7 @@ struct Lessons {
   };
   std::vector<Start> starts = {};
   std::vector<double> drains_s = {};  ///< From the drain to the last flow's end.
+  unsigned disbelieved = 0;           ///< Orders reported as done that cannot be.
 };
 
 }  // namespace sluice::actuate
