@@ -15,7 +15,7 @@
 namespace sluice::control {
 namespace {
 
-using Json = nlohmann::json;
+using Parsed = nlohmann::json;
 
 constexpr unsigned kVersion = 1;
 constexpr std::size_t kLongestName = 64;
@@ -32,11 +32,11 @@ auto named(const std::string& name) {
   return [&name](const config::Backend& b) { return b.name == name; };
 }
 
-Json encode(const OperatorState& state) {
-  Json pools = Json::object();
+Parsed encode(const OperatorState& state) {
+  Parsed pools = Parsed::object();
   for (const auto& [name, changes] : state.pools) {
     if (changes.empty()) continue;
-    Json added = Json::array();
+    Parsed added = Parsed::array();
     for (const auto& b : changes.added)
       added.push_back({{"name", b.name},
                        {"address", b.address.text()},
@@ -57,17 +57,17 @@ Json encode(const OperatorState& state) {
 // What the file may say is what the admin API would have taken: anything else was not written here.
 // The functions throw, as the library does on a value of another type.
 
-std::uint64_t whole_in(const Json& value, std::uint64_t most) {
+std::uint64_t whole_in(const Parsed& value, std::uint64_t most) {
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
     throw std::out_of_range(fmt::format("a whole number up to {} was expected", most));
   return value.get<std::uint64_t>();
 }
 
-const Json::object_t& object_in(const Json& value) {
-  return value.get_ref<const Json::object_t&>();
+const Parsed::object_t& object_in(const Parsed& value) {
+  return value.get_ref<const Parsed::object_t&>();
 }
 
-std::uint32_t weight_in(const Json& value) {
+std::uint32_t weight_in(const Parsed& value) {
   return static_cast<std::uint32_t>(whole_in(value, kMostWeight));
 }
 
@@ -80,7 +80,7 @@ std::string name_in(std::string name) {
   return name;
 }
 
-std::set<std::string> names_in(const Json& array) {
+std::set<std::string> names_in(const Parsed& array) {
   std::set<std::string> names;
   for (const auto& name : array.get<std::vector<std::string>>()) names.insert(name_in(name));
   return names;
@@ -91,7 +91,7 @@ std::string server_id_in(std::string id) {
   return id;
 }
 
-config::Backend decode_backend(const Json& object) {
+config::Backend decode_backend(const Parsed& object) {
   const auto address = IpAddress::parse(object.at("address").get<std::string>());
   if (!address) throw std::invalid_argument("an address was expected");
   config::Backend backend;
@@ -110,12 +110,12 @@ config::Backend decode_backend(const Json& object) {
   return backend;
 }
 
-OperatorState decode(const Json& body) {
+OperatorState decode(const Parsed& body) {
   OperatorState state;
   state.generation = whole_in(body.at("generation"), kMostGeneration);
   for (const auto& [name, pool] : object_in(body.at("pools"))) {
     PoolChanges changes;
-    for (const auto& backend : pool.at("added").get_ref<const Json::array_t&>()) {
+    for (const auto& backend : pool.at("added").get_ref<const Parsed::array_t&>()) {
       auto added = decode_backend(backend);
       if (std::ranges::any_of(changes.added, named(added.name)))
         throw std::invalid_argument("a backend is added twice");
@@ -139,7 +139,7 @@ OperatorState decode(const Json& body) {
 LoadedState load_operator_state(const std::string& directory) {
   LoadedState loaded;
   loaded.problem = load_state(path_in(directory), kVersion,
-                              [&](const Json& body) { loaded.state = decode(body); });
+                              [&](const Parsed& body) { loaded.state = decode(body); });
   if (!loaded.problem.empty()) loaded.problem += "; starting from the configuration alone";
   return loaded;
 }

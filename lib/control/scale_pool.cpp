@@ -14,7 +14,6 @@ namespace sluice::control {
 namespace {
 
 using autoscale::Limit;
-using autoscale::Standing;
 
 constexpr double kMostSilent = 0.5;  // of the capacity: beyond, arrivals are more guess than count
 constexpr double kLate = 2.5;        // ticks that one may come late before it is told
@@ -194,7 +193,8 @@ void ScalePool::decide(const PoolSight& sight) {
        .inflight = measured.inflight,
        .fleet = fleet_.counts(),
        .silent = measured.silent});
-  if (standing == Standing::kOverride && controller_.standing() == Standing::kAuto) {
+  if (standing == autoscale::Standing::kOverride &&
+      controller_.standing() == autoscale::Standing::kAuto) {
     override_until_.reset();
     tell(Level::kInfo, "override_ended",
          "the count set by hand has expired; policies decide again");
@@ -362,7 +362,8 @@ void ScalePool::changed_by_hand(std::string_view what, std::string_view who) {
 }
 
 std::optional<double> ScalePool::override_left() const {
-  if (controller_.standing() != Standing::kOverride || !override_until_) return std::nullopt;
+  if (controller_.standing() != autoscale::Standing::kOverride || !override_until_)
+    return std::nullopt;
   return std::max(0.0, *override_until_ - seconds());
 }
 
@@ -386,7 +387,8 @@ nlohmann::json ScalePool::save() const {
 void ScalePool::restore_override(const nlohmann::json& state, double t,
                                  std::chrono::milliseconds away) {
   const auto left = state.find("override_left_s");
-  if (controller_.standing() != Standing::kOverride || left == state.end() || !left->is_number())
+  if (controller_.standing() != autoscale::Standing::kOverride || left == state.end() ||
+      !left->is_number())
     return;
   const double s = left->get<double>();
   if (!(s >= 0 && s < 1e9)) return;

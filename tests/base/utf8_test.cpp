@@ -8,12 +8,12 @@
 namespace sluice {
 namespace {
 
-constexpr auto kAll = std::string_view::npos;
+constexpr auto kNowhere = std::string_view::npos;
 
 TEST(Utf8, TextOfEveryLengthIsTaken) {
-  EXPECT_EQ(find_not_utf8(""), kAll);
-  EXPECT_EQ(find_not_utf8("plain, and longer than eight bytes"), kAll);
-  EXPECT_EQ(find_not_utf8("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf"), kAll);
+  EXPECT_EQ(find_not_utf8(""), kNowhere);
+  EXPECT_EQ(find_not_utf8("plain, and longer than eight bytes"), kNowhere);
+  EXPECT_EQ(find_not_utf8("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf"), kNowhere);
 }
 
 TEST(Utf8, WhatIsNotTextIsFoundWhereItBegins) {

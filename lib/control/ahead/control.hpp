@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What most files of this library include, compiled ahead of them where meson.build says so. No
+// file includes it.
+//
+// Threads: none.
+#pragma once
+
+#include "base/log.hpp"
+#include "control/scale_keeper.hpp"
+#include "control/views.hpp"
+#include "http/server.hpp"
+
+#include <nlohmann/json.hpp>
