@@ -279,7 +279,7 @@ class Open(Steady):
 
     def __init__(self, *phases, target=f"{VIP}:8000", first=0, namespace="client"):
         super().__init__("--phases", ",".join(phases), "--target", target, "--first", first, namespace=namespace)
-        self.last = {"sent": 0, "open": 0, "answered": 0, "failed": 0, "errors": [], "by_backend": {}, "phase": -1}
+        self.last = {"sent": 0, "open": 0, "oldest": 0, "answered": 0, "failed": 0, "errors": [], "by_backend": {}, "phase": -1}
 
     def reached(self, phase, seconds=60):
         """Waits until that phase (the first is 0) has begun."""

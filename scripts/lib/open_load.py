@@ -5,7 +5,8 @@
 
 2 requests a second for 5 s, then 20 for 5 s, then 2 for 10 s; the gaps are drawn from --seed. Each is one TCP
 connection from a source of its own. It prints the same JSON object five times a second and at the end:
-{"sent", "open", "answered", "failed", "errors", "by_backend", "first_token_s": {"p50", "p95", "max"}, "phase"}.
+{"sent", "open", "oldest", "answered", "failed", "errors", "by_backend", "first_token_s": {"p50", "p95", "max"},
+"phase"}; oldest: of those that are open, how many were sent before it.
 When standard input ends, nothing more is sent, and what is under way is read to its end.
 
 A request fails when its connection is refused, reset or silent for 60 s, when its status is not 200, or when
@@ -37,11 +38,13 @@ class OpenLoad:
         self.first = first
         self.sent = self.answered = self.failed = 0
         self.phase = -1
+        self.open = set()  # numbers
         self.errors, self.by_backend, self.waits = [], {}, []
 
     async def request(self, number):
         source = (f"10.0.9.{HOSTS[number % len(HOSTS)]}", 20000 + (self.first + number) % 40000)
         self.sent += 1
+        self.open.add(number)
         began = time.monotonic()
         try:
             async with asyncio.timeout(SILENCE) as limit:
@@ -57,6 +60,8 @@ class OpenLoad:
                 what = f"{type(error).__name__} {error} after {time.monotonic() - began:.1f} s"
                 self.errors.append(f"{source[0]}:{source[1]}: {what}")
             return
+        finally:
+            self.open.discard(number)
         self.answered += 1
         self.by_backend[backend] = self.by_backend.get(backend, 0) + 1
         self.waits.append(wait)
@@ -90,7 +95,8 @@ class OpenLoad:
     def result(self):
         waits = sorted(self.waits) or [0.0]
         first = {"p50": waits[len(waits) // 2], "p95": waits[len(waits) * 95 // 100], "max": waits[-1]}
-        return {"sent": self.sent, "open": self.sent - self.answered - self.failed, "answered": self.answered,
+        return {"sent": self.sent, "open": self.sent - self.answered - self.failed,
+                "oldest": min(self.open, default=self.sent), "answered": self.answered,
                 "failed": self.failed, "errors": self.errors, "by_backend": self.by_backend,
                 "phase": self.phase, "first_token_s": {k: round(v, 3) for k, v in first.items()}}
 

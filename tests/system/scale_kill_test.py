@@ -51,7 +51,7 @@ class Killed(ScaleTest):
             first = lab.wait_until("its first decision", lambda: self.shown()["decisions"], 30)[0]
             self.assertGreaterEqual(first["desired"], wanted, first)
             # What was under way had its backend in tables that are gone: no other one has come so far.
-            lab.wait_until("the streams of before", lambda: load.last["sent"] - load.last["open"] >= sent, 60)
+            lab.wait_until("the streams of before", lambda: load.last["oldest"] >= sent, 90)
             self.serve_all(lambda: self.up() >= set(before) and len(self.up()) >= 3)
             lab.wait_until("the orphan", lambda: self.said("orphan_", "llama-small-9"), 30)
             self.assertEqual([o["name"] for o in self.orders("stop") if o["name"] in before], [])
