@@ -128,12 +128,34 @@ void check_neighbours(Rules& rules) {
              [&](const Neighbour& neighbour) { rules.refers("port", neighbour.port, ports); });
 }
 
+// A token must not cross a network that others can read, and a certificate is no use without TCP.
+void check_admin(Rules& rules) {
+  const auto& admin = rules.configuration().admin;
+  rules.at("tls_certificate", [&] {
+    if (!admin.tls_certificate.empty() && admin.http.empty())
+      rules.fault("a certificate is for TCP, and admin.http is absent",
+                  "give admin.http, or leave the certificate away");
+    if (!admin.tls_certificate.empty() && admin.tls_key.empty())
+      rules.fault("a certificate is of no use without its key", "give admin.tls_key");
+  });
+  rules.at("tls_key", [&] {
+    if (!admin.tls_key.empty() && admin.tls_certificate.empty())
+      rules.fault("a key is of no use without its certificate", "give admin.tls_certificate");
+  });
+  rules.at("token_file", [&] {
+    if (!admin.token_file.empty() && admin.tls_certificate.empty())
+      rules.fault("tokens would cross the network in clear text",
+                  "give admin.tls_certificate and admin.tls_key, or leave the tokens away");
+  });
+}
+
 }  // namespace
 
 void check_node(Rules& rules) {
   bool sound = false;
   rules.reader().at("dpdk", [&] { sound = check_dpdk(rules); });
   rules.reader().at("ports", [&] { check_ports(rules, sound); });
+  rules.reader().at("admin", [&] { check_admin(rules); });
   rules.reader().at("neighbours", [&] { check_neighbours(rules); });
 }
 

@@ -191,7 +191,12 @@ struct Pool {
 
 struct Admin {
   std::string socket = "/run/sluice/admin.sock";
-  std::string http;  ///< "ADDRESS:PORT" of the read-only listener; empty: none.
+  std::string socket_mode = "0660";  ///< Octal.
+  std::string socket_group;          ///< Owner of the socket by name; empty: the process's group.
+  std::string http;                  ///< "ADDRESS:PORT" of the listener on TCP; empty: none.
+  std::string tls_certificate;       ///< File, with tls_key; empty: no TLS.
+  std::string tls_key;
+  std::string token_file;  ///< Who may change things by TCP; empty: nobody.
 
   friend bool operator==(const Admin&, const Admin&) = default;
 };

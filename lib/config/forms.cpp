@@ -267,6 +267,19 @@ Text workload() {
           is_workload};
 }
 
+Text socket_mode() {
+  return {"a mode",
+          "'0' and three octal digits, of which the owner's is 6 or 7, as in 0660",
+          "^0[67][0-7]{2}$",
+          4,
+          4,
+          [](std::string_view text) {
+            const auto octal = [](char c) { return c >= '0' && c <= '7'; };
+            return text.front() == '0' && (text[1] == '6' || text[1] == '7') &&
+                   std::ranges::all_of(text, octal);
+          }};
+}
+
 Text endpoint() {
   static const std::string pattern = fmt::format(
       "^({}|\\[{}\\]):([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|65[0-4][0-9]{{2}}"

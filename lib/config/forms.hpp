@@ -30,6 +30,7 @@ namespace sluice::config::form {
 [[nodiscard]] Text metric_label();  ///< NAME=VALUE, which a sample must have.
 [[nodiscard]] Text cron();          ///< Five fields; what they mean is check()'s.
 [[nodiscard]] Text workload();      ///< Of Kubernetes: KIND/NAME.
+[[nodiscard]] Text socket_mode();   ///< Of a Unix socket: octal.
 [[nodiscard]] Text endpoint();      ///< ADDRESS:PORT or [IPV6]:PORT
 
 }  // namespace sluice::config::form

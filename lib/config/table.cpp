@@ -116,8 +116,25 @@ auto admin() {
       {field("socket", kOptional, kRestart, &Admin::socket,
              form::absolute_path("'/' and after it at most 106 printable ASCII characters", 107),
              "Unix socket of the admin API; who may open it may change everything."),
+       field("socket_mode", kOptional, kRestart, &Admin::socket_mode, form::socket_mode(),
+             "Who may open the socket: mode of its file."),
+       field("socket_group", kOptional, kRestart, &Admin::socket_group, form::name(),
+             "Group that owns the socket; absent: the daemon's."),
        field("http", kOptional, kRestart, &Admin::http, form::endpoint(),
-             "Address and port of the read-only admin API on TCP; absent: none.")});
+             "Address and port of the admin API on TCP, which only reads unless `token_file` is "
+             "given; absent: none."),
+       field(
+           "tls_certificate", kOptional, kRestart, &Admin::tls_certificate,
+           form::absolute_path("'/' and after it printable ASCII characters", 4095),
+           "PEM file of the certificate, and those that vouch for it, that TCP clients are shown; "
+           "absent: no TLS. Read again by a reload."),
+       field("tls_key", kOptional, kRestart, &Admin::tls_key,
+             form::absolute_path("'/' and after it printable ASCII characters", 4095),
+             "PEM file of its key, which others must not be able to read. Read again by a reload."),
+       field("token_file", kOptional, kRestart, &Admin::token_file,
+             form::absolute_path("'/' and after it printable ASCII characters", 4095),
+             "File of bearer tokens that may change everything by TCP, one `NAME TOKEN` a line; "
+             "others must not be able to read it. Needs TLS. Read again by a reload.")});
 }
 
 auto events() {

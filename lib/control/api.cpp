@@ -4,6 +4,7 @@
 #include "base/utf8.hpp"
 #include "control/api_parse.hpp"
 #include "control/movement_report.hpp"
+#include "control/audit.hpp"
 #include "control/view_history.hpp"
 #include "control/view_scale.hpp"
 
@@ -37,6 +38,49 @@ std::optional<http::Response> not_text(const http::Request& request) {
   return std::nullopt;
 }
 
+// A change that is none of the configuration.
+void audit_switch(EventLog& events, const http::Peer& peer, std::string_view what,
+                  std::string_view path, std::string_view before, std::string_view after) {
+  audit(events, peer, what, {{{"path", path}, {"before", before}, {"after", after}}});
+}
+
+// "auto", "paused", "override of 4"
+std::string standing_of(ScaleKeeper& scale, const std::string& name) {
+  const auto* const pool = scale.find(name);
+  if (pool == nullptr) return "not scaled";
+  const auto& controller = pool->controller();
+  if (controller.standing() != autoscale::Standing::kOverride)
+    return std::string(name_of(controller.standing()));
+  return fmt::format("override of {}", controller.decision().desired);
+}
+
+// The row for a request; else null, and what is to be said to it.
+const Route* find(const http::Request& request, Arguments& arguments, http::Response& refused) {
+  std::string allowed;
+  for (const auto& route : routes()) {
+    if (!match(route.path, request.path, arguments)) continue;
+    if (route.method == request.method) {
+      if (!request.read_only || (route.method == "GET" && !route.secret)) return &route;
+      refused = http::refusal(
+          403, "not_permitted", request.path,
+          "is not for TCP without a token: use the Unix socket, or configure tls_certificate, "
+          "tls_key and token_file in /admin and send 'Authorization: Bearer TOKEN'");
+      return nullptr;
+    }
+    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") allowed += ", HEAD";
+  }
+  if (allowed.empty()) {
+    refused = http::refusal(404, "not_found", request.path,
+                            "is no path of this API; GET /api/v1/openapi.json lists them");
+    return nullptr;
+  }
+  refused = http::refusal(405, "method_not_allowed", request.path,
+                          fmt::format("takes {}, not {}", allowed, request.method));
+  refused.headers.emplace_back("Allow", allowed);
+  return nullptr;
+}
+
 }  // namespace
 
 bool match(std::string_view pattern, std::string_view path, Arguments& arguments) {
@@ -65,30 +109,23 @@ http::Response json_answer(const Json& body) {
 
 http::Answer Api::answer(const http::Request& request) {
   if (auto refused = not_text(request)) return std::move(*refused);
-  return dispatch(request);
+  Arguments arguments;
+  http::Response refused;
+  const Route* const route = find(request, arguments, refused);
+  return route == nullptr ? http::Answer(std::move(refused))
+                          : route->call(*this, request, arguments);
 }
 
-http::Answer Api::dispatch(const http::Request& request) {
-  std::string allowed;
+std::optional<http::Response> Api::admit(const http::Request& request, std::size_t& body_bytes) {
   Arguments arguments;
-  for (const auto& route : routes()) {
-    if (!match(route.path, request.path, arguments)) continue;
-    if (route.method == request.method) return route.call(*this, request, arguments);
-    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
-    if (route.method == "GET") allowed += ", HEAD";
-  }
-  if (allowed.empty())
-    return http::refusal(404, "not_found", request.path,
-                         "is no path of this API; GET /api/v1/openapi.json lists them");
-  http::Response response = http::refusal(405, "method_not_allowed", request.path,
-                                          fmt::format("takes {}, not {}", allowed, request.method));
-  response.headers.emplace_back("Allow", allowed);
-  return response;
+  http::Response refused;
+  const Route* const route = find(request, arguments, refused);
+  if (route == nullptr) return refused;
+  body_bytes = std::min(body_bytes, route->body_bytes);
+  return std::nullopt;
 }
 
 http::Answer Api::captured(const http::Request& request) {
-  if (request.read_only)  // what users send is a secret, and asking takes it from who captures
-    return http::refusal(403, "not_permitted", request.path, "is answered on the Unix socket only");
   const auto id = parse_number(request, "id", 0);
   if (!id) return http::refusal(id.error());
   const auto from = parse_number(request, "from", 0);
@@ -111,6 +148,7 @@ http::Answer Api::change(const http::Request& request, const std::string& what,
   add_wish_changes(report, wishes_before, wishes_of(parts_.model));
   add_movement(report, *published, parts_.fast_path);
   parts_.changed(*published, request.peer.text, what);
+  audit(parts_.events, request.peer, what, report["changes"]);
   return json_answer(report);
 }
 
@@ -165,7 +203,11 @@ http::Answer Api::apply(const http::Request& request) {
 http::Answer Api::reload(const http::Request& request) {
   const auto before = parts_.model.running();
   auto published = parts_.reload(request.peer.text);
-  if (published) return json_answer(change_report(*published, before, parts_.model));
+  if (published) {
+    const Json report = change_report(*published, before, parts_.model);
+    audit(parts_.events, request.peer, "reload", report["changes"]);
+    return json_answer(report);
+  }
   if (parts_.standing.stopping)
     return http::refusal(published.error());  // it did not get to the file
   return refusal_with_faults(published.error(), parts_.standing.last_reload.faults);
@@ -175,14 +217,21 @@ http::Answer Api::start_capture(const http::Request& request) {
   const auto order = parse_capture(request.body);
   if (!order) return http::refusal(order.error());
   auto started = parts_.capture.start(*order, request.peer.text);
-  return started ? json_answer(*started) : http::refusal(started.error());
+  if (!started) return http::refusal(started.error());
+  audit_switch(parts_.events, request.peer,
+               fmt::format("start capture {}", (*started)["id"].get<int>()), "capture", "none",
+               "running");
+  return json_answer(*started);
 }
 
 http::Answer Api::stop_capture(const http::Request& request) {
   const auto id = parse_number(request, "id", 0);
   if (!id) return http::refusal(id.error());
   auto stopped = parts_.capture.stop(*id);
-  return stopped ? json_answer(*stopped) : http::refusal(stopped.error());
+  if (!stopped) return http::refusal(stopped.error());
+  audit_switch(parts_.events, request.peer, fmt::format("stop capture {}", *id), "capture",
+               "running", "ended");
+  return json_answer(*stopped);
 }
 
 http::Answer Api::scale(const http::Request& request) {
@@ -212,8 +261,13 @@ http::Answer Api::set_scale(const http::Request& request, const std::string& poo
   if (!order) return http::refusal(order.error());
   if (parts_.scale == nullptr)
     return http::refusal({Errc::kNotFound, "pool " + pool, "is not scaled"});
+  const std::string before = standing_of(*parts_.scale, pool);
   auto standing = obey(*parts_.scale, pool, *order, request.peer.text);
-  return standing ? json_answer(*standing) : http::refusal(standing.error());
+  if (!standing) return http::refusal(standing.error());
+  audit_switch(parts_.events, request.peer, fmt::format("scale pool {}", pool),
+               fmt::format("pools/{}/autoscale/standing", pool), before,
+               standing_of(*parts_.scale, pool));
+  return json_answer(*standing);
 }
 
 http::Answer Api::flows(const http::Request& request) {

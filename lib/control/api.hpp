@@ -11,7 +11,9 @@
 #include "control/views.hpp"
 #include "http/message.hpp"
 
+#include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,20 +40,25 @@ class Api {
 
   explicit Api(Parts parts) : parts_(std::move(parts)) {}
 
+  /// Judges a request by its head: 404, 405, 403 (a change, or a secret, by who may only read), and
+  /// how long its body may be.
+  [[nodiscard]] std::optional<http::Response> admit(const http::Request& request,
+                                                    std::size_t& body_bytes);
   [[nodiscard]] http::Answer answer(const http::Request& request);
   /// What /readyz says: why the node is not ready; empty: it is.
   [[nodiscard]] std::string not_ready_because() const {
     return control::not_ready_because(scene());
   }
 
- private:
-  friend struct Routes;  // the table's calls
-
+  /// What its views look at.
   [[nodiscard]] Scene scene() const {
     return {parts_.model,        parts_.fast_path, parts_.standing, parts_.health,
             parts_.announcement, parts_.scale,     parts_.load};
   }
-  [[nodiscard]] http::Answer dispatch(const http::Request& request);
+
+ private:
+  friend struct Routes;  // the table's calls
+
   [[nodiscard]] http::Answer events(const http::Request& request);
   [[nodiscard]] http::Answer flows(const http::Request& request);
   [[nodiscard]] http::Answer trace(const http::Request& request);

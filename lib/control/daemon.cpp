@@ -34,7 +34,7 @@ constexpr std::chrono::seconds kRepairEvery{5};  // what failed once may succeed
 Error with_remedy(Error error, const config::Admin& admin) {
   if (error.where == admin.http)
     error.message += "; free it, or change /admin/http";
-  else if (error.code == Errc::kIo)
+  else if (error.code == Errc::kIo && admin.socket.starts_with(error.where))
     error.message += "; run as root, or name a path in /admin/socket that this user may write";
   return error;
 }
@@ -67,6 +67,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   standing_.file = file;
   standing_.started = standing_.loaded = standing_.published = standing_.last_reload.at =
       system_clock::now();
+  standing_.turns = &loop_->turn_times();
   if (auto ready = loop_->on_signals(kSignals, [this](int signal) { on_signal(signal); }); !ready)
     return ready;
 
@@ -88,6 +89,9 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (auto ready = announce(model_->running()); !ready) return ready;
   if (auto ready = push_events(model_->running()); !ready) return ready;
   make_api();
+  auto native = NativeTelemetry::open(*loop_, [this] { return api_->scene(); });
+  if (!native) return forward_error(native);
+  native_telemetry_ = std::move(*native);
 
   auto finder = ReachFinder::open(*loop_, [this] { follow_next_hops(); });
   if (!finder) return forward_error(finder);
@@ -117,8 +121,8 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
 }
 
 Result<void> Daemon::listen(const config::Admin& admin) {
-  auto server = http::Server::open(
-      *loop_, {.socket = admin.socket, .http = admin.http}, [this](const http::Request& request) {
+  auto server =
+      http::Server::open(*loop_, server_options(admin), [this](const http::Request& request) {
         const bool page = request.path == "/" && !page_.plain.empty();
         return page ? http::answer(page_, request) : api_->answer(request);
       });
@@ -129,6 +133,21 @@ Result<void> Daemon::listen(const config::Admin& admin) {
     if (webhook_) webhook_->wake();
   });
   return {};
+}
+
+http::Server::Options Daemon::server_options(const config::Admin& admin) {
+  return {.socket = admin.socket,
+          .access = {.mode = static_cast<mode_t>(std::stoul(admin.socket_mode, nullptr, 8)),
+                     .group = admin.socket_group},
+          .http = admin.http,
+          .certificate = admin.tls_certificate,
+          .key = admin.tls_key,
+          .tokens = admin.token_file,
+          .admit = [this](const http::Request& request,
+                          std::size_t& body_bytes) -> std::optional<http::Response> {
+            if (request.path == "/") return std::nullopt;  // the page is none of the API's routes
+            return api_->admit(request, body_bytes);
+          }};
 }
 
 Result<void> Daemon::make_model(config::Configuration configuration) {
@@ -253,6 +272,7 @@ Result<void> Daemon::push_events(const config::Configuration& configuration) {
 }
 
 Daemon::~Daemon() {
+  native_telemetry_.reset();
   announcement_.reset();
   webhook_.reset();
   scale_.reset();

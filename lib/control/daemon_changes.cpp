@@ -38,6 +38,7 @@ Result<Published> Daemon::reload(std::string_view who) {
     return refuse(
         {Errc::kInvalid, standing_.file, fmt::format("has {} faults", decoded->faults.size())});
   if (auto error = needs_restart(model_->file(), decoded->configuration)) return refuse(*error);
+  if (auto read = server_->reload(); !read) return refuse(read.error());
   auto published = model_->replace_file(std::move(decoded->configuration));
   if (!published) return refuse(published.error());
   standing_.last_reload.ok = true;

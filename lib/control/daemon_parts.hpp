@@ -15,6 +15,7 @@
 #include "control/load_keeper.hpp"
 #include "control/model.hpp"
 #include "control/nat_watch.hpp"
+#include "control/native_telemetry.hpp"
 #include "control/operator_state.hpp"
 #include "control/reach_finder.hpp"
 #include "control/scale_keeper.hpp"
@@ -49,6 +50,7 @@ class Daemon {
       : page_(page), loop_(std::move(loop)) {}
   Result<void> set_up(config::Configuration configuration, const std::string& file);
   Result<void> listen(const config::Admin& admin);
+  http::Server::Options server_options(const config::Admin& admin);
   Result<void> make_model(config::Configuration configuration);
   void make_api();
   void save_state() { state_.save(model_->operator_state(), model_->running().state_dir); }
@@ -90,6 +92,7 @@ class Daemon {
   std::unique_ptr<Webhook> webhook_;            ///< Null: nobody wants events pushed.
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<NativeTelemetry> native_telemetry_;
   std::unique_ptr<http::Server> server_;
   std::optional<Watchdog> watchdog_;  ///< Absent: nobody watches.
   std::string admit_problem_;         ///< Why the filter lacks services; empty: it has all.

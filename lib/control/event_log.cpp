@@ -50,17 +50,22 @@ void EventLog::add(Level level, std::string component, std::string event, std::s
     ++suppressed_;
     return;
   }
-  text = one_line(std::move(text));
   if (kind.suppressed != 0) {
-    text += fmt::format(" ({} more of this kind were not noted)", kind.suppressed);
+    text = one_line(std::move(text)) +
+           fmt::format(" ({} more of this kind were not noted)", kind.suppressed);
     kind.suppressed = 0;
   }
+  note(level, std::move(component), std::move(event), std::move(text));
+}
+
+void EventLog::note(Level level, std::string component, std::string event, std::string text) {
+  text = one_line(std::move(text));
   const auto severity = level == Level::kError  ? spdlog::level::err
                         : level == Level::kWarn ? spdlog::level::warn
                                                 : spdlog::level::info;
   log(component)->log(severity, "{} {}", event, text);
   events_.push_back(
-      {next_id_++, now, level, std::move(component), std::move(event), std::move(text)});
+      {next_id_++, now_(), level, std::move(component), std::move(event), std::move(text)});
   if (events_.size() > keep_) events_.pop_front();
   if (on_new_) on_new_();
 }

@@ -40,6 +40,9 @@ class EventLog {
   /// program, never of a client: each is remembered for good.
   void add(Level level, std::string component, std::string event, std::string text);
 
+  /// Notes an event that must not be only counted: what somebody did.
+  void note(Level level, std::string component, std::string event, std::string text);
+
   /// Called after each event that was noted.
   void on_new(std::function<void()> task) { on_new_ = std::move(task); }
 

@@ -186,9 +186,12 @@ void put_nat(Exposition& out, const Scene& scene) {
 std::string metrics(const Scene& scene) {
   Exposition out;
   put_node(out, scene);
+  put_slow_path(out, scene);
+  put_ports(out, scene);
   put_verdicts(out, scene);
   put_services(out, scene);
   put_backends(out, scene);
+  put_tables(out, scene);
   put_health(out, scene);
   put_workers(out, scene);
   put_nat(out, scene);

@@ -17,6 +17,15 @@ namespace sluice::control {
 /// Those of the load that backends tell.
 void put_load(telemetry::Exposition& out, const LoadKeeper& load);
 
+/// Those of the slow path itself.
+void put_slow_path(telemetry::Exposition& out, const Scene& scene);
+
+/// Those of ports and of their XDP filters.
+void put_ports(telemetry::Exposition& out, const Scene& scene);
+
+/// Those of how pools' tables are shared out. Cost: a pass over every table, 2 bytes an entry.
+void put_tables(telemetry::Exposition& out, const Scene& scene);
+
 /// Those of the autoscaler.
 void put_scale(telemetry::Exposition& out, const ScaleKeeper& scale);
 

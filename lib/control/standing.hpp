@@ -4,6 +4,8 @@
 // Threads: slow path.
 #pragma once
 
+#include "base/event_loop.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -27,6 +29,7 @@ struct Standing {
   Reload last_reload;
   std::string state_problem;  ///< Why the state directory cannot be written; empty: it can.
   bool stopping = false;
+  const TurnTimes* turns = nullptr;  ///< Of the slow path's loop; null: nothing turns.
 };
 
 /// "2026-11-21T10:00:00Z"

@@ -72,7 +72,14 @@ class Generator {
     if (coin()) c.events.webhook = "https://pager.example/a?b=c";
     if (coin()) c.announce = Announce{.link = "sluice0", .create = coin()};
     c.admin.socket = "/" + name();
+    if (coin()) c.admin.socket_mode = "0600";
+    if (coin()) c.admin.socket_group = name();
     if (coin()) c.admin.http = fmt::format("0.0.0.0:{}", number(1, 65535));
+    if (coin() && !c.admin.http.empty()) {
+      c.admin.tls_certificate = "/" + name();
+      c.admin.tls_key = "/" + name();
+      if (coin()) c.admin.token_file = "/" + name();
+    }
     c.drain_timeout = std::chrono::seconds(number(0, 3600));
     c.state_dir = "/ " + name();
     return c;

@@ -46,6 +46,8 @@ REPLACEMENTS = [
 # What the sample leaves to the defaults, so that mutants reach every key.
 REST = {
     "/$schema": "https://example.net/sluice.schema.json",
+    "/admin": {"socket": "/run/a.sock", "socket_mode": "0660", "socket_group": "netops", "http": "127.0.0.1:9901",
+               "tls_certificate": "/etc/a.pem", "tls_key": "/etc/a.key", "token_file": "/etc/tokens"},
     "/hash_key": "00112233445566778899aabbccddeeff",
     "/ports/0/xdp": "native",
     "/dpdk/extra_args": ["--no-pci"],

@@ -162,6 +162,43 @@ TEST_F(ApiTest, OtherPathsAre404AndOtherMethods405) {
   refuses(405, "DELETE", "/api/v1/status", "", "takes GET");
 }
 
+TEST_F(ApiTest, WhatIsNotTextIsRefusedBeforeAnyHandler) {
+  refuses(400, "GET", "/api/v1/\xff", "", "path");
+  refuses(400, "GET", "/api/v1/backends?pool=\xc0\xaf", "", "pool");
+  refuses(400, "POST", "/api/v1/backends/llama", "{\"name\": \"\xed\xa0\x80\"}", "body");
+  EXPECT_TRUE(node->changes.empty());
+}
+
+TEST_F(ApiTest, WhoMayOnlyReadIsToldHowToChange) {
+  http::Request request;
+  request.read_only = true;
+  std::size_t body = 1U << 30U;
+  const auto status = [&](const char* method, const char* path) {
+    request.method = method;
+    request.path = path;
+    const auto refused = node->api->admit(request, body);
+    return refused ? refused->status : 200;
+  };
+  EXPECT_EQ(status("GET", "/api/v1/status"), 200);
+  EXPECT_EQ(body, Route::kSmallBody);
+  EXPECT_EQ(status("POST", "/api/v1/reload"), 403);
+  EXPECT_NE(node->api->admit(request, body)->body.find("token_file"), std::string::npos);
+  EXPECT_EQ(status("GET", "/api/v1/capture"), 403);
+  EXPECT_EQ(status("DELETE", "/api/v1/status"), 405);
+  EXPECT_EQ(status("POST", "/api/v1/none"), 404);
+  EXPECT_EQ(std::get<http::Response>(node->api->answer(request)).status, 404);
+}
+
+TEST_F(ApiTest, EachChangeLeavesAnEventOfWhoChangedWhat) {
+  post("/api/v1/backends/llama/gpu-1/weight", R"({"weight": 7})");
+  refuses(404, "POST", "/api/v1/backends/llama/gpu-99/drain", "", "gpu-99");
+  std::vector<std::string> audits;
+  for (const auto* event : node->events.since(0, 1000).events)
+    if (event->component == "audit") audits.push_back(event->text);
+  EXPECT_EQ(audits, std::vector<std::string>{"tester: weight of backend gpu-1 of pool llama to 7: "
+                                             "pools/llama/backends/gpu-1/weight from 100 to 7"});
+}
+
 TEST_F(ApiTest, FlowsAreAListAndItsLengthIsBounded) {
   const auto view = get("/api/v1/flows?limit=10000&pool=llama&backend=gpu-1");
   EXPECT_TRUE(view["flows"].is_array());
