@@ -75,13 +75,17 @@ class Machine:
             raise Missing(f"cannot make a cgroup ({error.strerror})") from None
         self.place.mkdir(exist_ok=True)
         self.log = open(self.place.with_suffix(".log"), "w+")
-        self.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "--", "/bin/bash", "-c", BOOT, "machine", self.place, self.group],
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{namespace}", "--", "/bin/bash", "-c", BOOT, "machine", self.place, self.group],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
-            self.wait_until("systemd", lambda: self.run("systemctl", "is-active", "systemd-journald", check=False).returncode == 0)
+            self.wait_until("systemd", self.booted)
         except Missing:
             self.close()
             raise
+
+    def booted(self):
+        return self.run("systemctl", "is-active", "systemd-journald", check=False).returncode == 0
 
     def wait_until(self, what, condition, seconds=20):
         end = time.monotonic() + seconds
@@ -102,9 +106,10 @@ class Machine:
         if self.init is None:
             return subprocess.CompletedProcess(command, 1, "", "not there yet")
         how = {"timeout": 120, **how}
-        done = subprocess.run(["nsenter", "--target", self.init, "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--root", "--wd", "--",
-                               "env", "-i", "--chdir=/tmp", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "HOME=/root",
-                               *map(str, command)], capture_output=True, text=True, stdin=subprocess.DEVNULL, **how)
+        enter = ["nsenter", "--target", self.init, "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--root",
+                 "--wd", "--", "env", "-i", "--chdir=/tmp", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+                 "DEBIAN_FRONTEND=noninteractive", "HOME=/root"]
+        done = subprocess.run([*enter, *map(str, command)], capture_output=True, text=True, stdin=subprocess.DEVNULL, **how)
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done
