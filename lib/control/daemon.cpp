@@ -84,6 +84,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
   if (auto ready = make_health(); !ready) return ready;
+  if (auto ready = hear_driver(); !ready) return ready;
   if (auto ready = make_load(); !ready) return ready;
   make_scale();
   if (auto ready = announce(model_->running()); !ready) return ready;
@@ -219,6 +220,21 @@ Result<void> Daemon::make_health() {
   return {};
 }
 
+Result<void> Daemon::hear_driver() {
+  if (fast_path_->driver_events_fd() < 0) return {};
+  auto events = DriverEvents::open(
+      {.loop = *loop_,
+       .events = events_,
+       .poll = [this](std::size_t most) { return fast_path_->poll_driver_events(most); },
+       .lost = [this] { return fast_path_->driver_events_lost(); },
+       .look = [this](const auto& doubtful,
+                      const auto& answering) { health_->look_at(doubtful, answering); }},
+      fast_path_->driver_events_fd());
+  if (!events) return forward_error(events);
+  driver_events_ = std::move(*events);
+  return {};
+}
+
 void Daemon::make_scale() {
   scale_ = std::make_unique<ScaleKeeper>(
       scale_parts({.loop = *loop_,
@@ -276,6 +292,7 @@ Daemon::~Daemon() {
   announcement_.reset();
   webhook_.reset();
   scale_.reset();
+  driver_events_.reset();
   load_.reset();
   server_.reset();
   reach_finder_.reset();

@@ -63,6 +63,7 @@ class Daemon {
   void note_next_hops();
   Result<void> make_health();
   void make_scale();
+  Result<void> hear_driver();
   void follow_health();
   Result<void> make_load();
   void follow_load();
@@ -86,6 +87,7 @@ class Daemon {
   std::unique_ptr<snapshot::Publisher> publisher_;
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<HealthKeeper> health_;
+  std::unique_ptr<DriverEvents> driver_events_;  ///< Null: no XDP filter is there.
   std::unique_ptr<LoadKeeper> load_;
   std::unique_ptr<ScaleKeeper> scale_;
   std::unique_ptr<Announcement> announcement_;  ///< Null: nothing is announced.

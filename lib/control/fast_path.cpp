@@ -251,7 +251,11 @@ Result<void> FastPath::protect(const config::Configuration& running) {
   const auto backends = watched_backends(running);
   if (auto done = filter_->set_backends(backends); !done) return done;
   watched_.clear();
-  for (const auto& backend : backends) watched_.emplace(backend.address, backend.number);
+  watched_by_number_.clear();
+  for (const auto& backend : backends) {
+    watched_.emplace(backend.address, backend.number);
+    watched_by_number_.push_back(backend.address);
+  }
   return {};
 }
 
@@ -263,6 +267,25 @@ std::optional<std::chrono::steady_clock::time_point> FastPath::driver_saw(
   if (!seen || seen->answered.count() == 0) return std::nullopt;
   // CLOCK_MONOTONIC, both of them.
   return std::chrono::steady_clock::time_point(seen->answered);
+}
+
+int FastPath::driver_events_fd() const noexcept { return filter_ ? filter_->events_fd() : -1; }
+
+std::vector<DriverEvent> FastPath::poll_driver_events(std::size_t most) {
+  std::vector<DriverEvent> all;
+  if (!filter_) return all;
+  for (const auto& event : filter_->poll_events(most)) {
+    ++driver_event_counts_[static_cast<std::size_t>(event.kind)];
+    // One from before a change may have a number that is nobody's now, or another's: a sign to
+    // look at somebody who is well costs a probe.
+    if (event.backend < watched_by_number_.size())
+      all.push_back({watched_by_number_[event.backend], event.kind});
+  }
+  return all;
+}
+
+std::uint64_t FastPath::driver_events_lost() const {
+  return filter_ ? filter_->events_lost().value_or(0) : 0;
 }
 
 health::Signals FastPath::signals(std::uint16_t backend) const {

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "config/configuration.hpp"
+#include "control/driver_events.hpp"
 #include "dataplane/counters.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/hand_over.hpp"
@@ -17,6 +18,7 @@
 #include "snapshot/snapshot.hpp"
 #include "xdp/filter.hpp"
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -60,6 +62,17 @@ class FastPath {
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> driver_saw(
       const IpAddress& address) const;
 
+  /// Readable while poll_driver_events() has something; -1: nobody looks.
+  [[nodiscard]] int driver_events_fd() const noexcept;
+  /// What the driver saw of watched backends, oldest first, `most` at once.
+  [[nodiscard]] std::vector<DriverEvent> poll_driver_events(std::size_t most);
+  /// By kind, those that were polled.
+  [[nodiscard]] const std::array<std::uint64_t, 4>& driver_event_counts() const noexcept {
+    return driver_event_counts_;
+  }
+  /// Those that found no room, since the node's maps were made; 0 where nobody looks.
+  [[nodiscard]] std::uint64_t driver_events_lost() const;
+
   /// Ends the workers after the bursts at hand and takes the filter off the interfaces.
   void stop();
 
@@ -98,6 +111,8 @@ class FastPath {
   std::vector<std::optional<PortFilter>> port_filters_;
   std::optional<std::vector<IpPrefix>> denied_;  ///< As the filter has them; absent: not known.
   std::map<IpAddress, std::uint32_t> watched_;   ///< Numbers of backends, to the filter.
+  std::vector<IpAddress> watched_by_number_;
+  std::array<std::uint64_t, 4> driver_event_counts_{};
   std::vector<dataplane::Port> ports_;
   std::vector<std::optional<dataplane::Port>> exceptions_;  ///< Beside `ports_`.
   std::unique_ptr<dataplane::HandOver> hand_over_;  ///< Where there are more workers than one.

@@ -141,6 +141,16 @@ void HealthKeeper::probed(const health::Target& target, const health::Outcome& o
   });
 }
 
+void HealthKeeper::look_at(const std::set<IpAddress>& doubtful,
+                           const std::set<IpAddress>& answering) {
+  (void)prober_->ask_early([&](const health::Target& target) {
+    if (doubtful.contains(target.address)) return true;
+    return answering.contains(target.address) && !use(target.pool, target.backend)
+                                                      .value_or(Use{.takes_new_flows = false})
+                                                      .takes_new_flows;
+  });
+}
+
 void HealthKeeper::step() {
   const auto now = parts_.loop.now();
   bool changed = false;

@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,10 @@ class HealthKeeper {
   /// Other pools, wishes or next hops from now on. Does not call `changed`.
   void follow(const config::Configuration& running, const OperatorState& wishes,
               const Reaches& reaches, const std::vector<EgressPort>& ports);
+
+  /// The driver saw something: who refused, reset or was unreachable is asked at once, and so is
+  /// who answered and takes no flows yet.
+  void look_at(const std::set<IpAddress>& doubtful, const std::set<IpAddress>& answering);
 
   /// What is to be done with a backend by its health; std::nullopt: nothing is known of it. The
   /// operator's wish is not in it, but that a drain whose time is over keeps no flow.

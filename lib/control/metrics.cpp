@@ -195,6 +195,7 @@ std::string metrics(const Scene& scene) {
   put_health(out, scene);
   put_workers(out, scene);
   put_nat(out, scene);
+  put_driver(out, scene.fast_path);
   if (scene.load != nullptr) put_load(out, *scene.load);
   if (scene.scale != nullptr) put_scale(out, *scene.scale);
   return out.finish();

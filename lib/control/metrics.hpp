@@ -14,6 +14,9 @@ namespace sluice::control {
 /// No label comes from packets or clients. Cost: linear in services and backends times workers.
 [[nodiscard]] std::string metrics(const Scene& scene);
 
+/// Those of what the XDP filter tells of backends.
+void put_driver(telemetry::Exposition& out, const FastPath& fast_path);
+
 /// Those of the load that backends tell.
 void put_load(telemetry::Exposition& out, const LoadKeeper& load);
 

@@ -109,6 +109,19 @@ void Prober::hurry(std::string_view pool, std::string_view backend, bool fast) {
   if (fast && watch.asked && !watch.open && !watch.outcome) arm_next(watch);
 }
 
+std::size_t Prober::ask_early(const std::function<bool(const Target&)>& who) {
+  std::size_t asked = 0;
+  const auto now = loop_.now();
+  for (auto& [key, watch] : watches_) {
+    if (!watch->asked || watch->open || watch->outcome || now - watch->asked_at < kEarlyGap ||
+        !who(watch->target))
+      continue;
+    ask(*watch);
+    ++asked;
+  }
+  return asked;
+}
+
 void Prober::arm(Watch& watch, std::chrono::microseconds delay, void (Prober::*then)(Watch&)) {
   loop_.cancel(watch.timer);
   watch.timer = loop_.after(std::chrono::ceil<std::chrono::milliseconds>(delay),

@@ -41,15 +41,16 @@ BackendStatistics statistics_of(std::uint32_t number, const sluice_xdp_signals& 
           .answered = time(s.answered_at)};
 }
 
-int take_event(void* polled, void* data, std::size_t bytes) {
+// @return below 0 for no more after this one, which is consumed.
+int take_event(void* context, void* data, std::size_t bytes) {
+  auto& polled = *static_cast<PolledEvents*>(context);
   sluice_xdp_event event{};
   if (bytes < sizeof event) return 0;
   std::memcpy(&event, data, sizeof event);
   if (event.kind < kKindNames.size())
-    static_cast<std::vector<BackendEvent>*>(polled)->push_back(
-        {event.backend, static_cast<BackendEvent::Kind>(event.kind),
-         std::chrono::nanoseconds(static_cast<std::int64_t>(event.at))});
-  return 0;
+    polled.events.push_back({event.backend, static_cast<BackendEvent::Kind>(event.kind),
+                             std::chrono::nanoseconds(static_cast<std::int64_t>(event.at))});
+  return polled.events.size() < polled.most ? 0 : -ENOSPC;
 }
 
 std::uint64_t nanoseconds(std::chrono::nanoseconds duration) {
@@ -134,10 +135,12 @@ Result<BackendStatistics> Filter::backend_statistics(std::uint32_t number) const
 
 int Filter::events_fd() const noexcept { return ring_buffer__epoll_fd(state_->events.get()); }
 
-std::vector<BackendEvent> Filter::poll_events() {
-  // A negative count is an error of the callback alone, which has none.
+std::vector<BackendEvent> Filter::poll_events(std::size_t most) {
+  if (most == 0) return {};
+  state_->polled.most = most;
+  // A negative count is the callback's alone: it has as many as it wants.
   (void)ring_buffer__consume(state_->events.get());
-  return std::exchange(state_->polled, {});
+  return std::exchange(state_->polled, {}).events;
 }
 
 Result<std::uint64_t> Filter::events_lost() const {

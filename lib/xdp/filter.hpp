@@ -235,7 +235,8 @@ class Filter {
   /// Readable (EPOLLIN) while poll_events() has something to return.
   [[nodiscard]] int events_fd() const noexcept;
   /// Events since the last call, in the order in which they happened on each CPU.
-  [[nodiscard]] std::vector<BackendEvent> poll_events();
+  /// @param most  so many at once; the others stay for the next call.
+  [[nodiscard]] std::vector<BackendEvent> poll_events(std::size_t most = SIZE_MAX);
   /// Events that found no room, since the node's maps were made: look at the statistics then.
   [[nodiscard]] Result<std::uint64_t> events_lost() const;
 

@@ -67,6 +67,12 @@ struct CloseRing {
   void operator()(ring_buffer* ring) const noexcept { ring_buffer__free(ring); }
 };
 
+/// What the ring of events hands out in the call under way, and how much of it is wanted.
+struct PolledEvents {
+  std::vector<BackendEvent> events = {};
+  std::size_t most = 0;
+};
+
 struct Filter::State {
   struct Attached {
     Object object;
@@ -85,7 +91,7 @@ struct Filter::State {
   std::map<std::string, Attached> attached;  ///< By interface.
 
   [[nodiscard]] std::string directory_of(const std::string& interface) const;
-  std::vector<BackendEvent> polled;  ///< What the ring handed out in the call under way.
+  PolledEvents polled;
 
   [[nodiscard]] Result<void> load_maps();
   [[nodiscard]] Result<void> open_ring();

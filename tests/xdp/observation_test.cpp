@@ -343,6 +343,17 @@ TEST_F(Observation, EventsThatFindNoRoomAreCounted) {
   EXPECT_FALSE(filter_->poll_events().empty()) << "with room again, events are told again";
 }
 
+TEST_F(Observation, EventsAreTakenAFewAtATimeAndNoneIsPassedOver) {
+  watch({.silence = nanoseconds(1), .event_gap = {}});
+  for (int i = 0; i < 10; ++i) (void)run(syn_ack(kBackend, kNat));
+  pollfd ready{filter_->events_fd(), POLLIN, 0};
+  for (const std::size_t expected : {4U, 4U, 2U}) {
+    EXPECT_EQ(::poll(&ready, 1, 0), 1) << "readable while some wait";
+    EXPECT_EQ(filter_->poll_events(4).size(), expected);
+  }
+  EXPECT_TRUE(filter_->poll_events(4).empty());
+}
+
 TEST_F(Observation, TheDescriptorIsReadableWhileEventsWait) {
   pollfd ready{filter_->events_fd(), POLLIN, 0};
   EXPECT_EQ(::poll(&ready, 1, 0), 0);
