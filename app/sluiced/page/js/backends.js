@@ -5,7 +5,7 @@ import { count, duration, milliseconds, percent, plural, short } from "./format.
 import { makeState, rankOf, setState } from "./state.js";
 import { Table } from "./table.js";
 
-const OPEN_UP_TO = 2000; // backends: more are shown when a pool is opened
+const OPEN_UP_TO = 1000; // backends of the node: with more, pools are asked for when they are opened
 const GOOD = new Set(["up", "draining", "maintenance"]);
 
 function lastCheck(backend) {
