@@ -81,6 +81,17 @@ bool is_to_be_reset(const NatSession& s, const Parsed& p) noexcept {
          (p.tcp_flags & wire::kTcpRst) == 0;
 }
 
+/// Of packets for whose service nobody is there: whether the client's connection may be one of
+/// ours, which its session knows and the table does not.
+bool may_go_on(const Burst& b, std::uint16_t i, const snapshot::Snapshot& now) noexcept {
+  const Parsed& p = b.parsed[i];
+  if (b.service[i] == nullptr || p.kind != Kind::kFlow || !is_tcp(p) || opens(p) ||
+      (p.tcp_flags & wire::kTcpRst) != 0)
+    return false;
+  const snapshot::Service& service = *b.service[i];
+  return service.rules != nullptr || !now.nat.pool(service.pool).sources(p.key.family).empty();
+}
+
 std::uint8_t flags_of(const snapshot::NatPool& pool, const Parsed& p) noexcept {
   if (p.key.protocol != wire::kIpProtoTcp) return 0;
   if (pool.client_address == snapshot::ClientAddress::kProxyV2) return flow::kNatProxy;
@@ -115,7 +126,8 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, st
     const bool back = b.verdict[i] == Verdict::kNoNatSession && b.service[i] == nullptr;
     const bool forth = b.verdict[i] == Verdict::kForward &&
                        now.backends[b.backend[i]].forwarding == snapshot::Forwarding::kNat;
-    if (!back && !forth) continue;
+    const bool nobody = b.verdict[i] == Verdict::kNoBackend && !back && may_go_on(b, i, now);
+    if (!back && !forth && !nobody) continue;
     const Parsed& p = b.parsed[i];
     packet[count] = i;
     side[count] = back ? NatSide::kBackend : NatSide::kClient;
@@ -129,7 +141,9 @@ void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, st
     const std::uint16_t i = packet[n];
     const Job job{b, now, tick, i, hash[n], signals, cycles};
     unsigned owner = own();
-    b.verdict[i] = side[n] == NatSide::kClient ? from_client(job, owner) : from_backend(job, owner);
+    b.verdict[i] = side[n] == NatSide::kBackend          ? from_backend(job, owner)
+                   : b.verdict[i] == Verdict::kNoBackend ? of_nobody(job, owner)
+                                                         : from_client(job, owner);
     if (owner == own()) continue;
     b.packet[i]->port = b.port;  // whoever has it next goes on from there
     bool left = false;
@@ -237,6 +251,15 @@ Verdict Nat::from_client(const Job& job, unsigned& owner) noexcept {
   }
   send_to_backend(job, *s, *to);
   return Verdict::kForward;
+}
+
+/// Of a packet in the middle of a connection, when no backend of its service takes or keeps flows
+/// by the table: its session may have one that drains, or its client is to be told.
+Verdict Nat::of_nobody(const Job& job, unsigned& owner) noexcept {
+  if (table_.find(NatSide::kClient, job.parsed().key, job.hash) != nullptr)
+    return from_client(job, owner);
+  owner = next_to_ask(job, /*there_and_back=*/false);
+  return Verdict::kNoBackend;
 }
 
 /// Tells the client that its connection is over, and follows that as if the backend had said so:

@@ -99,6 +99,7 @@ class Nat {
   [[nodiscard]] flow::NatSession* of_fragment(const Job& job) noexcept;
   [[nodiscard]] flow::NatSession* of_client(const Job& job, bool& over) noexcept;
   [[nodiscard]] Verdict from_client(const Job& job, unsigned& owner) noexcept;
+  [[nodiscard]] Verdict of_nobody(const Job& job, unsigned& owner) noexcept;
   [[nodiscard]] unsigned next_to_ask(const Job& job, bool there_and_back) const noexcept;
   [[nodiscard]] Verdict await_first(const Job& job, unsigned& owner) const noexcept;
   [[nodiscard]] Verdict reset(const Job& job, flow::NatSession& s) noexcept;

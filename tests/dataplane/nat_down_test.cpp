@@ -88,6 +88,23 @@ TEST_P(NatBackendDown, ItsClientIsResetByEachPacketThatItSends) {
       << "an RST is not answered";
 }
 
+TEST_P(NatBackendDown, ItsClientIsResetAlsoWhenNobodyElseIsThere) {
+  const auto nobody = test::built(two(f, {7, 8}));
+  rig.port = 3;
+  for (int n = 0; n < 3; ++n) {
+    const auto told = rig.one(*nobody, from_client());
+    EXPECT_EQ(told.verdict, Verdict::kAnsweredReset);
+    EXPECT_EQ(told.port, 3U);
+    EXPECT_EQ(test::hex(told.bytes), reset_to_client());
+  }
+  EXPECT_EQ(rig.one(*nobody, f.from_client().tcp(40000, 443, kTcpRst)).verdict,
+            Verdict::kNoBackend);
+  const auto syn = rig.one(*nobody, f.from_client().tcp(40001, 443, kTcpSyn));
+  EXPECT_EQ(syn.verdict, Verdict::kNoBackend) << "whoever begins is not told anything";
+  EXPECT_EQ(rig.one(*nobody, f.from_client().tcp(40002, 443)).verdict, Verdict::kNoBackend)
+      << "no connection of ours";
+}
+
 TEST_P(NatBackendDown, ASynOnItsPortsOpensAConnectionToAnother) {
   const auto again = rig.one(*during, f.from_client().tcp(40000, 443, kTcpSyn).sequence(9000));
   EXPECT_EQ(again.verdict, Verdict::kForward);
