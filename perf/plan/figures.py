@@ -18,8 +18,8 @@ FORECASTERS = ["last_value", "quantile", "linear", "holt_winters", "arima", "kal
 FLAT = ["target", "threshold"]
 HEAD = """# What policies and forecasters are worth
 
-Made by `perf/plan/figures.py` with `sluicectl plan`; the simulated pool is the reference simulator's, figure by figure
-(`tests/plan/reference`). One configuration for all: policy `predictive`, everything else at its default. Cost is what is
+Made by `perf/plan/figures.py` with `sluicectl plan` at commit COMMIT; the simulated pool is the reference
+simulator's, figure by figure (`tests/plan/reference`). One configuration for all: policy `predictive`, everything else at its default. Cost is what is
 billed against the oracle's, which knows the future; late is the share of requests that wait over 5 s; actions and flaps
 (changes of direction within ten minutes) are summed over the traces. `sluice` is the ensemble; `sluice, linear` is the
 same controller with that forecaster alone; `policy target` and `policy threshold` do without a forecast; the others are
@@ -29,6 +29,13 @@ The loads: `azure-conv` and `azure-code`, an hour of chat and of code completion
 2023, CC-BY-4.0; Patel et al., "Splitwise", ISCA 2024); `servegen-l`, 14 days of a large model (ServeGen, m-large,
 Apache-2.0; arXiv:2505.09999).
 """
+
+
+def commit():
+    """The one that the tree is at, on which SLUICECTL should have been built."""
+    here = pathlib.Path(__file__).parent
+    done = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 def configuration(trace, policy):
@@ -91,7 +98,7 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] in ("-h", "--help"):
         print(__doc__.strip())
         sys.exit(0 if "--help" in sys.argv or "-h" in sys.argv else 2)
-    print(HEAD, end="")
+    print(HEAD.replace("COMMIT", commit()), end="")
     with tempfile.TemporaryDirectory() as folder:
         suite = Suite(sys.argv[1], sys.argv[2], folder)
         for cold in suite.cold_starts:
