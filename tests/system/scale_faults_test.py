@@ -20,7 +20,8 @@ class Actuators(ScaleTest):
         config, pools = lab.configuration({}), []
         for how, port in PORTS.items():
             spec = elastic.tell_actuator(PLACES, {"small": elastic.SMALL}, self.home(how), port)
-            pools.append(elastic.pool(how, port=port, min=0, actuator=elastic.command(spec, timeout_ms=4000)))
+            actuator = elastic.command(spec, timeout_ms=4000 if how == "hang" else 30000)
+            pools.append(elastic.pool(how, port=port, min=0, actuator=actuator))
         services = [{**config["services"][0], "name": how, "port": port, "pool": how}
                     for how, port in PORTS.items()]
         self.node = self.balancer(start=False, services=services, pools=pools)
