@@ -337,6 +337,18 @@ class State:
         """Pools of GET /api/v1/scale."""
         return [] if self.scale is None else [{**self.scale(turn), "decisions": past_decisions(turn)}]
 
+    def history(self, start):
+        """What GET /api/v1/scale/history answers: of ten minutes, all but the first of which are known."""
+        means = [None] * 60 + [demand(second) for second in range(540)]
+        return {
+            "pool": "llama",
+            "step_s": 1,
+            "from_s": start,
+            "newest_s": None,
+            "requests_per_s": means,
+            "next_s": None,
+        }
+
 
 def demand(turn):
     return 30 + 12 * math.sin(turn / 120) + 2 * math.sin(turn / 7)

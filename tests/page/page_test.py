@@ -203,6 +203,9 @@ class Cells(PageCase):
             page.eval("document.querySelector('#scaling .canvas').getAttribute('aria-label')"),
             r"now demand [\d.]+, capacity 50, forecast [\d.]+$",
         )
+        asked = [target for target in tab.server.asked if "history" in target]
+        self.assertEqual(len(asked), 1, "once")
+        self.assertIn("pool=llama&step=1&from=", asked[0])
         painted = """(() => { const one = document.querySelector('#scaling canvas');
             const { data } = one.getContext('2d').getImageData(0, 0, one.width, one.height);
             return data.filter((byte, i) => i % 4 === 3 && byte > 0).length; })()"""

@@ -73,6 +73,8 @@ class Server:
                 self.turn += 1
             elif target.path == "/api/v1/scale":
                 body = json.dumps({"pools": self.state.decisions(self.turn)}).encode()
+            elif target.path == "/api/v1/scale/history":
+                body = json.dumps(self.state.history(int(query["from"][0]))).encode()
             else:
                 status, body = 404, b'{"error": {}}'
         request.send_response(status)

@@ -54,6 +54,20 @@ class Time(PageCase):
             ["59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"],
         )
 
+    def test_demand_of_before_is_shown_where_it_is_known(self):
+        columns = TABS["healthy"].page.eval(
+            """(() => { const one = new module_scale_history.ScaleHistory();
+            one.add(1000, { demand_per_s: 7, capacity_per_s: 9, horizon_s: 60, forecast_per_s: 8,
+                forecast_low_per_s: 6, forecast_high_per_s: 10 });
+            one.past(996, 1, [null, 3, 4, 5, 99]);
+            return one.columns().slice(0, 4); })()"""
+        )
+        times, demand, capacity, forecast = columns
+        self.assertEqual(times, [997, 998, 999, 1000, 1060])
+        self.assertEqual(demand, [3, 4, 5, 7, None], "of now the page knows better")
+        self.assertEqual(capacity, [None, None, None, 9, None])
+        self.assertEqual(forecast, [None, None, None, None, 8], "at the time that it speaks of")
+
     def test_a_daemon_that_is_gone_is_told_within_three_seconds(self):
         tab = self.tab(states.healthy())
         tab.settle()

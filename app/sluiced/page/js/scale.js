@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { Facts, byId, element, setHidden, setText } from "./dom.js";
 import { count, duration, moment, percent, plural, short } from "./format.js";
 import { ask } from "./poll.js";
-import { ScaleHistory } from "./scale_history.js";
+import { ScaleHistory, WINDOW } from "./scale_history.js";
 import { makeState, setState } from "./state.js";
 import { Table } from "./table.js";
 
@@ -127,6 +127,18 @@ class PoolScale {
     });
   }
 
+  // Once, when the pool is first shown: what comes later is seen by the page itself.
+  async recall() {
+    const from = Math.floor(Date.now() / 1000) - WINDOW;
+    const path = "/api/v1/scale/history?pool=" + encodeURIComponent(this.name) + "&step=1&from=" + from;
+    try {
+      const { from_s: first, step_s: step, requests_per_s: means } = await ask(path);
+      this.history.past(first, step, means);
+    } catch {
+      // Then the chart begins now.
+    }
+  }
+
   remember(decisions) {
     this.decisions = decisions;
     for (const one of decisions) this.history.add(seconds(one.time), one);
@@ -207,8 +219,10 @@ export class ScaleView {
     const left = new Set(this.pools.keys());
     for (const pool of stats.scale) {
       left.delete(pool.name);
-      if (!this.pools.has(pool.name)) this.pools.set(pool.name, new PoolScale(place, pool.name));
+      const fresh = !this.pools.has(pool.name);
+      if (fresh) this.pools.set(pool.name, new PoolScale(place, pool.name));
       this.pools.get(pool.name).show(pool, Math.round(Date.now() / 1000));
+      if (fresh) this.pools.get(pool.name).recall();
     }
     for (const name of left) {
       this.pools.get(name).box.remove();

@@ -2,12 +2,13 @@
 // One pool's demand, forecast and capacity on one time axis. A forecast stands at the time that it
 // speaks of, so that what came can be seen beside it.
 
-const WINDOW = 900; // s that are shown
+export const WINDOW = 900; // s that are shown
 const AHEAD = 600; // s at most, of the future
 
 export class ScaleHistory {
   constructor() {
     this.samples = [];
+    this.before = [];
     this.now = 0;
     this.ahead = 60;
   }
@@ -31,6 +32,12 @@ export class ScaleHistory {
     while (this.samples.length > 1 && this.samples[0].time < this.now - WINDOW - AHEAD) this.samples.shift();
   }
 
+  // What the demand was before the page was opened: means of `step` seconds each, null where unknown.
+  past(from, step, means) {
+    this.before = means.map((demand, i) => ({ time: from + i * step, demand }));
+    this.before = this.before.filter((one) => one.demand !== null && one.time < this.now);
+  }
+
   insert(sample) {
     const at = this.samples.findIndex((one) => one.time >= sample.time);
     if (this.samples[at].time !== sample.time) this.samples.splice(at, 0, sample);
@@ -48,6 +55,7 @@ export class ScaleHistory {
       if (!rows.has(key)) rows.set(key, [key, null, null, null, null, null]);
       return rows.get(key);
     };
+    for (const one of this.before) if (one.time > this.now - WINDOW) row(one.time)[1] = one.demand;
     for (const sample of this.samples) {
       const now = row(sample.time);
       now[1] = sample.demand;
