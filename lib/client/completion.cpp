@@ -218,7 +218,7 @@ std::vector<std::string> candidates(const std::vector<std::string>& words, const
     return !is_plain(word) || (word != kFiles && !word.starts_with(begun));
   });
   std::ranges::sort(found);
-  found.erase(std::ranges::unique(found).begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

@@ -109,7 +109,7 @@ void ask_next_hops(EventLoop& loop, const std::vector<BackendQuestion>& question
   std::vector<IpAddress> addresses;
   for (const auto& question : questions) addresses.push_back(question.address);
   std::ranges::sort(addresses);
-  addresses.erase(std::ranges::unique(addresses).begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   (*hops)->want(addresses);
   (*hops)->settle(addresses, milliseconds(1000));
   for (std::size_t i = 0; i < questions.size(); ++i)
@@ -157,10 +157,9 @@ Result<Heard> ask(const config::Configuration& configuration,
     outcomes.emplace(target.pool, outcome);
   });
   (*prober)->set_targets(targets_of(questions, heard.answers, wait));
-  for (const auto& question : questions) {
-    const auto& hop = heard.answers[&question - questions.data()].hop;
-    if (hop.ready()) echoes.ask(question.address, lengths_up_to(question.mtu));
-  }
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    if (heard.answers[i].hop.ready())
+      echoes.ask(questions[i].address, lengths_up_to(questions[i].mtu));
   ask_who_has(configuration, who_has);
   // What does not come has no way to say so: it takes the whole time, unless all have answered and
   // nobody may still claim an address.
