@@ -117,6 +117,7 @@ http::Answer Api::answer(const http::Request& request) {
 }
 
 std::optional<http::Response> Api::admit(const http::Request& request, std::size_t& body_bytes) {
+  if (auto refused = not_text(request)) return refused;  // of its path and query: no body yet
   Arguments arguments;
   http::Response refused;
   const Route* const route = find(request, arguments, refused);

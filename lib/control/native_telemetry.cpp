@@ -59,6 +59,25 @@ void fill(rte_tel_data* out, const Figures& figures) {
   }
 }
 
+// DPDK 22.11 has no lists of dictionaries: a list goes out column by column.
+bool add_column(rte_tel_data* out, const std::vector<Figures>& rows, std::size_t column) {
+  const auto& [name, sample] = rows.front()[column];
+  rte_tel_data* const list = rte_tel_data_alloc();
+  if (list == nullptr) return false;
+  const bool numbers = std::holds_alternative<std::uint64_t>(sample);
+  rte_tel_data_start_array(list, numbers ? RTE_TEL_U64_VAL : RTE_TEL_STRING_VAL);
+  for (const auto& row : rows) {
+    const auto& value = row[column].second;
+    if (numbers)
+      rte_tel_data_add_array_u64(list, std::get<std::uint64_t>(value));
+    else
+      rte_tel_data_add_array_string(list, std::get<std::string>(value).c_str());
+  }
+  if (rte_tel_data_add_dict_container(out, name.c_str(), list, 0) == 0) return true;
+  rte_tel_data_free(list);
+  return false;
+}
+
 // "/sluice/services,64" lists from the 65th on.
 int list(Subject subject, const char* parameters, rte_tel_data* out) noexcept try {
   std::size_t first = 0;
@@ -73,13 +92,9 @@ int list(Subject subject, const char* parameters, rte_tel_data* out) noexcept tr
     fill(out, rows->front());
     return 0;
   }
-  rte_tel_data_start_array(out, RTE_TEL_CONTAINER);
-  for (const auto& row : *rows) {
-    rte_tel_data* const one = rte_tel_data_alloc();
-    if (one == nullptr) return -ENOMEM;
-    fill(one, row);
-    rte_tel_data_add_array_container(out, one, 0);
-  }
+  rte_tel_data_start_dict(out);
+  for (std::size_t i = 0; !rows->empty() && i < rows->front().size(); ++i)
+    if (!add_column(out, *rows, i)) return -ENOMEM;
   return 0;
 } catch (...) {
   return -ENOMEM;

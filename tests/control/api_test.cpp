@@ -185,6 +185,7 @@ TEST_F(ApiTest, WhoMayOnlyReadIsToldHowToChange) {
   EXPECT_NE(node->api->admit(request, body)->body.find("token_file"), std::string::npos);
   EXPECT_EQ(status("GET", "/api/v1/capture"), 403);
   EXPECT_EQ(status("DELETE", "/api/v1/status"), 405);
+  EXPECT_EQ(status("GET", "/api/v1/\xff"), 400);
   EXPECT_EQ(status("POST", "/api/v1/none"), 404);
   EXPECT_EQ(std::get<http::Response>(node->api->answer(request)).status, 404);
 }
