@@ -19,11 +19,12 @@ FLAT = ["target", "threshold"]
 HEAD = """# What policies and forecasters are worth
 
 Made by `perf/plan/figures.py` with `sluicectl plan` at commit COMMIT; the simulated pool is the reference
-simulator's, figure by figure (`tests/plan/reference`). One configuration for all: policy `predictive`, everything else at its default. Cost is what is
-billed against the oracle's, which knows the future; late is the share of requests that wait over 5 s; actions and flaps
-(changes of direction within ten minutes) are summed over the traces. `sluice` is the ensemble; `sluice, linear` is the
-same controller with that forecaster alone; `policy target` and `policy threshold` do without a forecast; the others are
-rivals with their defaults. A cost below 1 is bought with requests that wait.
+simulator's, figure by figure (`tests/plan/reference`). One configuration for all: policy `predictive`, everything
+else at its default. Cost is what is billed against the oracle's, which knows the future; late is the share of
+requests that wait over 5 s; actions and flaps (changes of direction within ten minutes) are summed over the traces.
+`sluice` is the ensemble; `sluice, linear` is the same controller with that forecaster alone; `policy target` and
+`policy threshold` do without a forecast; the others are rivals with their defaults. A cost below 1 is bought with
+requests that wait.
 
 The loads: `azure-conv` and `azure-code`, an hour of chat and of code completion by the second (Azure LLM inference traces
 2023, CC-BY-4.0; Patel et al., "Splitwise", ISCA 2024); `servegen-l`, 14 days of a large model (ServeGen, m-large,

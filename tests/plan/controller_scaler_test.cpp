@@ -2,15 +2,22 @@
 // The controller in a simulated pool: decides there as it does line by line, and always alike.
 #include "plan/controller_scaler.hpp"
 
+#include "forecast/dice.hpp"
+#include "plan/figures.hpp"
+#include "plan/oracle.hpp"
 #include "plan/pool_of.hpp"
 #include "plan/simulated_pool.hpp"
 #include "plan/step.hpp"
+#include "plan/traces.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -138,6 +145,183 @@ TEST(ControllerScaler, RestartsChangeNothingOfWhatIsDecided) {
   EXPECT_EQ(text_of(simulate(arrivals, planned.model, untouched).actions),
             text_of(simulate(arrivals, planned.model, restarted).actions));
   EXPECT_EQ(restarted.restarts, 23);
+}
+
+// A load with a wave, noise and bursts, from a fixed seed: requests of 10 s.
+Arrivals waves(std::size_t hours, double greatest) {
+  forecast::Dice dice(5);
+  std::vector<double> requests(hours * 360);
+  double burst = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (dice.uniform() < 0.003) burst += greatest * dice.uniform();
+    burst *= 0.96;
+    const double wave = 0.5 + 0.3 * std::sin(static_cast<double>(i) / 400);
+    requests[i] = std::floor(10 * (greatest * (wave + 0.1 * dice.uniform()) + burst));
+  }
+  return Arrivals(trace_of(10, requests));
+}
+
+// What a kill leaves: a checkpoint of a minute before it, and half a minute without ticks.
+class Killed final : public Scaler {
+ public:
+  explicit Killed(autoscale::Controller::Options options)
+      : options_(std::move(options)), scaler_(std::in_place, options_, 0) {}
+
+  [[nodiscard]] std::uint32_t tick_s() const noexcept override { return scaler_->tick_s(); }
+  void want(const View& view, std::span<std::int64_t> wanted) override {
+    const auto now = view.t % 3600;
+    if (now > 1800 && now < 1830) return;  // dead
+    if (now == 1830) {
+      ++restarts;
+      scaler_.emplace(options_, 0);
+      // It counts from its start on.
+      const auto since = static_cast<double>(view.t - tick_s());
+      ASSERT_TRUE(scaler_->controller().restore(checkpoint_, since));
+    }
+    scaler_->want(view, wanted);
+    if (now == 1740) checkpoint_ = json::parse(scaler_->controller().save().dump());
+  }
+
+  int restarts = 0;
+
+ private:
+  autoscale::Controller::Options options_;
+  std::optional<ControllerScaler> scaler_;
+  json checkpoint_;
+};
+
+TEST(ControllerScaler, KilledEveryHourWithACheckpointOfAMinuteAgoCostsAndIsLateHardlyMore) {
+  const auto planned = plan_of(pool()).value();
+  const auto arrivals = waves(24, 12);
+  const auto need = backends_needed(arrivals, planned.model);
+  ControllerScaler untouched(planned.options, 0);
+  Killed killed(planned.options);
+  const auto first =
+      figures_of(arrivals, planned.model, need, simulate(arrivals, planned.model, untouched));
+  const auto second =
+      figures_of(arrivals, planned.model, need, simulate(arrivals, planned.model, killed));
+  EXPECT_EQ(killed.restarts, 24);
+  EXPECT_GT(first.slo_violation_share, 0);
+  EXPECT_LE(static_cast<double>(second.cost_replica_seconds),
+            1.01 * static_cast<double>(first.cost_replica_seconds));
+  EXPECT_LE(second.slo_violation_share, first.slo_violation_share + 0.001);
+}
+
+config::Pool mixed(config::ScalePolicy policy) {
+  auto mixed = pool();
+  mixed.classes = {{.name = "large", .capacity = 4, .price_per_hour = 3, .cold_start_s = 60},
+                   {.name = "small", .capacity = 1, .price_per_hour = 1, .cold_start_s = 30}};
+  mixed.autoscale->policy = policy;
+  return mixed;
+}
+
+double price_of(const config::Pool& pool, const std::vector<unsigned>& counts) {
+  double price = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    price += counts[i] * pool.classes[i].price_per_hour;
+  return price;
+}
+
+TEST(ControllerScaler, SmallOnesGiveWayToLargeOnesThatAreCheaperAndNobodyWaitsForIt) {
+  auto with = mixed(config::ScalePolicy::kCostAware);
+  with.classes[0].max = 1;  // first there is hardly a large one
+  const auto arrivals = Arrivals(steady(20, 4 * 3600));
+  auto planned = plan_of(with).value();
+  double before = 0;
+  double after = 0;
+  unsigned most_small = 0;
+  unsigned small = 0;
+  bool reloaded = false;
+  ControllerScaler scaler(planned.options, 0,
+                          [&](const View& view, const autoscale::Decision& made) {
+                            if (view.t < 3600) before = price_of(with, made.wanted);
+                            most_small = std::max(most_small, made.wanted[1]);
+                            small = made.wanted[1];
+                            after = price_of(with, made.wanted);
+                            double ready = 0;
+                            for (std::size_t i = 0; i < view.classes.size(); ++i)
+                              ready += view.classes[i].ready * with.classes[i].capacity;
+                            if (view.t > 300) {
+                              EXPECT_GE(ready, 20) << view.t << made.reason;
+                            }
+                            if (view.t < 3600 || reloaded) return;
+                            reloaded = true;
+                            auto options = planned.options;
+                            options.classes[0].max = 0;
+                            scaler.controller().configure(options);
+                          });
+  auto model = planned.model;
+  model.classes[0].max = 0;
+  const auto course = simulate(arrivals, model, scaler);
+  EXPECT_GE(most_small, 16U);
+  EXPECT_LE(small, 3U);
+  EXPECT_LT(after, 0.85 * before);
+}
+
+TEST(ControllerScaler, BudgetHoldsAtEveryTickAndWhatIsOverItIsSaid) {
+  for (const auto policy : {config::ScalePolicy::kPredictive, config::ScalePolicy::kCostAware}) {
+    auto with = mixed(policy);
+    with.autoscale->budget_per_hour = 12;
+    const auto planned = plan_of(with).value();
+    unsigned said = 0;
+    ControllerScaler scaler(
+        planned.options, 0, [&](const View& view, const autoscale::Decision& made) {
+          if (view.t < 60) return;  // what the simulated pool begins with is not asked for
+          EXPECT_LE(price_of(with, made.wanted), 12) << made.reason;
+          if (made.uncovered > 0) {
+            ++said;
+            EXPECT_NE(made.limits, 0) << made.reason;
+            EXPECT_NE(made.reason.find("uncovered"), std::string::npos) << made.reason;
+          }
+        });
+    (void)simulate(waves(6, 20), planned.model, scaler);
+    EXPECT_GT(said, 20U);
+  }
+}
+
+TEST(ControllerScaler, NoDomainIsGivenMoreThanItsShareWhenBackendsAreAdded) {
+  for (const auto policy : {config::ScalePolicy::kPredictive, config::ScalePolicy::kCostAware}) {
+    auto with = mixed(policy);
+    with.autoscale->max_domain_share = 0.5;
+    with.autoscale->min = 2;
+    with.classes[0].domain = "east";
+    with.classes[1].domain = "west";
+    const auto planned = plan_of(with).value();
+    unsigned added = 0;
+    unsigned wider = 0;
+    ControllerScaler scaler(planned.options, 0, [&](const View&, const autoscale::Decision& made) {
+      if (made.desired <= made.before) return;
+      ++added;
+      const auto most = std::max(made.wanted[0], made.wanted[1]);
+      if (2 * most > made.desired && most > 1) ++wider;
+    });
+    (void)simulate(waves(6, 20), planned.model, scaler);
+    EXPECT_GT(added, 5U);
+    EXPECT_EQ(wider, 0U);
+  }
+}
+
+TEST(ControllerScaler, BackendsThatSleepServeABurstSoonerThanColdOnes) {
+  std::array<Figures, 2> figures;
+  for (const bool sleeping : {false, true}) {
+    auto with = pool();
+    with.classes[0].capacity = 1;
+    with.classes[0].cold_start_s = 180;
+    with.classes[0].asleep_price_per_hour = 0.1;
+    with.classes[0].price_per_hour = 2;
+    if (sleeping) {
+      with.classes[0].wake_s = 5;
+      with.classes[0].asleep = 40;
+    }
+    const auto planned = plan_of(with).value();
+    const auto arrivals = waves(6, 12);
+    ControllerScaler scaler(planned.options, 0);
+    figures[sleeping ? 1 : 0] =
+        figures_of(arrivals, planned.model, backends_needed(arrivals, planned.model),
+                   simulate(arrivals, planned.model, scaler));
+  }
+  EXPECT_LT(figures[1].slo_violation_share, 0.5 * figures[0].slo_violation_share);
+  EXPECT_LT(figures[1].cost_replica_seconds, figures[0].cost_replica_seconds);
 }
 
 TEST(ControllerScaler, TellsCountsOfTheTickRoundedToAMillionth) {
