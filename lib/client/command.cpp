@@ -11,6 +11,7 @@
 #include "client/doctor.hpp"
 #include "client/drain.hpp"
 #include "client/follow.hpp"
+#include "client/history.hpp"
 #include "client/http.hpp"
 #include "client/output.hpp"
 #include "client/plan.hpp"
@@ -105,6 +106,8 @@ class Session {
         return scale("pause");
       case Command::kScaleResume:
         return scale("resume");
+      case Command::kScaleHistory:
+        return history();
       case Command::kPlan:
         return plan(line_.plan, line_.json, environment_, output_);
       case Command::kReload:
@@ -260,6 +263,23 @@ class Session {
       if (line_.lasts_s) body["for_s"] = *line_.lasts_s;
     }
     return post("/scale/" + escaped(line_.pool), body.dump(), show_scaled);
+  }
+
+  Result<void> history() {
+    constexpr std::uint32_t kShown = 86'400;  // a day fits a screen
+    auto lasts = line_.lasts_s;
+    if (!lasts && line_.file.empty() && !line_.json) lasts = kShown;
+    const auto found = fetch_history(http_, line_.pool, line_.step_s, lasts);
+    if (!found) return forward_error(found);
+    if (line_.file.empty()) {
+      output_.print(line_.json ? history_json(*found) : show_history(*found, environment_.colour));
+      return {};
+    }
+    const auto trace = history_trace(*found);
+    if (!trace) return forward_error(trace);
+    if (auto done = write_file_atomically(line_.file, trace->text); !done) return done;
+    output_.print(trace->summary(line_.file));
+    return {};
   }
 
   Result<void> trace() {

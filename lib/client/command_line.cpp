@@ -152,7 +152,13 @@ Result<void> finish(Typed& typed) {
     line.backends = *backends;
     if (auto r = read_duration(typed.lasts, "--for", line.lasts_s); !r) return r;
   }
-  if (line.command >= Command::kScaleSet && line.command <= Command::kScaleResume &&
+  if (line.command == Command::kScaleHistory) {
+    if (auto r = read_duration(typed.lasts, "--last", line.lasts_s); !r) return r;
+    if (!typed.step.empty() && typed.step != "1" && typed.step != "60")
+      return fail(Errc::kInvalid, "--step", "{} is neither 1 nor 60", shown(typed.step));
+    line.step_s = typed.step == "1" ? 1 : 60;
+  }
+  if (line.command >= Command::kScaleSet && line.command <= Command::kScaleHistory &&
       line.pool.empty())
     return fail(Errc::kInvalid, "POOL", "is empty");
   if (line.command == Command::kPlan) {

@@ -44,6 +44,7 @@ enum class Command : std::uint8_t {
   kScaleAuto,
   kScalePause,
   kScaleResume,
+  kScaleHistory,
   kPlan,
   kDoctor,
   kTop,
@@ -74,7 +75,8 @@ struct CommandLine {
   std::optional<std::uint64_t> count;
   std::optional<std::uint32_t> seconds;
   std::uint32_t backends = 0;            ///< scale set
-  std::optional<std::uint32_t> lasts_s;  ///< scale set; absent: no end.
+  std::optional<std::uint32_t> lasts_s;  ///< scale set, absent: no end; scale history.
+  std::uint32_t step_s = 60;             ///< scale history: 1 or 60.
   bool all = false;                      ///< drops
   bool follow = false;                   ///< events
   bool dry_run = false;                  ///< config apply

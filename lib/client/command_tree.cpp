@@ -148,6 +148,16 @@ void add_scaling(CLI::App& app, Typed& typed) {
   command(*scale, typed, Command::kScaleShow, "show",
           "pools that are scaled: load, forecast, backends, cost, and the reason")
       ->add_option("POOL", typed.line.pool, "this pool only, with its latest decisions");
+  auto* history = command(*scale, typed, Command::kScaleHistory, "history",
+                          "what load a pool has seen: a table, or a trace for `plan`");
+  history->add_option("POOL", typed.line.pool, "the pool")->required();
+  history->add_option("--last", typed.lasts,
+                      "so much of the end, as 6h or 14d; a day when not given, with --out all");
+  history->add_option("--step", typed.step,
+                      "seconds of a mean: 60, of 14 days, when not given, or 1, of one day");
+  history->add_option(
+      "--out", typed.line.file,
+      "write a trace to this file, for `plan --trace`; one that is there is replaced");
   const auto of_pool = [&](Command what, const std::string& name, const std::string& about) {
     auto* made = command(*scale, typed, what, name, about);
     made->add_option("POOL", typed.line.pool, "the pool")->required();

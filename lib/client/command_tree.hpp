@@ -30,6 +30,7 @@ struct Typed {
   std::string seconds;
   std::string backends;
   std::string lasts;
+  std::string step;
   std::vector<std::string> flow{3};
   TypedPlan plan;
 };
