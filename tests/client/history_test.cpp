@@ -70,7 +70,7 @@ TEST(ScaleHistory, APlanIsMadeFromWhatThePoolHasSeen) {
   ScriptedDaemon daemon;
   json values = json::array({nullptr, nullptr});
   for (int i = 0; i < 300; ++i) values.push_back(2 + 6.0 * (i > 150));
-  for (int i = 40; i < 60; ++i) values[i] = nullptr;
+  for (int i = 40; i < 60; ++i) values[static_cast<std::size_t>(i)] = nullptr;
   daemon.script(std::string(kAsked), stretch(kStart, values).dump());
   const auto file = daemon.folder() + "/load.csv";
   const auto outcome = sluicectl(daemon, "scale history llama --out " + file);
