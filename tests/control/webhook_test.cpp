@@ -24,7 +24,12 @@ class WebhookTest : public testing::Test {
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     server_ =
-        http::Server::open(*loop_, {.socket = directory_ + "/socket", .http = ""},
+        http::Server::open(*loop_,
+                           {.socket = directory_ + "/socket",
+                            .http = "",
+                            .certificate = {},
+                            .key = {},
+                            .tokens = {}},
                            [this](const http::Request& request) -> http::Answer {
                              bodies_.push_back(Body::parse(request.body));
                              return http::Response{.status = status_, .body = "", .headers = {}};
