@@ -3,8 +3,8 @@
 
 #include "base/utf8.hpp"
 #include "control/api_parse.hpp"
-#include "control/movement_report.hpp"
 #include "control/audit.hpp"
+#include "control/movement_report.hpp"
 #include "control/view_history.hpp"
 #include "control/view_scale.hpp"
 

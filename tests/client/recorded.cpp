@@ -191,8 +191,9 @@ void play_recorded(ScriptedDaemon& daemon) {
   const auto scaled = std::string(R"({"pools": [)") + kScaledPool + "]}";
   daemon.script("GET " + api + "/scale", scaled);
   daemon.script("GET " + api + "/scale?pool=llama", scaled);
-  daemon.script("GET " + api + "/scale/history?pool=llama&step=60",
-                R"({"pool": "llama", "step_s": 60, "from_s": 1795254900, "newest_s": 1795255379, "next_s": null,
+  daemon.script(
+      "GET " + api + "/scale/history?pool=llama&step=60",
+      R"({"pool": "llama", "step_s": 60, "from_s": 1795254900, "newest_s": 1795255379, "next_s": null,
                 "requests_per_s": [27.2, 27.9, 28.1, 29.4, null, 30.2, 31, 31.2]})");
   daemon.script("GET " + api + "/scale?pool=other", R"({"pools": []})");
   daemon.script("POST " + api + "/scale/llama", kOverriddenPool);

@@ -1,136 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/server.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
+#include "http/served.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <deque>
-#include <filesystem>
 #include <stdexcept>
 
 namespace sluice::http {
 namespace {
 
-using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-/// A client in the same thread as the server: it never blocks, the loop turns while it waits.
-class Client {
- public:
-  Client(EventLoop& loop, UniqueFd fd) : loop_(loop), fd_(std::move(fd)) {}
-
-  void send(std::string_view bytes) {
-    for (const auto give_up = std::chrono::steady_clock::now() + 10s; !bytes.empty();) {
-      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
-      if (n < 0 && errno != EAGAIN) return;  // the server has closed it: the test reads why
-      loop_.turn(0ms);
-      ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the server does not read";
-    }
-  }
-
-  /// Turns the loop until `text` has come, or the server has closed the connection.
-  std::string read_until(std::string_view text) {
-    for (const auto give_up = std::chrono::steady_clock::now() + 10s;
-         std::chrono::steady_clock::now() < give_up;) {
-      if (receive(); !text.empty() && got_.find(text) != std::string::npos) return got_;
-      if (closed_) return got_;
-      loop_.turn(1ms);
-    }
-    ADD_FAILURE() << "nothing came in time; so far: " << got_;
-    return got_;
-  }
-  std::string read_all() { return read_until(""); }
-
-  void receive() {
-    std::array<char, 65536> chunk;
-    ssize_t n = 0;
-    while ((n = ::recv(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT)) > 0)
-      got_.append(chunk.data(), static_cast<std::size_t>(n));
-    closed_ = n == 0 || (n < 0 && errno != EAGAIN);
-  }
-  [[nodiscard]] bool closed() const { return closed_; }
-  [[nodiscard]] const std::string& got() const { return got_; }
-  void close() { fd_.reset(); }
-
- private:
-  EventLoop& loop_;
-  UniqueFd fd_;
-  std::string got_;
-  bool closed_ = false;
-};
-
-struct HttpServerTest : testing::Test {
-  HttpServerTest() {
-    std::string name = testing::TempDir() + "sluice-http-XXXXXX";
-    folder = ::mkdtemp(name.data());
-    options.socket = folder / "admin.sock";
-  }
-  ~HttpServerTest() override {
-    server.reset();
-    std::filesystem::remove_all(folder);
-  }
-
-  void start() {
-    auto opened = Server::open(*loop, options, [this](const Request& request) -> Answer {
-      asked.push_back(request);
-      return handler(request);
-    });
-    ASSERT_TRUE(opened) << opened.error().text();
-    server = std::move(*opened);
-  }
-
-  Client local() {
-    sockaddr_un to{};
-    to.sun_family = AF_UNIX;
-    options.socket.copy(to.sun_path, sizeof to.sun_path - 1);
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    return {*loop, std::move(fd)};
-  }
-
-  Client remote() {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(server->tcp_port());
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    return {*loop, std::move(fd)};
-  }
-
-  /// One request on a connection of its own, that the server closes after the answer.
-  std::string ask(std::string_view line, std::string_view rest = "\r\n") {
-    Client client = local();
-    client.send(fmt::format("{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}", line, rest));
-    return client.read_all();
-  }
-
-  void turn_until(auto&& reached) {
-    for (const auto give_up = std::chrono::steady_clock::now() + 10s; !reached();) {
-      loop->turn(1ms);
-      ASSERT_LT(std::chrono::steady_clock::now(), give_up);
-    }
-  }
-
-  std::filesystem::path folder;
-  Server::Options options;
-  EventLoop::Clock::duration ahead{0};  ///< Moves the loop's clock on.
-  std::unique_ptr<EventLoop> loop =
-      EventLoop::open([this] { return EventLoop::Clock::now() + ahead; }).value();
-  Handler handler = [](const Request&) { return Response{200, "{}\n", "application/json", {}}; };
-  std::deque<Request> asked;
-  std::unique_ptr<Server> server;
-};
 
 TEST_F(HttpServerTest, RequestArrivesDecodedAndWithItsPeer) {
   start();
@@ -404,117 +290,6 @@ TEST_F(HttpServerTest, HandlerThatThrowsIs500) {
   handler = [](const Request&) -> Answer { throw std::runtime_error("broken"); };
   start();
   EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 500 "));
-}
-
-struct Deferred : HttpServerTest {
-  Deferred() {
-    handler = [this](const Request& r) -> Answer {
-      if (ready || (r.expired && !stubborn))
-        return Response{200, r.expired ? "late" : "woken", "text/plain", {}};
-      return Defer{5000ms};
-    };
-  }
-  Client wait() {
-    Client client = local();
-    client.send("GET /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    const auto before = server->deferred();
-    turn_until([&] { return server->deferred() == before + 1; });
-    return client;
-  }
-  bool ready = false;
-  bool stubborn = false;
-};
-
-TEST_F(Deferred, RequestIsAskedAgainAtEachWakeUntilItIsAnswered) {
-  start();
-  Client client = wait();
-  server->wake_deferred();
-  server->wake_deferred();
-  turn_until([&] { return asked.size() == 2; });
-  EXPECT_EQ(server->deferred(), 1U);
-  client.receive();
-  EXPECT_EQ(client.got(), "");
-  ready = true;
-  server->wake_deferred();
-  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
-  EXPECT_EQ(server->deferred(), 0U);
-}
-
-TEST_F(Deferred, RequestIsAskedALastTimeWhenItHasWaitedLongEnough) {
-  start();
-  Client client = wait();
-  ahead += 4900ms;
-  server->wake_deferred();  // does not start the wait anew
-  turn_until([&] { return asked.size() == 2; });
-  ahead += 200ms;
-  EXPECT_THAT(client.read_all(), testing::EndsWith("late"));
-  EXPECT_TRUE(asked.back().expired);
-}
-
-TEST_F(Deferred, HandlerThatDefersForEverIs503) {
-  stubborn = true;
-  start();
-  Client client = wait();
-  ahead += 5001ms;
-  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 503 "));
-}
-
-TEST_F(Deferred, WaitIsNotCountedAsASlowRequest) {
-  options.limits.request = 1000ms;
-  start();
-  Client client = wait();
-  ahead += 4000ms;
-  for (int i = 0; i < 10; ++i) loop->turn(1ms);
-  ready = true;
-  server->wake_deferred();
-  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
-}
-
-TEST_F(Deferred, OthersAreServedWhileOneWaitsAndTooManyAre503) {
-  options.limits.deferred = 2;
-  start();
-  std::deque<Client> clients;
-  for (int i = 0; i < 2; ++i) clients.push_back(wait());
-  EXPECT_THAT(ask("GET /events"), StartsWith("HTTP/1.1 503 "));
-  ready = true;
-  EXPECT_THAT(ask("GET /now"), StartsWith("HTTP/1.1 200 "));
-  server->wake_deferred();
-  for (auto& client : clients) EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
-}
-
-TEST_F(Deferred, ClientThatLeavesIsForgottenAtTheNextWake) {
-  start();
-  Client client = wait();
-  client.close();
-  ready = true;
-  server->wake_deferred();
-  turn_until([&] { return server->deferred() == 0; });
-  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 200 "));
-}
-
-TEST_F(Deferred, ServerMayEndWhileRequestsWaitAndAWakeIsUnderWay) {
-  start();
-  Client client = wait();
-  server->wake_deferred();
-  server.reset();
-  loop->turn(0ms);
-  client.read_all();
-  EXPECT_TRUE(client.closed());
-  EXPECT_FALSE(std::filesystem::exists(options.socket));
-}
-
-TEST_F(Deferred, HandlerMayWakeTheOthersWhileItAnswers) {
-  const auto waits = handler;
-  handler = [this, waits](const Request& r) -> Answer {
-    if (r.method != "POST") return waits(r);
-    ready = true;
-    server->wake_deferred();
-    return Response{};
-  };
-  start();
-  Client client = wait();
-  EXPECT_THAT(ask("POST /change"), StartsWith("HTTP/1.1 200 "));
-  EXPECT_THAT(client.read_all(), testing::EndsWith("woken"));
 }
 
 TEST(Refusal, NamesCodePlaceAndReasonAndSurvivesBytesThatAreNotUtf8) {
