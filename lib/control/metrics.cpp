@@ -24,6 +24,15 @@ void put_verdicts(Exposition& out, const Scene& scene) {
   const auto books = scene.fast_path.books();
   out.counter("sluice_rx_packets", "Packets that workers received.");
   out.sample(books.rx);
+  const auto each_worker = [&](auto counter) {
+    std::uint64_t sum = 0;
+    for (const auto& w : scene.fast_path.workers()) sum += counter(w->counters()).value();
+    return sum;
+  };
+  out.counter("sluice_rx_bytes", "Bytes of the frames that workers received.");
+  out.sample(each_worker([](const auto& c) -> const Counter& { return c.rx_bytes; }));
+  out.counter("sluice_tx_bytes", "Bytes of the frames that workers sent.");
+  out.sample(each_worker([](const auto& c) -> const Counter& { return c.tx_bytes; }));
   out.counter("sluice_packets",
               "Packets by what became of them; they add up to sluice_rx_packets.");
   for (const auto o : {Outcome::kForward, Outcome::kHost, Outcome::kAnswer, Outcome::kDrop})
