@@ -47,7 +47,9 @@ class Kill(LabTest):
         pending = model
         number = acknowledged = 0
         for _ in range(KILLS):
-            balancer.start()
+            # It answers before it is ready, which it is not while the operator wishes all backends away.
+            balancer.launch()
+            lab.wait_until("the daemon to answer", balancer.status, 60)
             now = self.seen()
             self.assertIn(now, (model, pending), f"after {acknowledged} changes")
             model = now  # the change under way at the kill is there or not: both are right
