@@ -99,8 +99,8 @@ class Packages(Built):
         self.assertEqual(said.strip(), NEXT)
 
 
-class Installed(Built):
-    """A machine in the balancer's place; each test finds the packages installed, as if for the first time."""
+class OnMachine(Built):
+    """A machine in the balancer's place, with the packages in its /tmp."""
 
     @classmethod
     def setUpClass(cls):
@@ -112,6 +112,14 @@ class Installed(Built):
         cls.addClassCleanup(cls.machine.close)
         for deb in cls.debs.values():
             shutil.copy(deb, cls.machine.path("/tmp"))
+
+    def served(self):
+        result = lab.requests(50)
+        self.assertEqual((result["answered"], result["failed"]), (50, 0), result["errors"])
+
+
+class Installed(OnMachine):
+    """Each test finds the packages installed, as if for the first time."""
 
     def setUp(self):
         self.addCleanup(self.uninstall)
@@ -137,10 +145,6 @@ class Installed(Built):
         if done.returncode != 0:
             self.fail(self.machine.run("journalctl", "-u", "sluiced", "--no-pager", "-o", "cat").stdout[-3000:])
         self.served()
-
-    def served(self):
-        result = lab.requests(50)
-        self.assertEqual((result["answered"], result["failed"]), (50, 0), result["errors"])
 
     def show(self, *names, unit="sluiced"):
         said = self.machine.run("systemctl", "show", unit, *(f"--property={name}" for name in names)).stdout
