@@ -12,6 +12,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -87,7 +88,7 @@ Exhaustive::Worth best_of(const std::vector<MixClass>& classes, const MixBounds&
 }
 
 std::vector<MixClass> random_classes(Dice& dice, std::size_t count) {
-  static const std::vector<std::string> kDomains{"", "", "east", "west"};
+  static const std::vector<std::string_view> kDomains{"", "", "east", "west"};
   const auto whole = [&](unsigned most) {
     return static_cast<unsigned>(dice.uniform() * (most + 1));
   };
@@ -203,7 +204,7 @@ TEST(Mix, NeedBeyondAllMeasureTakesAllThatThereMayBe) {
 }
 
 TEST(Mix, OfEightClassesWithAThousandEachIsExact) {
-  static const std::vector<std::string> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
+  static const std::vector<std::string_view> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
   // Values that differ, that are the same (sizes of 1, 2, 4 ... of the same thing), and classes
   // that are alike in all.
   for (const int kind : {0, 1, 2}) {
@@ -232,7 +233,7 @@ TEST(Mix, OfEightClassesWithAThousandEachIsExact) {
 
 TEST(Mix, ShareOfEightDomainsIsKeptAndExact) {
   // Eight classes in eight domains, none of which may have more than a seventh: hard to spread.
-  static const std::vector<std::string> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
+  static const std::vector<std::string_view> kDomains{"a", "b", "c", "d", "e", "f", "g", "h"};
   std::vector<MixClass> classes;
   for (std::size_t i = 0; i < 8; ++i)
     classes.push_back({.capacity = 1 + 0.37 * static_cast<double>(i),
