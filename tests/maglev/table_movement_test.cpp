@@ -199,6 +199,12 @@ TEST(TableReference, DefaultSizeEqualsTheObviousOne) {
   EXPECT_TRUE(std::ranges::equal(table.slots(), obvious_table(members, kSize)));
 }
 
+std::uint64_t digest(const Table& table) {
+  std::uint64_t sum = 0;
+  for (const Slot slot : table.slots()) sum = mix(sum ^ slot) + 1;
+  return sum;
+}
+
 // Nodes of one site may run different versions. A failure here means that they would send one flow
 // to two backends: if the function has to change, it needs a version in the configuration.
 TEST(TableGolden, IdsAndTablesAreTheSameInEveryVersion) {
@@ -209,11 +215,46 @@ TEST(TableGolden, IdsAndTablesAreTheSameInEveryVersion) {
             (std::vector<Slot>{1, 1, 0, 1, 0, 2, 2, 2, 2, 1, 0}));
   auto members = equal_members(10);
   for (auto& m : members) m.weight = 1U + m.value;
-  std::uint64_t digest = 0;
-  const auto table = Table::build(members, kSize).value();
-  for (const Slot slot : table.slots()) digest = mix(digest ^ slot) + 1;
-  EXPECT_EQ(digest, 0xe4c3d19aa4e755d3);
+  EXPECT_EQ(digest(Table::build(members, kSize).value()), 0xe4c3d19aa4e755d3);
 }
+
+/// Weights of all sizes, from nothing else than the member's place.
+std::vector<Member> uneven_members(std::size_t count, std::uint32_t most) {
+  auto members = equal_members(count);
+  for (auto& m : members) m.weight = 1 + draw(m.value, 7, most);
+  return members;
+}
+
+struct Golden {
+  std::size_t members;
+  std::uint32_t largest_weight;
+  std::uint32_t size;
+  std::uint64_t digest;
+};
+
+class TableGoldens : public testing::TestWithParam<Golden> {};
+
+TEST_P(TableGoldens, LargeTablesAreTheSameInEveryVersion) {
+  const auto& g = GetParam();
+  const auto table = Table::build(uneven_members(g.members, g.largest_weight), g.size).value();
+  EXPECT_EQ(digest(table), g.digest) << std::hex << digest(table);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, TableGoldens,
+                         testing::Values(Golden{1, 1, kSize, 0x8c336a3a56861938},
+                                         Golden{2, 1000, kSize, 0x85c19e2c87565302},
+                                         Golden{10, 1, kSize, 0x7adc6ba868c2412e},
+                                         Golden{100, 1, kSize, 0x4b1ad15a6f73efb7},
+                                         Golden{100, 1000, kSize, 0x73040c37a10fb7a2},
+                                         Golden{1000, 1, kSize, 0x7b0d85339ab48288},
+                                         Golden{1000, 100, kSize, 0x129d9d86d66ea753},
+                                         Golden{4000, 1, kSize, 0x6a5c36402afa5378},
+                                         Golden{4000, 1'000'000, kSize, 0x53c08bea2ed391ee},
+                                         Golden{65521, 3, 65521, 0x5a102fbe5684cf24},
+                                         Golden{65535, 1, kSize, 0x6fb7d2d5a5e3879e},
+                                         Golden{3, 4294967295, kSize, 0x335824389c5e792c},
+                                         Golden{100, 50, 655373, 0xf55a0db3957b9d8f},
+                                         Golden{1000, 1, kLargestSize, 0x5fb37b8a0303abf9}));
 
 }  // namespace
 }  // namespace sluice::maglev
