@@ -15,7 +15,8 @@ constexpr auto kRules = std::to_array<std::string_view>({
     "Names of ports, services and pools are unique, names and addresses of backends and names of "
     "classes within their pool. Behind `nat`, backends may share an address if their ports differ.",
     "No two ports have the same device, whatever its parameters.",
-    "All ports have the same number of queues, at most one for each worker.",
+    "All ports have the same number of queues, at most one for each worker. A `net_af_xdp` device "
+    "has one, or as many as its `queue_count=` says.",
     "`ports[].exception` is `none` where the device has a kernel interface.",
     "No port's `mtu` is below 1280 when any address of a service or backend is IPv6.",
     "`neighbours[].address` is unique; `neighbours[].port` is the name of a port.",

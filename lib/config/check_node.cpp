@@ -4,6 +4,9 @@
 #include "config/rules.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
 
 namespace sluice::config {
 namespace {
@@ -51,8 +54,29 @@ std::string user_of_v6(const Configuration& configuration) {
   return {};
 }
 
+// Queues that the device has by its own arguments; nothing where only the device knows.
+std::optional<unsigned> queues_of_device(const Port& port) {
+  if (!port.is_af_xdp()) return std::nullopt;
+  constexpr std::string_view kKey = ",queue_count=";
+  const auto at = port.device.find(kKey);
+  if (at == std::string::npos) return 1;  // DPDK's default
+  const char* from = port.device.data() + at + kKey.size();
+  unsigned count = 0;
+  if (std::from_chars(from, port.device.data() + port.device.size(), count).ec != std::errc())
+    return std::nullopt;  // DPDK has a word for that
+  return count;
+}
+
 void check_queues(Rules& rules, bool lcores_are_sound) {
   const auto& ports = rules.configuration().ports;
+  rules.each(ports, [&](const Port& port) {
+    rules.at("queues", [&] {
+      if (const auto has = queues_of_device(port); has && port.queues > *has)
+        rules.fault(fmt::format("{} queues, but {} serves {}", port.queues,
+                                port.device.substr(0, port.device.find(',')), *has),
+                    fmt::format("write ,queue_count={} behind the device's iface=", port.queues));
+    });
+  });
   rules.each(ports, [&](const Port& port) {
     rules.at("queues", [&] {
       if (port.queues != ports.front().queues)

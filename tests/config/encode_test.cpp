@@ -30,15 +30,16 @@ class Generator {
     c.dpdk.multi_process = c.dpdk.huge_pages && coin();
     const auto queues = static_cast<std::uint16_t>(number(1, workers));
     for (unsigned i = 0, n = number(1, 4); i < n; ++i)
-      c.ports.push_back({.name = name(i),
-                         .device = fmt::format("net_af_xdp{},iface=lb{}", i, i),
-                         .mac = coin() ? std::optional(mac()) : std::nullopt,
-                         .mtu = static_cast<std::uint16_t>(number(1280, 9000)),
-                         .queues = queues,
-                         .xdp = static_cast<XdpMode>(number(0, 2)),
-                         .exception = Exception::kNone,
-                         .offload = static_cast<Offload>(number(0, 1)),
-                         .flow_rules = static_cast<FlowRules>(number(0, 2))});
+      c.ports.push_back(
+          {.name = name(i),
+           .device = fmt::format("net_af_xdp{},iface=lb{},queue_count={}", i, i, queues),
+           .mac = coin() ? std::optional(mac()) : std::nullopt,
+           .mtu = static_cast<std::uint16_t>(number(1280, 9000)),
+           .queues = queues,
+           .xdp = static_cast<XdpMode>(number(0, 2)),
+           .exception = Exception::kNone,
+           .offload = static_cast<Offload>(number(0, 1)),
+           .flow_rules = static_cast<FlowRules>(number(0, 2))});
     for (unsigned i = 0, n = number(0, 3); i < n; ++i)
       c.neighbours.push_back({*IpPrefix::parse(fmt::format("10.{}.0.0/{}", i, number(16, 32))),
                               mac(),
