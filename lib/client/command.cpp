@@ -109,7 +109,11 @@ class Session {
       case Command::kScaleHistory:
         return history();
       case Command::kPlan:
-        return plan(line_.plan, line_.json, environment_, output_);
+        return plan(line_.plan,
+                    line_.json  ? PlanForm::kJson
+                    : line_.csv ? PlanForm::kCsv
+                                : PlanForm::kTable,
+                    environment_, output_);
       case Command::kReload:
         return post("/reload", "", show_change_and_outcome);
       case Command::kDoctor:

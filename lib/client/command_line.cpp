@@ -163,6 +163,8 @@ Result<void> finish(Typed& typed) {
     return fail(Errc::kInvalid, "POOL", "is empty");
   if (line.command == Command::kPlan) {
     if (auto r = finish_plan(typed.plan); !r) return r;
+    if (line.csv && typed.plan.line.step)
+      return fail(Errc::kInvalid, "--csv", "is not of --step, whose decisions are lines of JSON");
     line.plan = std::move(typed.plan.line);
   }
   const bool of_backend =

@@ -2,6 +2,9 @@
 #include "client/csv.hpp"
 
 #include "client/show.hpp"
+#include "client/text.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <array>
 #include <span>
@@ -90,9 +93,23 @@ std::string line_of(const std::vector<std::string_view>& paths, const View& hold
   return line + "\r\n";
 }
 
+std::string text_of(const nlohmann::ordered_json& value) {
+  if (value.is_string()) return printable(value.get_ref<const std::string&>());
+  if (!value.is_object()) return value.dump();
+  std::string text;
+  for (const auto& [name, inner] : value.items())
+    text += (text.empty() ? "" : " ") + printable(name) + "=" + text_of(inner);
+  return text;
+}
+
+// `plan` makes its rows itself, from what it found.
+bool makes_rows(Command command) noexcept { return command == Command::kPlan; }
+
 }  // namespace
 
-bool has_csv(Command command) noexcept { return columns_of(command) != nullptr; }
+bool has_csv(Command command) noexcept {
+  return columns_of(command) != nullptr || makes_rows(command);
+}
 
 std::vector<std::string_view> csv_titles(Command command) {
   const auto* columns = columns_of(command);
@@ -136,6 +153,25 @@ Result<std::string> csv_lines(Command command, const View& answer) {
     const auto inner = list_of(item, columns->inner);
     if (!inner) return forward_error(inner);
     for (const auto& one : *inner) out += line_of(paths, item, one);
+  }
+  return out;
+}
+
+std::string csv_of_rows(const nlohmann::ordered_json& rows) {
+  if (rows.empty()) return {};
+  std::string out;
+  const auto& first = rows.front();
+  for (const auto& [title, value] : first.items())
+    out += (out.empty() ? "" : ",") + csv_field(printable(title));
+  out += "\r\n";
+  for (const auto& row : rows) {
+    std::string line;
+    for (const auto& [title, value] : first.items()) {
+      const auto found = row.find(title);
+      line += csv_field(found == row.end() ? "" : text_of(*found)) + ",";
+    }
+    line.back() = '\r';
+    out += line + "\n";
   }
   return out;
 }

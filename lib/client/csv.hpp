@@ -9,6 +9,8 @@
 #include "client/command_line.hpp"
 #include "client/view.hpp"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,11 @@ namespace sluice::client {
 /// The lines alone, for a list that comes in parts.
 [[nodiscard]] Result<std::string> csv_lines(Command command, const View& answer);
 [[nodiscard]] std::string csv_title_line(Command command);
+
+/// Title line and a line for each object of `rows`, all with the members of the first; an object
+/// within one is its members as NAME=VALUE with a space between.
+/// @param rows  a list of objects; of none the text is empty.
+[[nodiscard]] std::string csv_of_rows(const nlohmann::ordered_json& rows);
 
 /// A field: quoted where it has to be.
 [[nodiscard]] std::string csv_field(std::string_view text);

@@ -64,7 +64,7 @@ Result<void> replay(const PlannedPool& pool, const plan::Arrivals& arrivals, con
   return write_file_atomically(line.plot, plan::plot_svg(title, arrivals, model, need, course));
 }
 
-Result<std::string> answer_of(const PlannedPool& pool, const PlanLine& line, bool json,
+Result<std::string> answer_of(const PlannedPool& pool, const PlanLine& line, PlanForm form,
                               const Environment& environment, Output& output) {
   const auto trace = plan::read_trace(line.trace);
   if (!trace) return tl::unexpected(shown(trace.error()));
@@ -75,27 +75,37 @@ Result<std::string> answer_of(const PlannedPool& pool, const PlanLine& line, boo
                     .trace = std::filesystem::path(line.trace).filename().string(),
                     .model = pool.planned.model,
                     .rows = {}};
+  const auto of_form = [form](auto&& table, auto&& json, auto&& csv) -> std::string {
+    if (form == PlanForm::kTable) return table();
+    return form == PlanForm::kJson ? json() : csv();
+  };
   if (line.needs) {
     const auto needs = plan::needs_of(arrivals, answer.model, scale.budget_per_hour);
-    return json ? needs_json(answer, needs) : show_needs(answer, needs, colour);
+    return of_form([&] { return show_needs(answer, needs, colour); },
+                   [&] { return needs_json(answer, needs); },
+                   [&] { return needs_csv(answer, needs); });
   }
   if (line.predict) {
     const auto horizon = static_cast<std::size_t>(*line.predict * 3600);
     const auto prediction = plan::predict(arrivals, scale.forecaster, scale.season_s, horizon);
-    return json ? prediction_json(answer, prediction) : show_prediction(answer, prediction, colour);
+    return of_form([&] { return show_prediction(answer, prediction, colour); },
+                   [&] { return prediction_json(answer, prediction); },
+                   [&] { return prediction_csv(answer, prediction); });
   }
   if (auto done = replay(pool, arrivals, line, environment, output, answer); !done)
     return tl::unexpected(shown(done.error()));
-  return json ? plan_json(answer) : show_plan(answer, colour);
+  return of_form([&] { return show_plan(answer, colour); }, [&] { return plan_json(answer); },
+                 [&] { return plan_csv(answer); });
 }
 
 }  // namespace
 
-Result<void> plan(const PlanLine& line, bool json, const Environment& environment, Output& output) {
+Result<void> plan(const PlanLine& line, PlanForm form, const Environment& environment,
+                  Output& output) {
   auto pool = planned_pool(line, output);
   if (!pool) return forward_error(pool);
   if (line.step) return plan_by_steps(std::move(pool->planned.options), environment.in, output);
-  const auto answer = answer_of(*pool, line, json, environment, output);
+  const auto answer = answer_of(*pool, line, form, environment, output);
   if (!answer) return forward_error(answer);
   output.print(*answer);
   return {};

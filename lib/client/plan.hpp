@@ -11,12 +11,17 @@
 #include "client/output.hpp"
 #include "client/plan_line.hpp"
 
+#include <cstdint>
+
 namespace sluice::client {
+
+/// How an answer is printed.
+enum class PlanForm : std::uint8_t { kTable, kJson, kCsv };
 
 /// Does what the line asks for.
 /// @return kInvalid (exit status 2) for a configuration, a trace or a line of stdin that is wrong;
 ///   faults of a configuration but the last are told by `output` themselves.
-[[nodiscard]] Result<void> plan(const PlanLine& line, bool json, const Environment& environment,
+[[nodiscard]] Result<void> plan(const PlanLine& line, PlanForm form, const Environment& environment,
                                 Output& output);
 
 /// The controller alone: a line of `in` a tick, a decision each on the output; until `in` ends or

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/plan_show.hpp"
 
+#include "client/csv.hpp"
 #include "client/table.hpp"
 #include "client/text.hpp"
 
@@ -122,6 +123,12 @@ std::string plan_json(const PlanAnswer& answer) {
       compare.push_back(plan::json_of(answer.rows[i], answer.model));
   }
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string plan_csv(const PlanAnswer& answer) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& row : answer.rows) rows.push_back(plan::json_of(row, answer.model));
+  return csv_of_rows(rows);
 }
 
 }  // namespace sluice::client

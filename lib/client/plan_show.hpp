@@ -28,14 +28,22 @@ struct PlanAnswer {
 /// One object: the controller's figures, and the others' in a list "compare" if there are any.
 [[nodiscard]] std::string plan_json(const PlanAnswer& answer);
 
+/// A line for each run: the policy, then its figures by their names in JSON.
+[[nodiscard]] std::string plan_csv(const PlanAnswer& answer);
+
 /// Hours as a table, and the whole trace in the last row.
 [[nodiscard]] std::string show_needs(const PlanAnswer& answer, const plan::Needs& needs,
                                      bool colour);
 [[nodiscard]] std::string needs_json(const PlanAnswer& answer, const plan::Needs& needs);
 
+/// A line for each hour, its span "hour", and one for the whole trace, its span "all".
+[[nodiscard]] std::string needs_csv(const PlanAnswer& answer, const plan::Needs& needs);
+
 [[nodiscard]] std::string show_prediction(const PlanAnswer& answer,
                                           const plan::Prediction& prediction, bool colour);
 [[nodiscard]] std::string prediction_json(const PlanAnswer& answer,
                                           const plan::Prediction& prediction);
+[[nodiscard]] std::string prediction_csv(const PlanAnswer& answer,
+                                         const plan::Prediction& prediction);
 
 }  // namespace sluice::client

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a plan found of the load alone: needs hour by hour, and the time after the trace.
+#include "client/csv.hpp"
 #include "client/plan_show.hpp"
 #include "client/table.hpp"
 #include "client/text.hpp"
@@ -54,6 +55,19 @@ std::size_t backends_for(double rate, const PlanAnswer& answer) {
       std::ceil(std::max(0.0, rate / answer.model.classes.front().capacity - 1e-6)));
 }
 
+ordered_json rates_of(const PlanAnswer& answer, const plan::Prediction& prediction) {
+  auto rates = ordered_json::array();
+  for (const auto& rate : prediction.rates)
+    rates.push_back({{"ahead_s", rate.ahead_s},
+                     {"expected_rps", rate.expected},
+                     {"low_rps", rate.low},
+                     {"high_rps", rate.high},
+                     {"mean_error_rps", rate.error},
+                     {"errors", rate.errors},
+                     {"backends", backends_for(rate.high, answer)}});
+  return rates;
+}
+
 std::string dumped(const ordered_json& object) {
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -95,6 +109,18 @@ std::string needs_json(const PlanAnswer& answer, const plan::Needs& needs) {
                  {"backend_seconds", needs.backend_seconds}});
 }
 
+std::string needs_csv(const PlanAnswer& answer, const plan::Needs& needs) {
+  auto rows = ordered_json::array();
+  const auto add = [&](const char* span, const plan::HourNeed& need) {
+    ordered_json row{{"span", span}};
+    row.update(json_of(need, answer));
+    rows.push_back(std::move(row));
+  };
+  for (const auto& hour : needs.hours) add("hour", hour);
+  add("all", needs.all);
+  return csv_of_rows(rows);
+}
+
 std::string show_prediction(const PlanAnswer& answer, const plan::Prediction& prediction,
                             bool colour) {
   Table table({{"AFTER", Align::kRight},
@@ -117,20 +143,15 @@ std::string show_prediction(const PlanAnswer& answer, const plan::Prediction& pr
 }
 
 std::string prediction_json(const PlanAnswer& answer, const plan::Prediction& prediction) {
-  auto rates = ordered_json::array();
-  for (const auto& rate : prediction.rates)
-    rates.push_back({{"ahead_s", rate.ahead_s},
-                     {"expected_rps", rate.expected},
-                     {"low_rps", rate.low},
-                     {"high_rps", rate.high},
-                     {"mean_error_rps", rate.error},
-                     {"errors", rate.errors},
-                     {"backends", backends_for(rate.high, answer)}});
   return dumped({{"pool", answer.pool},
                  {"trace", answer.trace},
                  {"forecaster", prediction.forecaster},
                  {"step_s", prediction.step_s},
-                 {"rates", rates}});
+                 {"rates", rates_of(answer, prediction)}});
+}
+
+std::string prediction_csv(const PlanAnswer& answer, const plan::Prediction& prediction) {
+  return csv_of_rows(rates_of(answer, prediction));
 }
 
 }  // namespace sluice::client

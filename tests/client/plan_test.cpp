@@ -15,6 +15,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace sluice::client {
 namespace {
@@ -76,6 +77,17 @@ class Plan : public testing::Test {
         sluicectl(environment, "plan --config " + folder_ + "/sluice.json --step " + words);
     ::close(ends[0]);
     return outcome;
+  }
+
+  // Of CSV, whose lines end in CR LF.
+  [[nodiscard]] static std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+      EXPECT_TRUE(line.ends_with('\r')) << line;
+      lines.push_back(line.substr(0, line.size() - 1));
+    }
+    return lines;
   }
 
   std::string folder_;
@@ -168,6 +180,50 @@ TEST_F(Plan, PredictionHasBandsAndBackends) {
     EXPECT_GT(rate["backends"], 0);
   }
   EXPECT_THAT(replay("--predict 1").out, HasSubstr("EXPECTED/S"));
+}
+
+TEST_F(Plan, CsvOfAReplayIsALineForEachPolicyWithTheFiguresOfJson) {
+  const auto outcome = replay("--csv --compare");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  const auto lines = lines_of(outcome.out);
+  ASSERT_GE(lines.size(), 6U);
+  EXPECT_EQ(lines[0],
+            "policy,cold_start_s,capacity_rps,service_time_s,slo_wait_s,min,max,seconds,requests,"
+            "peak_need,slo_violation_share,underserved_share,delayed_requests,lost_requests,"
+            "wait_p50_s,wait_p99_s,wait_max_s,under_timeshare,over_timeshare,under_accuracy,"
+            "over_accuracy,under_replica_seconds,over_replica_seconds,instability,"
+            "cost_replica_seconds,backend_seconds,mean_replicas,max_ready,cost,scale_actions,"
+            "direction_changes,flaps_within_600s");
+  EXPECT_THAT(lines[1], StartsWith("sluice,30,1.0,"));
+  for (const auto& line : lines)
+    EXPECT_EQ(std::ranges::count(line, ','), std::ranges::count(lines[0], ',')) << line;
+  const auto alone = lines_of(replay("--csv").out);
+  ASSERT_EQ(alone.size(), 2U);
+  EXPECT_EQ(alone[1], lines[1]);
+}
+
+TEST_F(Plan, CsvOfNeedsHasTheHoursAndTheWhole) {
+  const auto lines = lines_of(replay("--csv --needs").out);
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0],
+            "span,t_seconds,seconds,requests,mean_rps,peak_rps,backends,cost,uncovered_rps");
+  EXPECT_THAT(lines[1], StartsWith("hour,0,3600,"));
+  EXPECT_THAT(lines[1], HasSubstr("large=4"));
+  EXPECT_THAT(lines[3], StartsWith("all,0,7200,96000"));
+}
+
+TEST_F(Plan, CsvOfAPredictionHasALineForEachDistance) {
+  const auto lines = lines_of(replay("--csv --predict 1").out);
+  ASSERT_EQ(lines.size(), answer("--predict 1")["rates"].size() + 1);
+  EXPECT_EQ(lines[0], "ahead_s,expected_rps,low_rps,high_rps,mean_error_rps,errors,backends");
+  EXPECT_THAT(lines.back(), StartsWith("3600,"));
+}
+
+TEST_F(Plan, CsvIsNotOfStepsAndNotWithJson) {
+  EXPECT_EQ(step("", "--csv").err,
+            "sluicectl: --csv: is not of --step, whose decisions are lines of JSON\n");
+  EXPECT_EQ(step("", "--csv").status, 2);
+  EXPECT_EQ(replay("--csv --json").status, 2);
 }
 
 TEST_F(Plan, DrawsThePictureToTheFile) {
