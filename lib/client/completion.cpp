@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/completion.hpp"
 
-#include "client/answer.hpp"
 #include "client/command_tree.hpp"
-#include "client/view.hpp"
+#include "client/plan_pool.hpp"
+#include "client/top_model.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <optional>
+#include <chrono>
+#include <span>
+#include <string_view>
 
 namespace sluice::client {
 namespace {
@@ -92,16 +93,48 @@ class Walk {
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
-std::vector<std::string> of_option(const Walk& walk, const NamesOf& names) {
-  const auto name = walk.option()->get_lnames().front();
-  if (name == "pool") return names(NameKind::kPool, {});
+std::vector<std::string> words_of(std::span<const std::string_view> words) {
+  return {words.begin(), words.end()};
+}
+
+// Columns of the view, both ways round; a shell would take one with a space apart.
+std::vector<std::string> sortable(const std::string& view) {
+  std::vector<std::string> words;
+  for (const auto title : TopModel::columns(view)) {
+    if (title.find(' ') != title.npos) continue;
+    for (const auto* way : {"", "-"}) {
+      words.emplace_back(way);
+      for (const char c : title)
+        words.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+  }
+  return words;
+}
+
+std::vector<std::string> of_option(const Walk& walk, const std::string& name,
+                                   const NamesOf& names) {
+  const auto command = walk.command().get_name();
+  const NameScope scope{.pool = walk.value_of("--pool"),
+                        .file = command == "plan" ? walk.value_of("--config") : std::string()};
+  if (name == "pool") return names(NameKind::kPool, {.file = scope.file});
   if (name == "service") return names(NameKind::kService, {});
   if (name == "verdict") return names(NameKind::kVerdict, {});
-  if (name == "view") return {"backends", "services", "workers"};
+  if (name == "view") return words_of(TopModel::views());
+  if (name == "sort") return sortable(walk.value_of("--view"));
+  if (name == "forecaster") return words_of(forecaster_names());
+  if (name == "step") return {"1", "60"};
+  if (name == "class")
+    return names(NameKind::kClass,
+                 {.pool = walk.arguments().empty() ? std::string() : walk.arguments().front()});
+  if (name == "without-class") return names(NameKind::kClass, scope);
+  if (name == "cold-start" || name == "capacity") {
+    auto classes = names(NameKind::kClass, scope);
+    for (auto& one : classes) one += '=';
+    return classes;
+  }
   if (name == "backend")
-    return walk.command().get_name() == "capture"
-               ? names(NameKind::kPoolAndBackend, {})
-               : names(NameKind::kBackend, walk.value_of("--pool"));
+    return command == "capture" ? names(NameKind::kPoolAndBackend, {})
+                                : names(NameKind::kBackend, {.pool = scope.pool});
   for (const auto* file : {"socket", "config", "trace", "plot", "out"})
     if (name == file) return {kFiles};
   return {};
@@ -111,7 +144,7 @@ std::vector<std::string> of_argument(const Walk& walk, const NamesOf& names) {
   const auto name = walk.next_argument();
   if (name == "POOL") return names(NameKind::kPool, {});
   if (name == "NAME" && walk.command().get_name() != "add")
-    return names(NameKind::kBackend, walk.arguments().front());
+    return names(NameKind::kBackend, {.pool = walk.arguments().front()});
   if (name == "FILE") return {kFiles};
   if (name == "PROTOCOL") return {"tcp", "udp"};
   return {};
@@ -132,60 +165,12 @@ std::vector<std::string> commands_of(const CLI::App& app) {
   return all;
 }
 
-// Where a name of each kind stands in an answer.
-struct Source {
-  std::string target;
-  std::string_view list;
-  std::string_view name;
-};
-
-Source source_of(NameKind kind, const std::string& pool) {
-  switch (kind) {
-    case NameKind::kPool:
-      return {"/api/v1/pools", "pools", "name"};
-    case NameKind::kService:
-      return {"/api/v1/services", "services", "name"};
-    case NameKind::kVerdict:
-      return {"/api/v1/drops", "drops", "reason"};
-    case NameKind::kBackend:
-    case NameKind::kPoolAndBackend:
-      break;
-  }
-  return {pool.empty() ? "/api/v1/backends" : "/api/v1/backends?pool=" + escaped(pool), "backends",
-          "name"};
-}
-
-std::vector<std::string> names_from(Http& http, NameKind kind, const std::string& pool) {
-  const auto source = source_of(kind, pool);
-  const auto answer = http.send({source.target, std::nullopt});
-  std::vector<std::string> names;
-  if (kind == NameKind::kVerdict) names = {"forward", "host"};
-  if (!answer || answer->status != 200) return names;
-  const auto value = parse_answer(answer->body);
-  if (!value) return names;
-  const auto items = View(*value)[source.list].items();
-  if (!items) return names;
-  for (const auto& item : *items) {
-    auto name = item[source.name].text();
-    if (kind == NameKind::kPoolAndBackend) name.insert(0, item["pool"].text() + "/");
-    names.push_back(std::move(name));
-  }
-  return names;
-}
-
-// A name of the daemon that a shell could take for anything but a word is left out.
-bool is_plain(const std::string& word) {
-  return word == kFiles || word.find_first_not_of(
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                               "_.-/=") == word.npos;
-}
-
 }  // namespace
 
 std::string bash_completion() {
   return R"(# bash completion of sluicectl; for this shell: source <(sluicectl completion bash)
 _sluicectl() {
-  local IFS=$'\n' word found
+  local found
   found=$("${COMP_WORDS[0]}" complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || return 0
   COMPREPLY=()
   if [[ $found == '!files' ]]; then
@@ -193,7 +178,10 @@ _sluicectl() {
     mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
     return 0
   fi
-  for word in $found; do COMPREPLY+=("$word"); done
+  [[ -n $found ]] || return 0
+  mapfile -t COMPREPLY <<<"$found"
+  if [[ $found == *= ]]; then compopt -o nospace 2>/dev/null; fi
+  return 0
 }
 complete -F _sluicectl sluicectl
 )";
@@ -205,18 +193,22 @@ std::vector<std::string> candidates(const std::vector<std::string>& words, const
   add_commands(root, typed);
   const std::string begun = words.empty() || words.back() == "=" ? "" : words.back();
   const Walk walk(root, words);
+  const NamesOf plain = [&](NameKind kind, const NameScope& scope) {
+    auto all = names(kind, scope);
+    std::erase_if(all, [](const std::string& name) { return !is_plain_name(name); });
+    return all;
+  };
   std::vector<std::string> found;
   if (walk.option() != nullptr) {
-    found = of_option(walk, names);
+    found = of_option(walk, walk.option()->get_lnames().front(), plain);
   } else if (begun.starts_with("-")) {
     found = options_of(walk);
   } else {
     found = commands_of(walk.command());
-    if (found.empty()) found = of_argument(walk, names);
+    if (found.empty()) found = of_argument(walk, plain);
   }
-  std::erase_if(found, [&](const std::string& word) {
-    return !is_plain(word) || (word != kFiles && !word.starts_with(begun));
-  });
+  if (found == std::vector{kFiles}) return found;
+  std::erase_if(found, [&](const std::string& word) { return !word.starts_with(begun); });
   std::ranges::sort(found);
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
@@ -228,8 +220,8 @@ std::string complete(const std::string& usual_socket, const std::vector<std::str
   for (std::size_t i = 0; i + 2 < words.size(); ++i)
     if (words[i] == "--socket") socket = words[i + 1] == "=" ? words[i + 2] : words[i + 1];
   Http http(socket, kPatience);
-  const auto names = [&](NameKind kind, const std::string& pool) {
-    return names_from(http, kind, pool);
+  const auto names = [&](NameKind kind, const NameScope& scope) {
+    return names_from(http, kind, scope);
   };
   for (const auto& word : candidates(words, names)) out += word + "\n";
   return out;

@@ -5,9 +5,8 @@
 // Threads: one; it waits a second at most for the daemon.
 #pragma once
 
-#include "client/http.hpp"
+#include "client/completion_names.hpp"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,15 +15,11 @@ namespace sluice::client {
 /// The function for bash; it asks `sluicectl complete` at each Tab.
 [[nodiscard]] std::string bash_completion();
 
-/// Kinds of names that only the daemon knows.
-enum class NameKind : unsigned char { kPool, kBackend, kPoolAndBackend, kService, kVerdict };
-
-/// Names of that kind; of backends in `pool`, or in all when it is empty.
-using NamesOf = std::function<std::vector<std::string>(NameKind kind, const std::string& pool)>;
-
 /// What may stand in place of the last word.
 /// @param words  behind the program's name; the last one is begun, perhaps empty.
-/// @return whole words that begin with it, sorted; "!files" alone where a file's name is wanted.
+/// @param names  what it gives back is used as far as it is_plain_name().
+/// @return whole words that begin with it, sorted; one that ends in '=' wants more behind it.
+///   "!files" alone where a file's name is wanted.
 [[nodiscard]] std::vector<std::string> candidates(const std::vector<std::string>& words,
                                                   const NamesOf& names);
 

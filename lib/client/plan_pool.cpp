@@ -5,6 +5,7 @@
 #include "client/text.hpp"
 #include "config/decode.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -70,24 +71,21 @@ Result<void> leave_out(config::Pool& pool, const std::vector<std::string>& class
   return {};
 }
 
-Result<config::ForecastKind> forecaster_of(const std::string& name) {
-  using Kind = config::ForecastKind;
-  constexpr std::array<std::pair<std::string_view, Kind>, 8> kKinds{
-      {{"ensemble", Kind::kEnsemble},
-       {"last_value", Kind::kLastValue},
-       {"quantile", Kind::kQuantile},
-       {"linear", Kind::kLinear},
-       {"holt_winters", Kind::kHoltWinters},
-       {"arima", Kind::kArima},
-       {"kalman", Kind::kKalman},
-       {"network", Kind::kNetwork}}};
-  std::vector<std::string_view> names;
-  for (const auto& [word, kind] : kKinds) {
-    if (word == name) return kind;
-    names.push_back(word);
-  }
+using config::ForecastKind;
+
+constexpr std::array<std::string_view, 8> kForecasters{
+    "ensemble", "last_value", "quantile", "linear", "holt_winters", "arima", "kalman", "network"};
+constexpr std::array<ForecastKind, kForecasters.size()> kForecastKinds{
+    ForecastKind::kEnsemble, ForecastKind::kLastValue,   ForecastKind::kQuantile,
+    ForecastKind::kLinear,   ForecastKind::kHoltWinters, ForecastKind::kArima,
+    ForecastKind::kKalman,   ForecastKind::kNetwork};
+
+Result<ForecastKind> forecaster_of(const std::string& name) {
+  const auto found = std::ranges::find(kForecasters, name);
+  if (found != kForecasters.end())
+    return kForecastKinds[static_cast<std::size_t>(found - kForecasters.begin())];
   return fail(Errc::kInvalid, "--forecaster", "no forecaster is called '{}'{}",
-              clip(printable(name), 60), did_you_mean(name, names));
+              clip(printable(name), 60), did_you_mean(name, kForecasters));
 }
 
 // The pool as it would be: the line's what-ifs over the configuration.
@@ -113,6 +111,8 @@ Result<void> suppose(config::Pool& pool, const PlanLine& line) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> forecaster_names() noexcept { return kForecasters; }
 
 Error shown(const Error& error) {
   return {error.code, printable(error.where), printable(error.message)};

@@ -9,7 +9,9 @@
 #include "client/plan_line.hpp"
 #include "plan/pool_of.hpp"
 
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace sluice::client {
 
@@ -21,6 +23,9 @@ struct PlannedPool {
 /// @return kInvalid with the option or the place in the file that is wrong; of several faults of a
 ///   configuration `output` tells all but the last. kNotFound, kIo: the file cannot be read.
 [[nodiscard]] Result<PlannedPool> planned_pool(const PlanLine& line, Output& output);
+
+/// What --forecaster may be.
+[[nodiscard]] std::span<const std::string_view> forecaster_names() noexcept;
 
 /// An error whose words a terminal can show.
 [[nodiscard]] Error shown(const Error& error);

@@ -63,29 +63,41 @@ constexpr std::array<std::string_view, 9> kHelp{
     "q           quit",
     "BIT/S, PACKETS/S and FLOWS/S are those of the last look; ACTIVE are flows now"};
 
+std::optional<TopView> view_named(std::string_view name) noexcept {
+  const auto named = std::ranges::find(kViews, name.empty() ? kViews.front() : name);
+  if (named == kViews.end()) return std::nullopt;
+  return static_cast<TopView>(named - kViews.begin());
+}
+
 }  // namespace
+
+std::span<const std::string_view> TopModel::views() noexcept { return kViews; }
+
+std::vector<std::string_view> TopModel::columns(std::string_view view) {
+  std::vector<std::string_view> titles;
+  if (const auto named = view_named(view))
+    for (const auto& column : header_of(*named)) titles.push_back(column.title);
+  return titles;
+}
 
 Result<TopModel> TopModel::create(std::string_view view, std::string_view sort,
                                   std::string filter) {
   TopModel model;
-  const auto named = std::ranges::find(kViews, view.empty() ? kViews.front() : view);
-  if (named == kViews.end())
+  const auto named = view_named(view);
+  if (!named)
     return sluice::fail(Errc::kInvalid, "--view",
                         "'{}' is none; give backends, services or workers{}", printable(view),
                         did_you_mean(view, kViews));
-  model.use_view(static_cast<TopView>(named - kViews.begin()));
+  model.use_view(*named);
   model.filter_ = std::move(filter);
   if (sort.empty()) return model;
   if (sort.front() == '-') {
     model.largest_first_ = false;
     sort.remove_prefix(1);
   }
-  const auto& header = header_of(model.view_);
-  std::vector<std::string_view> titles;
-  for (std::size_t i = 0; i < header.size(); ++i) {
-    titles.push_back(header[i].title);
-    if (same_letters(header[i].title, sort)) model.sort_ = i;
-  }
+  const auto titles = columns(view);
+  for (std::size_t i = 0; i < titles.size(); ++i)
+    if (same_letters(titles[i], sort)) model.sort_ = i;
   if (model.sort_) return model;
   return sluice::fail(Errc::kInvalid, "--sort", "'{}' is no column of this view: {}",
                       printable(sort), fmt::join(titles, ", "));

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,11 @@ class TopModel {
   /// @return kInvalid with what was meant, perhaps.
   [[nodiscard]] static Result<TopModel> create(std::string_view view, std::string_view sort,
                                                std::string filter);
+
+  /// What `view` and `sort` may be.
+  [[nodiscard]] static std::span<const std::string_view> views() noexcept;
+  /// @return titles of that view's columns; none of a view that there is not.
+  [[nodiscard]] static std::vector<std::string_view> columns(std::string_view view);
 
   /// Path and list of the answer that the view needs: "/backends" and "backends".
   [[nodiscard]] std::string_view list() const noexcept;
