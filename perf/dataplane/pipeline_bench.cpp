@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole pipeline on packets in memory, as a worker runs it: bursts of 32 TCP segments in frames
-// of 60 bytes (IPv6: 80), every packet of another flow until all have had their turn, cache warm.
-// Unit: packets; cycles are TSC cycles. BM_Floor does the same with a swap of the MAC addresses in
-// place of the pipeline; nothing that touches a packet can be faster.
-#include "pipeline_source.hpp"
-
-#include "dataplane/admit.hpp"
+// The whole pipeline on packets in memory, as a worker runs it: bursts of 32 TCP segments, every
+// packet of another flow until all have had their turn, cache warm. Unit: packets; cycles are TSC
+// cycles. BM_Floor does the same with a swap of the MAC addresses in place of the pipeline; nothing
+// that touches a packet can be faster. Rows: a base, and one thing at a time that differs from it.
 #include "dataplane/eal.hpp"
-#include "dataplane/stages.hpp"
+#include "pipeline_rows.hpp"
 
-#include <benchmark/benchmark.h>
-#include <rte_cycles.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace sluice::dataplane {
 namespace {
@@ -24,173 +21,52 @@ namespace {
 using snapshot::Forwarding;
 using snapshot::Policy;
 
-constexpr std::size_t kCacheFlows = 1U << 20;  // as `sluiced` sizes it by default
-constexpr std::size_t kFewFlows = 1U << 12;    // so that flows are forgotten before they return
-constexpr std::size_t kNatSessions = 1U << 16;
 constexpr unsigned kMemoryMb = 256;
+constexpr std::size_t kManyFlows = 131072;  // of rows about something else than flows
 
-/// A worker's state, warm: every flow of the source is in the cache as far as it fits.
-struct Bench {
-  explicit Bench(const Case& wanted)
-      : of(wanted),
-        now(tables(wanted)),
-        source(wanted),
-        lines(flow::Cache::lines_for(wanted.new_flows ? kFewFlows : kCacheFlows)),
-        rest(kNatSessions),
-        state(memory(), rte_get_tsc_hz(), 1),
-        services(1),
-        backends(kBackends),
-        counters(services.span(), backends.span()) {
-    Burst b;
-    source.set_flags(wire::kTcpSyn);
-    for (std::size_t sent = 0; sent < 2 * wanted.flows || sent < 2 * kBuffers; sent += kBurst) {
-      run(b);
-      for (const auto verdict : b.verdict)
-        if (verdict != Verdict::kForward)
-          throw std::runtime_error("not forwarded: " + std::string(text(verdict).name));
-      if (sent >= wanted.flows && !wanted.new_flows) source.set_flags(wire::kTcpAck);
-    }
-  }
+constexpr std::pair<const char*, Forwarding> kModes[] = {{"ipip", Forwarding::kIpip},
+                                                         {"l2dsr", Forwarding::kL2dsr},
+                                                         {"gue", Forwarding::kGue},
+                                                         {"nat", Forwarding::kNat}};
 
-  void run(Burst& b) noexcept {
-    source.fill(b);
-    b.port = 0;
-    process(b, *now, state);
-  }
-
-  Case of;
-  std::unique_ptr<const snapshot::Snapshot> now;
-  Source source;
-  Heap<flow::Line> lines;
-  HeapMemory rest;  // what is touched seldom
-  WorkerState state;
-  Heap<Traffic> services;
-  Heap<Traffic> backends;
-  Counters counters;
-
- private:
-  WorkerMemory memory() noexcept {
-    WorkerMemory all = rest.spans();
-    all.flows = lines.span();
-    return all;
-  }
-};
-
-std::unique_ptr<Bench> made;  // goes before the EAL does: see main()
-
-/// The bench of this case; the one before is gone. Repetitions find it as it is.
-Bench& bench(const Case& wanted) {
-  if (!made || made->of != wanted) {
-    made.reset();
-    made = std::make_unique<Bench>(wanted);
-  }
-  return *made;
-}
-
-void report(benchmark::State& state, std::uint64_t cycles) {
-  const auto packets = state.iterations() * kBurst;
-  state.SetItemsProcessed(packets);
-  state.counters["cycles_per_packet"] = static_cast<double>(cycles) / static_cast<double>(packets);
-}
-
-using Mac = std::array<std::uint8_t, 6>;
-
-Case with_flows(Case of, const benchmark::State& state) {
-  of.flows = static_cast<std::size_t>(state.range(0));
-  return of;
-}
-
-void BM_Floor(benchmark::State& state, Case of) {
-  Bench& on = bench(with_flows(of, state));
-  Burst b;
-  const std::uint64_t start = rte_rdtsc();
-  for (auto _ : state) {
-    on.source.fill(b);
-    for (std::uint16_t i = 0; i < b.size; ++i) {
-      auto* frame = rte_pktmbuf_mtod(b.packet[i], std::byte*);
-      const auto destination = wire::load<Mac>(frame);  // as wide loads and stores: no loop
-      const auto source = wire::load<Mac>(frame + sizeof(Mac));
-      wire::store(frame, source);
-      wire::store(frame + sizeof(Mac), destination);
-    }
-    benchmark::ClobberMemory();
-  }
-  report(state, rte_rdtsc() - start);
-}
-
-void BM_Pipeline(benchmark::State& state, Case of) {
-  Bench& on = bench(with_flows(of, state));
-  const std::uint64_t misses = on.state.flows.stats().misses.value();
-  Burst b;
-  const std::uint64_t start = rte_rdtsc();
-  for (auto _ : state) {
-    on.run(b);
-    count(b, on.counters);
-    benchmark::ClobberMemory();
-  }
-  report(state, rte_rdtsc() - start);
-  state.counters["cache_misses_per_packet"] =
-      static_cast<double>(on.state.flows.stats().misses.value() - misses) /
-      static_cast<double>(state.iterations() * kBurst);
-}
-
-enum class Stage { kFill, kParse, kClassify, kAdmit, kLookUp, kSteer, kRewrite, kAnswer, kCount };
-constexpr const char* kStageNames[] = {"fill",  "parse",   "classify", "admit", "look_up",
-                                       "steer", "rewrite", "answer",   "count"};
-
-/// One stage within the whole ipip pipeline: all of it runs, the clock runs for the stage alone.
-/// Two readings of the TSC a burst are in the figure: 1 to 2 cycles a packet.
-void BM_Stage(benchmark::State& state, Stage wanted) {
-  Bench& on = bench(with_flows({}, state));
-  Burst b;
-  std::uint64_t cycles = 0;
-  const auto timed = [&](Stage stage, auto&& work) {
-    if (stage != wanted) return work();
-    const std::uint64_t start = rte_rdtsc();
-    work();
-    cycles += rte_rdtsc() - start;
-  };
-  for (auto _ : state) {
-    timed(Stage::kFill, [&] { on.source.fill(b); });
-    timed(Stage::kParse, [&] { parse(b); });
-    timed(Stage::kClassify, [&] { classify(b, *on.now); });
-    timed(Stage::kAdmit, [&] { admit(b, *on.now, on.state); });
-    timed(Stage::kLookUp, [&] { look_up(b, *on.now, on.state); });
-    timed(Stage::kSteer, [&] { steer(b, *on.now, on.state); });
-    timed(Stage::kRewrite, [&] { rewrite(b, *on.now, on.state); });
-    timed(Stage::kAnswer, [&] { answer(b, *on.now, on.state); });
-    timed(Stage::kCount, [&] { count(b, on.counters); });
-    benchmark::ClobberMemory();
-  }
-  state.counters["cycles_per_packet"] =
-      static_cast<double>(cycles) / static_cast<double>(state.iterations() * kBurst);
-}
-
-/// Bursts of every run, 0: as many as take the time. Under callgrind, what two numbers of bursts
-/// differ by is what the bursts between them cost, to the instruction.
-std::int64_t bursts = 0;
-
-void add(const std::string& name, void (*run)(benchmark::State&, Case), const Case& of,
-         std::int64_t flows) {
-  auto* added = benchmark::RegisterBenchmark(name.c_str(), run, of)->ArgName("flows")->Arg(flows);
-  if (bursts != 0) added->Iterations(bursts);
-}
-
-/// The floor of a number of flows stands right before its pipelines: the same moment of a noisy
-/// machine for all of them.
-void register_modes() {
-  constexpr std::pair<const char*, Forwarding> kModes[] = {{"ipip", Forwarding::kIpip},
-                                                           {"l2dsr", Forwarding::kL2dsr},
-                                                           {"gue", Forwarding::kGue},
-                                                           {"nat", Forwarding::kNat}};
+/// Each mode and family by the number of flows, behind the floor of that number.
+void register_flows() {
   for (const unsigned family : {4U, 6U})
-    for (const std::int64_t flows : {1, 1024, 16384, 131072, 1048576}) {
-      add(fmt::format("BM_Floor/v{}", family), BM_Floor, {.family = family}, flows);
+    for (const std::size_t flows : {1U, 1024U, 16384U, 131072U, 1048576U, 4194304U}) {
+      add(fmt::format("BM_Floor/v{}", family), BM_Floor, {.family = family, .flows = flows});
       for (const auto& [name, mode] : kModes)
-        if (mode != Forwarding::kNat || flows <= std::int64_t{kNatSessions} / 2)
+        if (mode != Forwarding::kNat || flows <= kNatSessions / 2)
           add(fmt::format("BM_Pipeline/{}/v{}", name, family), BM_Pipeline,
-              {.forwarding = mode, .family = family}, flows);
+              {.forwarding = mode, .family = family, .flows = flows});
+      add_with_floor("ipip", "/zipf", {.family = family, .flows = flows, .zipf = true});
     }
+}
+
+void register_sizes() {
+  for (const std::size_t size : {64U, 512U, 1500U})
+    for (const auto& [name, mode] : kModes)
+      add_with_floor(name, fmt::format("/size:{}", size),
+                     {.forwarding = mode, .flows = 1024, .size = size});
+}
+
+/// Every packet of a flow that never was: into a cache with room, and into one that is full.
+void register_new_flows() {
+  for (const auto& [name, mode] : kModes)
+    for (const unsigned family : {4U, 6U})
+      add_with_floor(name, "/new",
+                     {.forwarding = mode, .family = family, .flows = 1024, .mix = Mix::kNew});
+  add_with_floor("ipip", "/new_ack", {.flows = 1024, .mix = Mix::kNewAck});
+  add_with_floor("ipip", "/new_full", {.flows = 1024, .mix = Mix::kNew, .cache = kCacheFlows});
+}
+
+void register_services_and_backends() {
+  for (const std::size_t services : {1U, 16U, 1000U, 10000U})
+    add_with_floor(
+        "ipip", fmt::format("/services:{}", services),
+        {.flows = kManyFlows, .services = services, .pools = std::min<std::size_t>(services, 100)});
+  for (const std::size_t backends : {4U, 100U, 4000U})
+    add_with_floor("ipip", fmt::format("/backends:{}", backends),
+                   {.flows = kManyFlows, .backends = backends});
 }
 
 /// Every packet a new flow: what a policy costs is what it costs to choose.
@@ -202,20 +78,9 @@ void register_policies() {
       {"weighted_round_robin", Policy::kWeightedRoundRobin},
       {"least_connections", Policy::kLeastConnections},
       {"least_load", Policy::kLeastLoad}};
-  for (const unsigned family : {4U, 6U}) {
-    for (const auto& [name, policy] : kPolicies)
-      add(fmt::format("BM_Pipeline/ipip/v{}/{}/new_flows", family, name), BM_Pipeline,
-          {.family = family, .policy = policy, .new_flows = true}, 131072);
-  }
-}
-
-void register_stages() {
-  for (const std::int64_t flows : {1024, 1048576})
-    for (std::size_t s = 0; s < std::size(kStageNames); ++s)
-      benchmark::RegisterBenchmark(fmt::format("BM_Stage/{}", kStageNames[s]).c_str(), BM_Stage,
-                                   static_cast<Stage>(s))
-          ->ArgName("flows")
-          ->Arg(flows);
+  for (const auto& [name, policy] : kPolicies)
+    add(fmt::format("BM_Pipeline/ipip/v4/new/{}", name), BM_Pipeline,
+        {.flows = 1024, .mix = Mix::kNew, .policy = policy});
 }
 
 /// Pins the process to the first CPU it may use, and starts DPDK there: with huge pages if they may
@@ -239,6 +104,7 @@ Result<Eal> start(bool may_use_huge_pages) {
   benchmark::AddCustomContext("pages", huge ? "huge" : "ordinary (--no-huge)");
   benchmark::AddCustomContext("cpu", std::to_string(cpu));
   benchmark::AddCustomContext("isa", SLUICE_ISA);
+  benchmark::AddCustomContext("compiler", __VERSION__);
   return huge ? Eal::start(settings) : Eal::start_small(kMemoryMb);
 }
 
@@ -266,11 +132,17 @@ int main(int argc, char** argv) {
     return 1;
   }
   benchmark::AddCustomContext("tsc_mhz", std::to_string(rte_get_tsc_hz() / 1'000'000));
-  sluice::dataplane::register_modes();
+  sluice::dataplane::register_flows();
+  sluice::dataplane::register_sizes();
+  sluice::dataplane::register_new_flows();
+  sluice::dataplane::register_flood_and_swaps();
+  sluice::dataplane::register_services_and_backends();
   sluice::dataplane::register_policies();
   sluice::dataplane::register_stages();
+  sluice::dataplane::register_worker();
   benchmark::RunSpecifiedBenchmarks();
-  sluice::dataplane::made.reset();
+  sluice::dataplane::end_world();
+  sluice::dataplane::end_device();
   benchmark::Shutdown();
   return 0;
 }
