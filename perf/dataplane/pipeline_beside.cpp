@@ -11,9 +11,9 @@
 namespace sluice::dataplane {
 namespace {
 
-constexpr std::uint64_t kPhase = 2048;       // bursts of established flows, alone or beside a flood
-constexpr std::uint64_t kWarm = kPhase / 4;  // of them before the clock runs
-constexpr std::uint64_t kSwapEvery = 512;    // bursts: some 0.5 ms
+constexpr std::int64_t kPhase = 2048;       // bursts of established flows, alone or beside a flood
+constexpr std::int64_t kWarm = kPhase / 4;  // of them before the clock runs
+constexpr std::int64_t kSwapEvery = 512;    // bursts: some 0.5 ms
 
 /// A burst of the source's mix; returns its cycles, source included.
 std::uint64_t timed_burst(World& on, Burst& b) {
@@ -33,7 +33,7 @@ void BM_Established(benchmark::State& state, Case of) {
   std::uint64_t missed = 0;
   for (auto _ : state) {
     for (const bool flood : {false, true})
-      for (std::uint64_t i = 0; i < kPhase; ++i) {
+      for (std::int64_t i = 0; i < kPhase; ++i) {
         if (flood) {
           on.source.set_mix(Mix::kNew);
           timed_burst(on, b);
@@ -86,7 +86,7 @@ void BM_Swap(benchmark::State& state, Case of) {
       ~Borrowed() { static_cast<void>(on.now.release()); }
     } borrowed{on};
     on.now.reset(next[turn++ % next.size()].get());
-    for (std::uint64_t i = 0; i < kSwapEvery; ++i) {
+    for (std::int64_t i = 0; i < kSwapEvery; ++i) {
       const std::uint64_t took = timed_burst(on, b);
       if (took > kPreempted) continue;
       cycles += took;
