@@ -138,9 +138,8 @@ class BackendSetup(LabTest):
             self.served()
             self.script("--undo")
         else:
-            self.assertIn("no driver for tunnels", done.stderr)
+            self.assertRegex(done.stderr, "no driver for such tunnels: modprobe (sit|ip6_tunnel)")
         self.assertEqual(look("gpu-1"), self.before)
-
 
     def test_the_page_s_commands_work(self):
         place = lab.HERE / "backend-setup"
@@ -156,6 +155,104 @@ class BackendSetup(LabTest):
         self.assertIn("sluice_decap", done.stdout)
         lab.run("gpu-1", "ip", "route", "change", *route)
         self.assertEqual(look("gpu-1"), self.before)
+
+
+class Alone(unittest.TestCase):
+    """A machine that serves nobody, for what must not be tried on one that does."""
+
+    NAME = "setup-backend"
+
+    def setUp(self):
+        self.state = lab.HERE / "alone.state"
+        self.addCleanup(self.state.unlink, missing_ok=True)
+        subprocess.run(["ip", "netns", "add", self.NAME], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", self.NAME], check=True)
+        for command in ("ip link set lo up", "ip link add eth0 type veth peer name wire", "ip link set wire up",
+                        "ip addr add 10.0.1.11/16 dev eth0", "ip addr add 2001:db8:a::1:b/64 dev eth0 nodad", "ip link set eth0 up"):
+            lab.run(self.NAME, *command.split())
+        self.before = look(self.NAME)
+
+    def script(self, *arguments, path=""):
+        return lab.run(self.NAME, "env", f"PATH={path}{os.environ['PATH']}", SCRIPT, "--state", self.state, *arguments, check=False)
+
+    def test_an_interface_with_a_dot_in_its_name_has_its_settings_found(self):
+        for command in ("ip link add eth0.100 type veth peer name wire100", "ip link set eth0.100 up",
+                        "sysctl -qw net.ipv4.conf.eth0/100.rp_filter=1"):
+            lab.run(self.NAME, *command.split())
+        before = look(self.NAME)
+        done = self.script("--vip", lab.VIP, "--device", "eth0.100")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(lab.run(self.NAME, "sysctl", "-n", "net.ipv4.conf.eth0/100.rp_filter").stdout.strip(), "2")
+        self.assertEqual(self.script("--undo").returncode, 0)
+        self.assertEqual(look(self.NAME), before)
+
+    def test_words_that_a_shell_would_run_are_refused(self):
+        for arguments in (("--vip", lab.VIP, "--device", "eth0;reboot"), ("--vip", lab.VIP, "--device", "../eth0"),
+                          ("--vip", "::1/64", "--device", "eth0"), ("--vip", "::$(reboot)", "--device", "eth0"),
+                          ("--vip", lab.VIP, "--device", "eth0", "--state", "/tmp/a b"),
+                          ("--vip", lab.VIP, "--device", "eth0", "--local", "10.0.1.11", "--local", "10.0.1.12")):
+            done = self.script(*arguments)
+            self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(look(self.NAME), self.before)
+
+    def test_a_later_run_that_fails_leaves_what_an_earlier_one_did(self):
+        self.assertEqual(self.script("--vip", lab.VIP, "--device", "eth0").returncode, 0)
+        between = look(self.NAME)
+        broken = lab.HERE / "broken.bpf.o"
+        broken.write_text("no program")
+        done = self.script(*VIPS, "--device", "eth0", "--mode", "ipip", "--decap", "bpf", "--object", broken)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(look(self.NAME), between)
+        self.assertEqual(self.script("--undo").returncode, 0)
+        self.assertEqual(look(self.NAME), self.before)
+        self.assertFalse(self.state.exists())
+
+    def test_what_cannot_be_undone_is_told_and_stays_noted(self):
+        self.script("--vip", lab.VIP, "--device", "eth0")
+        lab.run(self.NAME, "bash", "-c", f"ip link del sluice-vip 2>/dev/null || ip addr del {lab.VIP}/32 dev lo")
+        done = self.script("--undo")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("still in", done.stderr)
+        self.assertIn("del", self.state.read_text())
+        self.assertEqual(look(self.NAME), self.before)  # all else is undone
+
+    def test_a_state_file_of_somebody_else_is_not_run(self):
+        self.state.write_text("touch /run/ran-it\n")
+        os.chown(self.state, 65534, 65534)
+        for arguments in (("--undo",), ("--vip", lab.VIP, "--device", "eth0")):
+            done = self.script(*arguments)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("of root's", done.stderr)
+        self.assertFalse(os.path.exists("/run/ran-it"))
+        self.assertEqual(look(self.NAME), self.before)
+
+    def test_undo_leaves_another_program_that_has_come_in_its_place(self):
+        self.script("--vip", lab.VIP, "--device", "eth0", "--mode", "ipip", "--decap", "bpf", "--object", lab.DECAP)
+        for command in ("xdp off", f"xdp object {lab.DECAP} program sluice_pass"):
+            lab.run(self.NAME, "ip", "link", "set", "dev", "eth0", *command.split())
+        self.assertEqual(self.script("--undo").returncode, 0)
+        self.assertIn("sluice_pass", lab.run(self.NAME, "ip", "-details", "link", "show", "dev", "eth0").stdout)
+
+    def test_a_kernel_with_drivers_gets_a_tunnel_end_for_each_family(self):
+        """Played by an `unshare` to which every driver is there: what would be done is told."""
+        fake = lab.HERE / "fake"
+        fake.mkdir()
+        self.addCleanup(shutil.rmtree, fake)
+        (fake / "unshare").write_text("#!/bin/sh\nexit 0\n")
+        (fake / "unshare").chmod(0o755)
+        said = self.script(*VIPS, "--device", "eth0", "--mode", "gue", "--dry-run", path=f"{fake}:").stdout
+        for words in ("sluice-in at 10.0.1.11", "sluice-in6 at 2001:db8:a::1:b", "GUE on UDP port 6080\n", "port 6080 (IPv6)"):
+            self.assertIn(words, said)
+        done = self.script("--vip", lab.VIP, "--device", "wire", "--mode", "ipip", "--decap", "kernel", path=f"{fake}:")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("wire has no address; give the tunnel's end by --local", done.stderr)
+        self.assertEqual(look(self.NAME), self.before)
+
+    def test_ipv6_that_is_switched_off_is_named_with_its_remedy(self):
+        lab.run(self.NAME, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.lo.disable_ipv6=1")
+        done = self.script("--vip", VIP6, "--device", "eth0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("sysctl -w net.ipv6.conf.", done.stderr)
 
 
 class Usage(unittest.TestCase):
