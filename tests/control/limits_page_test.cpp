@@ -49,6 +49,8 @@ TEST(LimitsPage, SaysTheNumbersThatTheCodeHas) {
     std::string unit = {};
   };
   constexpr double kMebi = 1U << 20U;
+  constexpr double kKibi = 1U << 10U;
+  constexpr http::Server::Limits kHttp{};
   const std::vector<Row> rows{
       {"services", snapshot::kMostServices},
       {"pools", snapshot::kMostPools},
@@ -64,7 +66,12 @@ TEST(LimitsPage, SaysTheNumbersThatTheCodeHas) {
       {"IPv6 extension headers", kMostExtensions},
       {"fragments that wait for the first of their datagram, a worker",
        dataplane::HeldFragments::kMost, ", for a second"},
-      {"body of a request", static_cast<double>(http::Server::Limits{}.body_bytes) / kMebi, " MiB"},
+      {"body of a request", static_cast<double>(kHttp.body_bytes) / kMebi, " MiB"},
+      {"bodies of all requests at once", static_cast<double>(kHttp.all_body_bytes) / kMebi, " MiB"},
+      {"path and query", static_cast<double>(kHttp.target_bytes) / kKibi, " KiB"},
+      {"headers", static_cast<double>(kHttp.header_bytes) / kKibi, " KiB"},
+      {"connections of a listener", kHttp.connections},
+      {"requests that wait for events", kHttp.deferred, ", for 30 s each"},
       {"bytes of a capture that wait for their client", Capture::kMostBytes / kMebi, " MiB"},
       {"packets in one answer of a capture", Capture::kMostInAnswer},
       {"events in one webhook request", Webhook::kMostEvents},
