@@ -48,7 +48,7 @@ class Anycast(LabTest):
     def setUp(self):
         super().setUp()
         subprocess.run(["rm", "-rf", lab.HERE / "state2"], check=True)
-        self.bird("rt", "router")
+        self.bird("rt", "bird router")
 
     def daemon(self, namespace, name, *command):
         """A routing daemon in a namespace, until the test ends."""
@@ -68,9 +68,9 @@ class Anycast(LabTest):
         self.addCleanup(end)
         return process
 
-    def bird(self, namespace, role):
+    def bird(self, namespace, label):
         file, control = lab.HERE / f"bird.{namespace}.conf", lab.HERE / f"bird.{namespace}.ctl"
-        file.write_text(example(f"bird {role}"))
+        file.write_text(example(label))
         process = self.daemon(namespace, "bird", "bird", "-f", "-c", file, "-s", control)
 
         def answers():
@@ -117,8 +117,8 @@ class Anycast(LabTest):
         return time.monotonic() - since
 
     def two_nodes(self, backends=BACKENDS):
-        self.bird("lb", "node")
-        self.bird("lb2", "node")
+        self.bird("lb", "bird node")
+        self.bird("lb2", "bird node")
         nodes = self.node("lb", backends), self.node("lb2", backends)
         self.routed_to("lb", "lb2")
         return nodes
@@ -190,7 +190,7 @@ class Anycast(LabTest):
         self.served_by(one, two)
 
     def test_frr_announces_and_withdraws_as_bird_does(self):
-        self.bird("lb", "node")
+        self.bird("lb", "bird node")
         self.frr("lb2")
         one, two = self.node("lb"), self.node("lb2")
         self.routed_to("lb", "lb2")

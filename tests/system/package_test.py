@@ -16,6 +16,7 @@ import lab
 
 sys.path.append(str(lab.TOP / "tests/support"))
 import machine  # noqa: E402
+import pages  # noqa: E402
 
 CONFIG = "/etc/sluice/sluice.json"
 UNITS = ("sluiced.service", "sluiced@.service", "sluice-hugepages.service")
@@ -88,8 +89,8 @@ class Packages(Built):
                      "/usr/share/man/man8/sluiced.8.gz", "/usr/share/man/man8/sluicectl.8.gz", "/usr/share/man/man5/sluice.json.5.gz",
                      *(f"/lib/systemd/system/{unit}" for unit in UNITS)):
             self.assertRegex(held["sluice"], rf"\.{re.escape(path)}\n")
-        for page in ("operate/install.md", "reference/configuration.md", "design/maglev.md"):
-            self.assertIn(f"/usr/share/doc/sluice/docs/{page}\n", held["sluice-doc"])
+        for page in pages.pages():  # what one links is there
+            self.assertIn(f"/usr/share/doc/sluice/{pages.name(page)}\n", held["sluice-doc"])
 
     def test_a_repacked_one_differs_in_its_version(self):
         target = self.out / "check.deb"
@@ -275,15 +276,33 @@ class Installed(OnMachine):
         self.assertEqual(list(self.machine.path("/etc/systemd/system").rglob("sluice-backend*")), [])
         self.assertFalse(self.machine.path("/usr/local/lib/sluice").exists())
 
-    def test_the_page_s_commands_work_in_their_order(self):
-        self.machine.run("dpkg", "--force-unsafe-io", "-P", "sluice", "sluice-doc")
-        text = PAGE.read_text()
-        config = re.search(r"^```json machine\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
-        commands = re.findall(r"^```sh machine\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-        self.assertGreater(len(commands), 4)
-        self.machine.path("/tmp/mine.json").write_text(config)
+    def play(self, page):
+        """The page's `sh machine` blocks as one script, in a folder with the packages."""
+        for later in self.machine.path("/tmp").glob(f"sluice_{NEXT}_*.deb"):
+            later.unlink()
+        commands = pages.blocks(pages.TOP / page, "sh machine")
+        self.assertGreater(len(commands), 2, page)
         done = self.machine.run("bash", "-ex", "-o", "pipefail", "-c", "".join(commands), check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-3000:])
+        return done.stdout
+
+    def test_who_follows_the_page_of_installation_has_installed_and_removed_it(self):
+        self.uninstall()
+        config, = pages.blocks(PAGE, "json machine")
+        self.machine.path("/tmp/mine.json").write_text(config)
+        self.play("docs/operate/install.md")
+
+    def test_who_follows_the_first_steps_has_a_node_that_serves(self):
+        self.uninstall()
+        self.assertIn("forward", self.play("docs/operate/first-steps.md"))
+        self.served()
+
+    def test_who_follows_the_page_of_upgrades_finds_all_as_it_was(self):
+        self.start()
+        self.machine.run("sluicectl", "backend", "drain", "llama", "gpu-2")
+        self.play("docs/operate/upgrade.md")
+        self.assertIn("gpu-2", self.machine.path("/tmp/after.csv").read_text())
+        self.served()
 
 
 class HugePages(unittest.TestCase):
