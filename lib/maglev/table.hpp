@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,8 @@ inline constexpr std::uint32_t kLargestSize = 8'388'593;  ///< A prime; 16 MiB o
 [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> nearest_primes(std::uint32_t size) noexcept;
 [[nodiscard]] bool is_prime(std::uint32_t size) noexcept;
 
+class Course;
+
 class Table {
  public:
   /// Builds the table that spreads `size` entries over `members` in proportion to their weights.
@@ -45,9 +48,10 @@ class Table {
   /// @return the table, or kInvalid (size not prime or out of range, ids repeat, more members than
   ///         entries) or kNotFound (no member has weight).
   ///
-  /// Cost: 35 to 100 ns and 18 bytes of working memory an entry. Never call it from a worker.
-  /// Source: Eisenbud et al., "Maglev", NSDI 2016, section 3.4; weights and the race that replaces
-  /// its turns are ours, see docs/design/maglev.md.
+  /// Cost: 10 to 20 ns an entry up to a thousand members, 100 in tables that no cache holds; up to
+  /// 13 bytes of working memory an entry, and 12 more that tables of one size share. Never call it
+  /// from a worker. Source: Eisenbud et al., "Maglev", NSDI 2016, section 3.4; weights and the race
+  /// that replaces its turns are ours, see docs/design/maglev.md.
   [[nodiscard]] static Result<Table> build(std::span<const Member> members, std::uint32_t size);
 
   /// Number of the entry that a flow falls on. `hash`: uniform flow hash, upper half used.
@@ -63,8 +67,10 @@ class Table {
   [[nodiscard]] std::span<const Slot> slots() const noexcept { return slots_; }
 
  private:
-  explicit Table(std::vector<Slot> slots) noexcept : slots_(std::move(slots)) {}
+  Table(std::vector<Slot> slots, std::shared_ptr<const Course> course) noexcept
+      : slots_(std::move(slots)), course_(std::move(course)) {}
   std::vector<Slot> slots_;
+  std::shared_ptr<const Course> course_;  ///< For the next table of this size.
 };
 
 }  // namespace sluice::maglev
