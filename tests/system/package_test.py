@@ -92,6 +92,15 @@ class Packages(Built):
         for page in pages.pages():  # what one links is there
             self.assertIn(f"/usr/share/doc/sluice/{pages.name(page)}\n", held["sluice-doc"])
 
+    def test_nothing_that_is_run_names_the_place_where_it_was_built(self):
+        tree = self.out / "tree"
+        self.addCleanup(shutil.rmtree, tree)
+        subprocess.run(["dpkg-deb", "-x", self.debs["sluice"], tree], check=True)
+        for file in ("usr/sbin/sluiced", "usr/bin/sluicectl", "usr/lib/sluice/decap.bpf.o"):
+            content = (tree / file).read_bytes()
+            self.assertIn(b"sluice", content)
+            self.assertNotIn(os.fsencode(lab.TOP), content, file)
+
     def test_a_repacked_one_differs_in_its_version(self):
         target = self.out / "check.deb"
         repacked(self.debs["sluice"], target)
