@@ -36,7 +36,7 @@ sum_up
 
 class Usage(unittest.TestCase):
     def test_every_script_explains_itself_and_refuses_what_it_does_not_know(self):
-        for script in ("lab", "quickstart", "test", "lint", "package"):
+        for script in ("bench", "lab", "quickstart", "test", "lint", "package"):
             text = subprocess.run([SCRIPTS / script, "--help"], capture_output=True, text=True, check=True).stdout
             self.assertIn(f"scripts/{script}", text)
             wrong = subprocess.run([SCRIPTS / script, "--nonsense"], capture_output=True, text=True)
