@@ -35,6 +35,7 @@ std::vector<Action> Fleet::step(const Input& input) {
   if (std::exchange(resend_, false) && input.act) give_again(step);
   count(step);
   take_reports(step);
+  count(step);
   look(step);
   if (input.act) {
     ask_for_list(step);
@@ -150,6 +151,7 @@ void Fleet::look(Step& step) {
     if (unit.undrain && seen != nullptr && seen->wish == Seen::Wish::kServe) unit.undrain = false;
     if (unit.phase == Phase::kComing) look_at_coming(step, unit);
     if (!step.input.act) continue;
+    if (unit.phase == Phase::kServing) look_at_serving(step, unit);
     if (unit.phase == Phase::kDraining) look_at_draining(step, unit);
     // The packets of a backend end before it does, unless the table does not let go of it.
     const bool out = seen == nullptr || now_ - unit.since >= 3 * options_.settle_s;
@@ -190,6 +192,17 @@ void Fleet::look_at_coming(Step& step, Unit& unit) {
   drain(unit, Unit::Next::kStop, /*lost=*/true);
 }
 
+// One that has left the table, by another's hand, and is not taken back must not count for ever.
+void Fleet::look_at_serving(Step& step, Unit& unit) {
+  const std::string& name = unit.member.name;
+  if (step.seen(name) != nullptr || !step.was_refused(name)) return;
+  tell(step, true, "backend_refused",
+       fmt::format("{} is out of the table, which does not take it back; it is stopped, and "
+                   "replaced where it is needed",
+                   name));
+  enter(unit, Phase::kStopping);
+}
+
 void Fleet::look_at_draining(Step& step, Unit& unit) {
   const std::string& name = unit.member.name;
   const Seen* const seen = step.seen(name);
@@ -206,6 +219,16 @@ void Fleet::look_at_draining(Step& step, Unit& unit) {
                      lasted));
   if (ended && unit.served) lessons_.drains_s.push_back(lasted);
   enter(unit, unit.next == Unit::Next::kSleep && !unit.lost ? Phase::kSinking : Phase::kStopping);
+}
+
+// Whether some are wanted of a class whose starts fail. Of one that is not wanted none is started,
+// so that its failures stay what they were: nothing may wait for their end.
+bool Fleet::lacks_failing(const Step& step) const {
+  return std::ranges::any_of(starts_, [&](const auto& each) {
+    const auto index = index_of(each.first);
+    return index < counts_.size() && index < step.input.wanted.size() &&
+           counts_[index].ready + counts_[index].starting < step.input.wanted[index];
+  });
 }
 
 // A backend that was ready and stays down is replaced. When half of the table or more is down at
@@ -228,9 +251,10 @@ void Fleet::look_for_lost(Step& step) {
         fmt::format("{} of {} backends are down: they are replaced one at a time; see whether this "
                     "node reaches them",
                     lost.size(), step.input.backends.size()));
-  const bool busy = !starts_.empty() || std::ranges::any_of(units_, [](const auto& each) {
-    return each.second.starts() || (each.second.phase == Phase::kDraining && each.second.lost);
-  });
+  const bool busy =
+      lacks_failing(step) || std::ranges::any_of(units_, [](const auto& each) {
+        return each.second.starts() || (each.second.phase == Phase::kDraining && each.second.lost);
+      });
   if (many && busy) return;
   if (many) lost.resize(1);
   for (Unit* const unit : lost) {
@@ -279,8 +303,7 @@ void Fleet::count_unit(const Step& step, const Unit& unit) {
   if (index >= counts_.size()) return;
   auto& counts = counts_[index];
   const Seen* const seen = step.seen(unit.member.name);
-  // What the operator has taken out is nobody's to count on.
-  const bool held = seen != nullptr && !unit.undrain && seen->wish != Seen::Wish::kServe;
+  const bool held = is_held(unit, seen);
   if (unit.phase == Phase::kServing && !held) {
     const bool ready = seen != nullptr && seen->health == Seen::Health::kReady;
     ++(ready ? counts.ready : counts.starting);

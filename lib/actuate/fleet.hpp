@@ -102,7 +102,9 @@ class Fleet {
   void give_again(Step& step);
   void look(Step& step);
   void look_at_coming(Step& step, Unit& unit);
+  void look_at_serving(Step& step, Unit& unit);
   void look_at_draining(Step& step, Unit& unit);
+  [[nodiscard]] bool lacks_failing(const Step& step) const;
   void look_for_lost(Step& step);
   void keep_table(Step& step);
   void count(const Step& step);
@@ -114,6 +116,7 @@ class Fleet {
   void take_reports(Step& step);
   void take_report(Step& step, const Report& report);
   void take_end(Step& step, Unit& unit, const Report& report);
+  void forget(const Unit& unit);
   void came_up(Step& step, Unit& unit, const Report& report);
   void start_failed(Step& step, const Unit& unit, const std::string& why, bool late);
   void try_later(Step& step, Unit& unit, const Report& report);
@@ -179,6 +182,7 @@ class Fleet {
   double keep_until_ = 0;            // nothing is taken away before
   std::set<std::string> strangers_;  // told
   std::set<std::string> foreign_;    // names that others' backends have, by the last list
+  std::set<std::string> ended_;      // names that ended since the list under way was asked for
   // By count.
   std::optional<Order> count_order_;
   double count_order_t_ = 0;

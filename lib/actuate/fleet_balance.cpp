@@ -110,8 +110,10 @@ void Fleet::start(Step& step, std::size_t index, unsigned how_many) {
   const auto failed = starts_.find(backend_class);
   if (failed != starts_.end()) {
     // One at a time until one comes up: what fails should fail once.
+    // One that the operator holds proves nothing, however long he does.
     const bool trying = std::ranges::any_of(units_, [&](const auto& each) {
-      return each.second.starts() && each.second.member.backend_class == backend_class;
+      return each.second.starts() && each.second.member.backend_class == backend_class &&
+             !is_held(each.second, step.seen(each.first));
     });
     if (trying) return;
     if (now_ < failed->second.not_before) {
@@ -177,9 +179,7 @@ unsigned Fleet::cancel(Step& step, std::size_t index, unsigned surplus) {
   std::vector<Unit*> found;
   for (auto& [name, unit] : units_)
     if (unit.starts() && index_of(unit.member.backend_class) == index) {
-      const Seen* const seen = step.seen(name);
-      const bool held = seen != nullptr && !unit.undrain && seen->wish != Seen::Wish::kServe;
-      if (!held) found.push_back(&unit);
+      if (!is_held(unit, step.seen(name))) found.push_back(&unit);
     }
   std::ranges::stable_sort(found, [](const Unit* a, const Unit* b) {
     return std::tie(a->asked, a->member.name) > std::tie(b->asked, b->member.name);
@@ -203,9 +203,8 @@ unsigned Fleet::cancel(Step& step, std::size_t index, unsigned surplus) {
 void Fleet::drain_some(Step& step, std::size_t index, unsigned surplus) {
   std::vector<Unit*> found;
   for (auto& [name, unit] : units_) {
-    const Seen* const seen = step.seen(name);
-    const bool held = seen != nullptr && !unit.undrain && seen->wish != Seen::Wish::kServe;
-    if (unit.phase == Phase::kServing && !held && index_of(unit.member.backend_class) == index)
+    if (unit.phase == Phase::kServing && !is_held(unit, step.seen(name)) &&
+        index_of(unit.member.backend_class) == index)
       found.push_back(&unit);
   }
   std::ranges::reverse(found);  // of equals the one with the highest number

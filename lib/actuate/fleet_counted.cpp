@@ -90,9 +90,8 @@ void Fleet::take_away_counted(Step& step, unsigned surplus) {
   }
   std::vector<Unit*> found;
   for (auto& [name, unit] : units_) {
-    const Seen* const seen = step.seen(name);
-    const bool held = seen != nullptr && !unit.undrain && seen->wish != Seen::Wish::kServe;
-    if ((unit.phase == Phase::kServing || unit.phase == Phase::kComing) && !held)
+    if ((unit.phase == Phase::kServing || unit.phase == Phase::kComing) &&
+        !is_held(unit, step.seen(name)))
       found.push_back(&unit);
   }
   std::ranges::stable_sort(found, {}, [&](const Unit* unit) {

@@ -28,6 +28,7 @@ void Fleet::ask_for_list(Step& step) {
 
 void Fleet::take_list(Step& step, const Report& report) {
   const Pending asked = *std::exchange(list_, std::nullopt);
+  const auto ended = std::exchange(ended_, {});
   if (report.end != Report::End::kDone) {
     // Starts are by name, so that one that runs already is only found so. A count is none.
     if (!options_.ability.by_count) listed_ = true;
@@ -59,6 +60,7 @@ void Fleet::take_list(Step& step, const Report& report) {
       if (known->second.since < asked.t) take_known(step, known->second, member);
       continue;
     }
+    if (ended.contains(member.name)) continue;  // the next list tells whether it runs
     if (const Seen* const seen = step.seen(member.name); seen != nullptr && seen->configured)
       continue;
     if (options_.ability.by_count) {

@@ -49,7 +49,7 @@ void Fleet::take_end(Step& step, Unit& unit, const Report& report) {
     const bool others = !report.members.empty() && foreign(report.members.front());
     if (others) foreign_.insert(unit.member.name);
     if (others || (report.end == Report::End::kRefused && verb == Verb::kStart))
-      units_.erase(std::string(unit.member.name));
+      forget(unit);
     else
       enter(unit, Phase::kStopping);  // something may have come of it
     return;
@@ -57,7 +57,14 @@ void Fleet::take_end(Step& step, Unit& unit, const Report& report) {
   if (report.end != Report::End::kDone) return try_later(step, unit, report);
   if (verb == Verb::kSleep) return enter(unit, Phase::kAsleep);
   tell(step, false, "backend_stopped", unit.member.name + " is stopped");
-  units_.erase(std::string(unit.member.name));
+  forget(unit);
+}
+
+/// A list that is under way may have been made before: what it says of the name is no news.
+void Fleet::forget(const Unit& unit) {
+  const std::string name = unit.member.name;  // which goes with the unit
+  if (list_) ended_.insert(name);
+  units_.erase(name);
 }
 
 /// Why a report of a start or a wake is none to go by; empty: it is.

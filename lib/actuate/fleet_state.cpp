@@ -139,7 +139,7 @@ Json Fleet::save() const {
               {"expected_told", expected_told_},
               {"no_room_told", no_room_told_},
               {"mass_loss_told", mass_loss_told_}};
-  if (list_) out["list"] = {{"id", list_->id}, {"t", list_->t}};
+  if (list_) out["list"] = {{"id", list_->id}, {"t", list_->t}, {"ended", ended_}};
   if (asked_) out["asked"] = *asked_;
   if (count_order_)
     out["count_order"] = {{"id", count_order_->id},
@@ -195,9 +195,13 @@ Result<void> Fleet::restore(const Json& state, double t_now) {
     read.expected_told_ = state.at("expected_told").get<bool>();
     read.no_room_told_ = state.at("no_room_told").get<bool>();
     read.mass_loss_told_ = state.at("mass_loss_told").get<bool>();
-    if (state.contains("list"))
-      read.list_ =
-          Pending{.id = word(state.at("list").at("id")), .t = time(state.at("list").at("t"))};
+    if (state.contains("list")) {
+      const Json& list = state.at("list");
+      read.list_ = Pending{.id = word(list.at("id")), .t = time(list.at("t"))};
+      if (list.contains("ended"))  // a version before wrote none
+        for (const Json& name : bounded(list.at("ended")))
+          read.ended_.insert(word(name, kLongestName));
+    }
     if (state.contains("asked")) read.asked_ = small(state.at("asked"));
     if (state.contains("count_order")) {
       const Json& order = state.at("count_order");

@@ -32,6 +32,11 @@ struct Fleet::Step {
   std::vector<Action> actions;
 };
 
+/// Taken out by the operator: nobody's to count on.
+[[nodiscard]] inline bool is_held(const Unit& unit, const Seen* seen) {
+  return seen != nullptr && !unit.undrain && seen->wish != Seen::Wish::kServe;
+}
+
 /// What drains and can serve again at once.
 [[nodiscard]] inline bool can_be_taken_back(const Unit& unit, const Seen* seen) {
   return unit.phase == Phase::kDraining && unit.next != Unit::Next::kLeave && !unit.lost &&

@@ -37,13 +37,17 @@ class OneFleet : public testing::Test {
   /// One step, `after` seconds after the one before. The orders in it, as "verb name".
   std::vector<std::string> step(unsigned wanted, double after = 1) {
     Input input{.t = t_ += after, .wanted = {wanted}, .backends = table_};
+    input.wanted.insert(input.wanted.end(), others_.begin(), others_.end());
     std::swap(input.reports, reports_);
+    std::swap(input.refused, refused_);
     input.act = act_;
     events_.clear();
     std::vector<std::string> orders;
     for (const auto& action : fleet_->step(input)) {
       const auto row = std::ranges::find(table_, action.member.name, &Seen::name);
-      if (action.kind == Kind::kAdd)
+      if (action.kind == Kind::kAdd && action.member.name == refuses_)
+        refused_.push_back(refuses_);
+      else if (action.kind == Kind::kAdd)
         table_.push_back(
             {.name = action.member.name, .address = action.member.address, .flows = 0});
       if (action.kind == Kind::kDrain) row->wish = Seen::Wish::kDrain;
@@ -84,6 +88,9 @@ class OneFleet : public testing::Test {
   std::optional<Fleet> fleet_;
   std::vector<Seen> table_;
   std::vector<Report> reports_;
+  std::vector<unsigned> others_;  ///< Wanted of the second class and so on.
+  std::string refuses_;           ///< What the table does not take.
+  std::vector<std::string> refused_;
   std::vector<std::string> events_;
   std::vector<Order> given_;
   Order last_;
@@ -293,6 +300,58 @@ TEST_F(OneFleet, ManyThatAreDownAtOnceAreReplacedOneAtATime) {
   EXPECT_EQ(table_.size(), 4U);
 }
 
+TEST_F(OneFleet, FailuresOfAClassThatIsNotWantedHoldNoReplacementUp) {
+  options_.classes = {{.name = "h100", .cold_start_s = 30}, {.name = "l4", .cold_start_s = 30}};
+  begin({});
+  const auto want = [&](unsigned h100, unsigned l4, double after = 1) {
+    others_ = {l4};
+    return step(h100, after);
+  };
+  EXPECT_THAT(want(0, 1), ElementsAre("start llama-l4-1"));
+  reports_ = {{.order_id = last_.id, .end = Report::End::kRefused, .error = "no quota"}};
+  want(0, 0);
+  ASSERT_EQ(fleet_->failures("l4"), 1U);
+  others_ = {0};
+  grow(2);
+  for (auto& each : table_) each.health = Seen::Health::kDown;
+  want(2, 0);
+  EXPECT_THAT(want(2, 0, 61), ElementsAre("start llama-h100-3"));
+  EXPECT_THAT(events_, Contains("many_lost"));
+}
+
+TEST_F(OneFleet, AReplacementThatFailsKeepsTheOthersThatAreDown) {
+  grow(4);
+  for (auto& each : table_) each.health = Seen::Health::kDown;
+  step(4);
+  EXPECT_THAT(step(4, 61), ElementsAre("start llama-h100-5"));
+  reports_ = {{.order_id = last_.id, .end = Report::End::kRefused, .error = "no quota"}};
+  for (int i = 0; i < 5; ++i) step(4);
+  EXPECT_EQ(std::ranges::count(fleet_->units(), Phase::kServing,
+                               [](const auto& each) { return each.second.phase; }),
+            3);
+}
+
+TEST_F(OneFleet, AStartThatTheOperatorHoldsDoesNotKeepTheNextOneBack) {
+  step(1);
+  reports_ = {{.order_id = last_.id, .end = Report::End::kRefused, .error = "no quota"}};
+  step(1);
+  EXPECT_THAT(step(1, 11), ElementsAre("start llama-h100-1"));
+  reports_ = {done(last_)};
+  step(1);
+  row("llama-h100-1").wish = Seen::Wish::kMaintenance;  // before it was ready
+  EXPECT_THAT(step(1), ElementsAre("start llama-h100-2"));
+}
+
+TEST_F(OneFleet, WhatTheTableDoesNotTakeBackIsReplaced) {
+  grow(2);
+  std::erase_if(table_, [](const Seen& each) { return each.name == "llama-h100-1"; });
+  refuses_ = "llama-h100-1";
+  step(2);
+  const auto orders = step(2);
+  EXPECT_THAT(events_, Contains("backend_refused"));
+  EXPECT_THAT(orders, testing::IsSupersetOf({"start llama-h100-3", "stop llama-h100-1"}));
+}
+
 TEST_F(OneFleet, WhatTheOperatorTakesOutIsReplacedAndLeftAlone) {
   grow(2);
   row("llama-h100-1").wish = Seen::Wish::kMaintenance;
@@ -343,6 +402,51 @@ TEST_F(OneFleet, LaterOrphansAreStoppedWhereNoneIsWanted) {
   reports_ = {
       {.order_id = last_.id, .members = {{.name = "llama-h100-7", .address = address_of(7)}}}};
   EXPECT_THAT(step(0), ElementsAre("stop llama-h100-7"));
+}
+
+TEST_F(OneFleet, AListMadeBeforeAStopEndedDoesNotBringTheDeadOneBack) {
+  options_.list_every_s = 10;
+  begin({.lists = true});
+  step(0);
+  reports_ = {{.order_id = last_.id}};
+  grow(2);
+  EXPECT_THAT(step(1), IsEmpty());  // drains the second
+  EXPECT_THAT(step(1, 4), IsEmpty());
+  EXPECT_THAT(step(1), ElementsAre("stop llama-h100-2"));
+  const Order stop = last_;
+  EXPECT_THAT(step(1, 10), ElementsAre("list"));
+  const Order list = last_;
+  Report listed{.order_id = list.id};
+  for (const auto& [name, unit] : fleet_->units()) listed.members.push_back(unit.member);
+  ASSERT_EQ(listed.members.size(), 2U);
+  reports_ = {done(stop)};
+  step(1);
+  // Restarts do not make it forget what ended.
+  const auto saved = fleet_->save();
+  fleet_.emplace(options_);
+  ASSERT_TRUE(fleet_->restore(saved, t_));
+  reports_ = {listed};
+  EXPECT_THAT(step(2), testing::Not(Contains("stop llama-h100-2")));
+  EXPECT_THAT(events_, testing::Not(Contains("orphan_adopted")));
+  EXPECT_EQ(fleet_->units().at("llama-h100-2").phase, Phase::kOrdered) << "a new start, not it";
+}
+
+TEST_F(OneFleet, WhatRunsOnAfterItsStopIsFoundByTheNextList) {
+  options_.list_every_s = 10;
+  begin({.lists = true});
+  step(0);
+  reports_ = {{.order_id = last_.id}};
+  grow(2);
+  step(1);
+  step(1, 4);
+  step(1);
+  const Order stop = last_;
+  const Member lives = fleet_->units().at("llama-h100-2").member;
+  reports_ = {done(stop)};
+  EXPECT_THAT(step(1, 10), ElementsAre("list"));
+  reports_ = {
+      {.order_id = last_.id, .members = {fleet_->units().at("llama-h100-1").member, lives}}};
+  EXPECT_THAT(step(1), ElementsAre("stop llama-h100-2"));
 }
 
 TEST_F(OneFleet, OneListWithoutABackendIsNoProofAndTwoAreOneThatIsDown) {

@@ -41,9 +41,22 @@ World::World(Fleet::Options options, Faults faults, std::uint32_t seed)
       fleet_(std::move(options)),
       wanted_(options_.classes.size(), 0) {}
 
+// What the configuration file has is never taken away: fewer of its class cannot be had, nor as
+// many more of the others.
 void World::want_at_random() {
+  std::vector<unsigned> fixed(wanted_.size(), 0);
   unsigned left = options_.max;
-  for (auto& wanted : wanted_) left -= wanted = below(left + 1);
+  for (std::size_t i = 0; i < fixed.size(); ++i)
+    for (const auto& [name, row] : table_)
+      if (row.seen.configured && row.seen.backend_class == options_.classes[i].name) {
+        ++fixed[i];
+        --left;
+      }
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    const unsigned more = below(left + 1);
+    wanted_[i] = fixed[i] + more;
+    left -= more;
+  }
 }
 
 void World::have_fixed(const std::string& backend_class, const std::string& name) {
