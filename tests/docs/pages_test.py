@@ -298,6 +298,20 @@ class Words(unittest.TestCase):
                     seen += 1
         self.assertGreater(seen, 80)
 
+    def test_words_of_the_code_are_in_the_code(self):
+        """Events, states, reasons, columns of tables and benchmarks, by how they look."""
+        files = [*(pages.TOP / "lib").rglob("*.[chjm]*"), *(pages.TOP / "app").rglob("*.[chjm]*"),
+                 *(pages.TOP / "perf").rglob("meson.build"), *(pages.TOP / "scripts/install").glob("*")]
+        code = "".join(file.read_text() for file in files)
+        seen = 0
+        for page in pages.pages():
+            for span in pages.spans(page):
+                word = span.removesuffix("_total") if page.parent.name == "operate" else ""
+                if re.fullmatch(r"(?!net_)[a-z]+(_[a-z0-9]+)+|[A-Z]{2,} [A-Z ]*[A-Z]", word) or re.fullmatch(r"\w+_bench", span):
+                    self.assertIn(word or span, code, pages.name(page))
+                    seen += 1
+        self.assertGreater(seen, 150)
+
     def test_metrics_and_maps_exist(self):
         told = (pages.TOP / "docs/operate/metrics.md").read_text()
         maps = "".join(file.read_text() for file in (pages.TOP / "lib/xdp").glob("*.[hc]*"))
