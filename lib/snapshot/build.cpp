@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
 
 namespace sluice::snapshot {
 namespace {
@@ -33,16 +35,17 @@ bool has_outer_source(const PoolInput& pool, const IpAddress& destination) {
 }
 
 Result<void> check_pools(const Input& input) {
-  std::set<BackendNumber> numbers;
+  std::vector<bool> taken(kMostBackends);
   for (const auto& pool : input.pools) {
     const bool tunnel = pool.forwarding == Forwarding::kIpip || pool.forwarding == Forwarding::kGue;
     for (const auto& backend : pool.backends) {
-      const std::string where = "backend " + backend.name;
+      const auto where = [&] { return "backend " + backend.name; };
       if (tunnel && !has_outer_source(pool, backend.address))
-        return fail(Errc::kInvalid, where, "pool {} has no tunnel source of the family of {}",
+        return fail(Errc::kInvalid, where(), "pool {} has no tunnel source of the family of {}",
                     pool.name, backend.address.text());
-      if (backend.number >= kMostBackends || !numbers.insert(backend.number).second)
-        return fail(Errc::kInvalid, where, "number {} is taken or out of range", backend.number);
+      if (backend.number >= kMostBackends || taken[backend.number])
+        return fail(Errc::kInvalid, where(), "number {} is taken or out of range", backend.number);
+      taken[backend.number] = true;
     }
   }
   return {};
@@ -73,16 +76,26 @@ bool same_members(const PoolTable& table, std::span<const maglev::Member> member
          });
 }
 
+/// Tables of the snapshot before, by their pools' names.
+using TablesBefore = std::unordered_multimap<std::string_view, std::shared_ptr<const PoolTable>>;
+
+TablesBefore tables_of(const Snapshot* previous) {
+  TablesBefore tables;
+  if (previous == nullptr) return tables;
+  tables.reserve(previous->tables.size());
+  for (std::size_t i = 0; i < previous->tables.size(); ++i)
+    tables.emplace(previous->input.pools[i].name, previous->tables[i]);
+  return tables;
+}
+
 Result<std::shared_ptr<const PoolTable>> build_table(const PoolInput& pool,
-                                                     const Snapshot* previous) {
+                                                     const TablesBefore& before) {
   auto made = std::make_shared<PoolTable>();
   made->members = members_of(pool);
   made->size = pool.table_size;
-  if (previous != nullptr)
-    for (std::size_t i = 0; i < previous->tables.size(); ++i)
-      if (previous->input.pools[i].name == pool.name &&
-          same_members(*previous->tables[i], made->members, made->size))
-        return previous->tables[i];
+  const auto [first, last] = before.equal_range(pool.name);
+  for (auto one = first; one != last; ++one)
+    if (same_members(*one->second, made->members, made->size)) return one->second;
   auto table = maglev::Table::build(made->members, made->size);
   if (table) {
     made->table = std::move(*table);
@@ -95,7 +108,8 @@ Result<std::shared_ptr<const PoolTable>> build_table(const PoolInput& pool,
 Result<void> build_tables(Snapshot& snapshot, const Snapshot* previous) {
   const auto& pools = snapshot.input.pools;
   std::vector<Result<std::shared_ptr<const PoolTable>>> built(pools.size());
-  in_parallel(pools.size(), [&](std::size_t i) { built[i] = build_table(pools[i], previous); });
+  const auto before = tables_of(previous);
+  in_parallel(pools.size(), [&](std::size_t i) { built[i] = build_table(pools[i], before); });
   for (auto& table : built) {
     if (!table) return forward_error(table);
     snapshot.pools.push_back(

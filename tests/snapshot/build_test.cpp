@@ -109,6 +109,22 @@ TEST(Build, OnlyThePoolThatChangedIsBuiltAnew) {
   EXPECT_NE(after->tables[1], before->tables[1]);
 }
 
+TEST(Build, OfAThousandPoolsAllButTheOneThatChangedKeepTheirVeryTables) {
+  constexpr unsigned kPools = 1000;
+  constexpr std::size_t kChanged = 617;
+  std::vector<PoolInput> pools;
+  for (unsigned i = 0; i < kPools; ++i)
+    pools.push_back(pool("pool" + std::to_string(i), backends(3, 1 + 3 * i)));
+  Input next = test::input(std::move(pools));
+  const auto before = built(next);
+  next.pools[kChanged].backends[1].down = true;
+  const auto after = built(std::move(next), before.get());
+  for (std::size_t i = 0; i < kPools; ++i) {
+    EXPECT_EQ(after->tables[i] == before->tables[i], i != kChanged) << i;
+    EXPECT_EQ(after->pools[i].slots.data() == before->pools[i].slots.data(), i != kChanged) << i;
+  }
+}
+
 TEST(Build, UnchangedTableOutlivesTheSnapshotThatBuiltIt) {
   auto before = built(sound());
   const std::vector<maglev::Slot> slots(before->pools[0].slots.begin(),
