@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -62,6 +63,20 @@ class Source {
     v4_ ? fill<60, kIp + offsetof(wire::Ipv4, source), kIp + sizeof(wire::Ipv4)>(packets, count)
         : fill<80, kIp + offsetof(wire::Ipv6, source) + 12, kIp + sizeof(wire::Ipv6)>(packets,
                                                                                       count);
+  }
+
+  /// From now on sends what would answer these packets, which were translated: ends swapped.
+  void answer(std::span<const std::array<std::byte, 60>> frames) {
+    flows_.clear();
+    flow_ = 0;
+    for (const auto& frame : frames) {
+      const auto* ip = frame.data() + kIp;
+      const auto* tcp = ip + sizeof(wire::Ipv4);
+      flows_.push_back({wire::load<Be32>(ip + offsetof(wire::Ipv4, destination)),
+                        wire::load<Be32>(ip + offsetof(wire::Ipv4, source)),
+                        wire::load<Be16>(tcp + offsetof(wire::Tcp, destination_port)),
+                        wire::load<Be16>(tcp + offsetof(wire::Tcp, source_port))});
+    }
   }
 
   /// TCP flags of the packets of known flows to come; new flows have SYN, and kNewAck ACK.

@@ -12,13 +12,16 @@
 #include <rte_malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace sluice::dataplane {
 
@@ -59,17 +62,14 @@ struct World {
         services(std::max<std::size_t>(wanted.services, 1)),
         backends(wanted.pools * wanted.backends),
         counters(services.span(), backends.span()) {
-    Burst b;
     source.set_mix(Mix::kKnown);
     source.set_flags(wire::kTcpSyn);
     const std::size_t round = wanted.zipf ? kZipfPackets : wanted.flows;
     for (std::size_t sent = 0; sent < 2 * round || sent < 2 * kBuffers; sent += kBurst) {
-      run(b);
-      for (std::uint16_t i = 0; i < b.size; ++i)
-        if (b.verdict[i] != Verdict::kForward)
-          throw std::runtime_error("not forwarded: " + std::string(text(b.verdict[i]).name));
+      run_forwarded();
       if (sent + kBurst >= round) source.set_flags(wire::kTcpAck);
     }
+    if (wanted.answers) answer();
     source.set_mix(wanted.mix);
   }
 
@@ -79,6 +79,16 @@ struct World {
     b.port = 0;
     state.cycles += kCyclesOfBurst;
     process(b, *now, state);
+  }
+
+  /// Likewise; every packet must be forwarded.
+  Burst run_forwarded() {
+    Burst b;
+    run(b);
+    for (std::uint16_t i = 0; i < b.size; ++i)
+      if (b.verdict[i] != Verdict::kForward)
+        throw std::runtime_error("not forwarded: " + std::string(text(b.verdict[i]).name));
+    return b;
   }
 
   /// Empties the flow cache and ends the NAT sessions, as if all flows had timed out: what was
@@ -99,6 +109,19 @@ struct World {
   Counters counters;
 
  private:
+  /// The source sends what backends would answer.
+  void answer() {
+    std::vector<std::array<std::byte, 60>> translated;
+    for (std::size_t sent = 0; sent < of.flows; sent += kBurst) {
+      const Burst b = run_forwarded();
+      for (std::uint16_t i = 0; i < b.size; ++i)
+        std::memcpy(translated.emplace_back().data(), rte_pktmbuf_mtod(b.packet[i], std::byte*),
+                    60);
+    }
+    source.answer(translated);
+    for (std::size_t sent = 0; sent < 2 * of.flows; sent += kBurst) run_forwarded();
+  }
+
   WorkerMemory memory() noexcept {
     WorkerMemory all = rest.spans();
     all.flows = lines.span();
