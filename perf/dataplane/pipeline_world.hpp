@@ -44,8 +44,9 @@ class Heap {
   std::size_t count_;
 };
 
-inline constexpr std::size_t kCacheFlows = 1U << 20;   // as `sluiced` sizes it by default
-inline constexpr std::size_t kNatSessions = 1U << 16;  // likewise
+inline constexpr std::size_t kCacheFlows = 1U << 20;    // as `sluiced` sizes it by default
+inline constexpr std::size_t kNatSessions = 1U << 16;   // likewise
+inline constexpr std::uint64_t kHertz = 2'600'000'000;  // of that clock
 inline constexpr std::uint64_t kCyclesOfBurst =
     2000;  // what the clock goes on by, whatever it took
 
@@ -58,7 +59,7 @@ struct World {
                                      : wanted.flows > kCacheFlows / 2 ? 2 * wanted.flows
                                                                       : kCacheFlows)),
         rest(kNatSessions),
-        state(memory(), rte_get_tsc_hz(), 1),
+        state(memory(), kHertz, 1),
         services(std::max<std::size_t>(wanted.services, 1)),
         backends(wanted.pools * wanted.backends),
         counters(services.span(), backends.span()) {
