@@ -4,6 +4,7 @@
 #include "config/decode.hpp"
 #include "config/schema.hpp"
 #include "control/daemon.hpp"
+#include "control/openapi.hpp"
 #include "page/page.hpp"
 
 #include <fmt/format.h>
@@ -72,6 +73,11 @@ int run(const std::string& config_file) {
 
 int schema() {
   fmt::print("{}\n", config::schema());
+  return 0;
+}
+
+int openapi() {
+  fmt::print("{}", control::openapi());
   return 0;
 }
 

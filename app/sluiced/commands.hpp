@@ -13,6 +13,7 @@ int check(const std::string& config_file);
 int replay(const std::string& config_file, const control::ReplayCommand& command);
 int run(const std::string& config_file);
 int schema();
+int openapi();
 int reference();
 int version();
 

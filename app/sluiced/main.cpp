@@ -75,6 +75,7 @@ int parse_and_run(int argc, char** argv) {
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   auto* schema = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
+  auto* openapi = app.add_subcommand("openapi", "Print the admin API as an OpenAPI 3.1 document");
   auto* reference =
       app.add_subcommand("reference", "Print the reference of the configuration (Markdown)");
   auto* version = app.add_subcommand("version", "Print version, instruction set and libraries");
@@ -88,6 +89,7 @@ int parse_and_run(int argc, char** argv) {
   if (check->parsed()) return sluice::app::check(config);
   if (replayer->parsed()) return sluice::app::replay(config, replay);
   if (schema->parsed()) return sluice::app::schema();
+  if (openapi->parsed()) return sluice::app::openapi();
   if (reference->parsed()) return sluice::app::reference();
   if (version->parsed()) return sluice::app::version();
   return kUsage;

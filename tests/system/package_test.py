@@ -84,6 +84,7 @@ class Packages(Built):
                 for name, deb in self.debs.items()}
         for path in ("/usr/sbin/sluiced", "/usr/bin/sluicectl", CONFIG, "/etc/default/sluice", "/usr/lib/sluice/decap.bpf.o",
                      "/usr/lib/sluice/backend-setup", "/usr/libexec/sluice/huge-pages", "/usr/share/sluice/sluice.schema.json",
+                     "/usr/share/sluice/sluice.openapi.json",
                      "/usr/share/sluice/alerts.yml", "/usr/share/bash-completion/completions/sluicectl",
                      "/usr/lib/sysusers.d/sluice.conf", "/usr/lib/tmpfiles.d/sluice.conf",
                      "/usr/share/man/man8/sluiced.8.gz", "/usr/share/man/man8/sluicectl.8.gz", "/usr/share/man/man5/sluice.json.5.gz",
@@ -173,7 +174,8 @@ class Installed(OnMachine):
         run("sluiced", "check", "--config", CONFIG)
         self.assertIn("sluicectl", run("sluicectl", "--help").stdout)
         run("bash", "-n", "/usr/share/bash-completion/completions/sluicectl")
-        self.assertEqual(run("sluiced", "schema").stdout, self.machine.path("/usr/share/sluice/sluice.schema.json").read_text())
+        for told in ("schema", "openapi"):
+            self.assertEqual(run("sluiced", told).stdout, self.machine.path(f"/usr/share/sluice/sluice.{told}.json").read_text())
         self.assertIn("sluice.json(5)", run("man", "sluiced").stdout)
         for page in ("sluiced.8", "sluicectl.8", "sluice.json.5"):
             self.assertTrue(run("man", "-w", *reversed(page.rsplit(".", 1))).stdout.strip())
