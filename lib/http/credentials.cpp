@@ -1,55 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/credentials.hpp"
 
-#include "base/unique_fd.hpp"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "base/private_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 
 namespace sluice::http {
 namespace {
 
 constexpr std::size_t kLongestFile = std::size_t{256} << 10U;
 
-enum class Kept : std::uint8_t { kOpenly, kSecret };
-
-// Not by a stream: a pipe or a device must not make the slow path wait.
-Result<std::string> read_file(const std::string& path, Kept kept) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file)
-    return fail(errno == ENOENT ? Errc::kNotFound : Errc::kIo, path, "{}", std::strerror(errno));
-  struct stat facts {};
-  if (::fstat(file.get(), &facts) != 0) return fail(Errc::kIo, path, "{}", std::strerror(errno));
-  if (!S_ISREG(facts.st_mode)) return fail(Errc::kInvalid, path, "is no plain file");
-  if (kept == Kept::kSecret && (facts.st_mode & 037U) != 0)
-    return fail(Errc::kInvalid, path,
-                "others may read it, or its group may change it (mode {:04o}); chmod 640 it",
-                facts.st_mode & 07777U);
-  if (static_cast<std::uint64_t>(facts.st_size) > kLongestFile)
-    return fail(Errc::kInvalid, path, "is longer than {} bytes", kLongestFile);
-  std::string text(kLongestFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(Errc::kIo, path, "{}", std::strerror(errno));
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
-  }
-  if (size > kLongestFile)
-    return fail(Errc::kInvalid, path, "is longer than {} bytes", kLongestFile);
-  text.resize(size);
-  return text;
-}
-
-Result<std::string> read_pem(const std::string& path, Kept kept) {
-  auto text = read_file(path, kept);
+Result<std::string> read_pem(const std::string& path, Readers readers) {
+  auto text = read_private_file(path, kLongestFile, readers);
   if (text &&
       (text->find("-----BEGIN ") == std::string::npos || text->find('\0') != std::string::npos))
     return fail(Errc::kInvalid, path, "is no PEM file: it has no '-----BEGIN' line");
@@ -72,15 +34,15 @@ bool same(std::string_view given, std::string_view token) {
 }  // namespace
 
 Result<Certificate> read_certificate(const std::string& chain_file, const std::string& key_file) {
-  auto chain = read_pem(chain_file, Kept::kOpenly);
+  auto chain = read_pem(chain_file, Readers::kAnyone);
   if (!chain) return forward_error(chain);
-  auto key = read_pem(key_file, Kept::kSecret);
+  auto key = read_pem(key_file, Readers::kNobody);
   if (!key) return forward_error(key);
   return Certificate{std::move(*chain), std::move(*key)};
 }
 
 Result<Tokens> Tokens::read(const std::string& file) {
-  const auto text = read_file(file, Kept::kSecret);
+  const auto text = read_private_file(file, kLongestFile);
   if (!text) return forward_error(text);
   return parse(*text, file);
 }

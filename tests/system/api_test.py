@@ -142,6 +142,8 @@ class Description(ApiCase):
     def test_the_reference_page_has_the_same_paths(self):
         self.balancer()
         document = lab.api("/api/v1/openapi.json")[1]
+        printed = subprocess.run([lab.SLUICED, "openapi"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(json.loads(printed), document, "without a daemon there is the same document")
         every = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
         told = set()
         for method, path in re.findall(r"`(GET|POST) (/[^`?\[ ]*)", PAGE.read_text()):
@@ -263,7 +265,7 @@ class Access(ApiCase):
         (lab.HERE / "tokens").chmod(0o644)
         status, answer = lab.api("/api/v1/reload", "POST")
         self.assertEqual(status, 400)
-        self.assertIn("chmod 640", json.dumps(answer))
+        self.assertIn("chmod 600", json.dumps(answer))
         self.assertEqual(self.remote("/api/v1/status", token=ops)[0], 200, "what was read before stays")
 
     def test_socket_has_the_mode_and_group_that_are_asked_for(self):
@@ -282,7 +284,7 @@ class Access(ApiCase):
         files = self.certificate("first")
         pathlib.Path(files["tls_key"]).chmod(0o644)
         balancer = self.balancer(start=False, admin={"socket": lab.SOCKET, "http": f"127.0.0.1:{PORT}", **files})
-        self.refused(balancer, "tls.key", "chmod 640", statuses=(1, 2))
+        self.refused(balancer, "tls.key", "chmod 600", statuses=(1, 2))
 
 
 class Telemetry(ApiCase):
