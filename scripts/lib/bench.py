@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import statistics
 import struct
 import sys
@@ -302,6 +303,8 @@ def main():
     if lacking:
         print(f"bench: {lacking}", file=sys.stderr)
         return 1
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):  # a background process of bash ignores SIGINT
+        signal.signal(number, lambda *_: sys.exit(130))
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         try:
             result = measured(chosen, pathlib.Path(folder))

@@ -166,7 +166,7 @@ class Sluiced(Program):
 def missing():
     """What scripts/bench cannot do without and is not there."""
     if shutil.which("dpdk-testpmd") is None:
-        return "dpdk-testpmd is missing; run: scripts/test --only style, which installs packages, or apt install dpdk-dev"
+        return "dpdk-testpmd is missing; run: apt install dpdk-dev"
     if os.geteuid() != 0:
         return "needs root: DPDK's telemetry and huge pages"
     return None

@@ -15,6 +15,23 @@ DEVICES = {"memif": 10_000, "vhost": 10_000, "pcap-1k": 1_000, "pcap-100k": 100_
 PROGRAMS = ("sluiced ipip", "sluiced l2dsr", "macswap", "5tswap")
 
 
+def programs():
+    """Processes that were told of a file in a bench's temporary folder."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(b"/sluice-bench-" in word for word in words) and b"bench.py" not in b" ".join(words):
+            found.append(process.name)
+    return found
+
+
+def huge_pages():
+    return int(pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages").read_text())
+
+
 class Bench(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -77,6 +94,21 @@ class Usage(unittest.TestCase):
         for wrong in (["--devices", "floppy"], ["--modes", "magic"], ["--size", "10"], ["--repetitions", "0"]):
             done = subprocess.run([BENCH, *wrong], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 2, done.stderr)
+
+    def test_one_that_is_told_to_end_takes_its_programs_along(self):
+        before = huge_pages()
+        with tempfile.TemporaryDirectory() as folder:
+            bench = subprocess.Popen([BENCH, "--devices", "pcap-1k", "--seconds", "60", "--json", f"{folder}/b.json"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                lab.wait_until("a program under test", programs, 60)
+                bench.terminate()
+                self.assertEqual(bench.wait(60), 130)
+                self.assertEqual(programs(), [])
+            finally:
+                bench.kill()
+                bench.wait()
+        self.assertEqual(huge_pages(), before)
 
 
 if __name__ == "__main__":
