@@ -121,7 +121,8 @@ Result<void> EventLoop::on_signals(std::span<const int> signals, SignalTask task
   auto added = add(fd.get(), EPOLLIN, [number = fd.get(), task = std::move(task)](std::uint32_t) {
     signalfd_siginfo about{};
     if (::read(number, &about, sizeof about) == ssize_t{sizeof about})
-      task(static_cast<int>(about.ssi_signo));
+      task(static_cast<int>(about.ssi_signo),
+           {.process = static_cast<pid_t>(about.ssi_pid), .user = about.ssi_uid});
   });
   if (added) signals_ = std::move(fd);
   return added;

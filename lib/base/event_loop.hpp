@@ -7,7 +7,9 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
+#include <sys/types.h>
 #include <array>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -41,7 +43,13 @@ class EventLoop {
   using Now = std::function<Clock::time_point()>;
   using Task = std::function<void()>;
   using FdTask = std::function<void(std::uint32_t events)>;  ///< EPOLLIN, EPOLLHUP, ...
-  using SignalTask = std::function<void(int signal)>;
+  /// Of a signal.
+  struct Sender {
+    pid_t process = 0;  ///< 0: the kernel.
+    uid_t user = 0;
+  };
+  /// @param from  who sent it by kill(2); of several that came as one the first.
+  using SignalTask = std::function<void(int signal, const Sender& from)>;
   enum class TimerId : std::uint64_t { kNone = 0 };
 
   /// @param now  clock of the timers; tests hand in their own.

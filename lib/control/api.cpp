@@ -41,7 +41,7 @@ std::optional<http::Response> not_text(const http::Request& request) {
 // A change that is none of the configuration.
 void audit_switch(EventLog& events, const http::Peer& peer, std::string_view what,
                   std::string_view path, std::string_view before, std::string_view after) {
-  audit(events, peer, what, {{{"path", path}, {"before", before}, {"after", after}}});
+  audit(events, who(peer), what, {{{"path", path}, {"before", before}, {"after", after}}});
 }
 
 // "auto", "paused", "override of 4"
@@ -149,7 +149,7 @@ http::Answer Api::change(const http::Request& request, const std::string& what,
   add_wish_changes(report, wishes_before, wishes_of(parts_.model));
   add_movement(report, *published, parts_.fast_path);
   parts_.changed(*published, request.peer.text, what);
-  audit(parts_.events, request.peer, what, report["changes"]);
+  audit(parts_.events, who(request.peer), what, report["changes"]);
   return json_answer(report);
 }
 
@@ -206,7 +206,7 @@ http::Answer Api::reload(const http::Request& request) {
   auto published = parts_.reload(request.peer.text);
   if (published) {
     const Json report = change_report(*published, before, parts_.model);
-    audit(parts_.events, request.peer, "reload", report["changes"]);
+    audit(parts_.events, who(request.peer), "reload", report["changes"]);
     return json_answer(report);
   }
   if (parts_.standing.stopping)

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/audit.hpp"
 
+#include "config/difference.hpp"
+#include "control/api_parse.hpp"
+
 #include <pwd.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 namespace sluice::control {
@@ -37,8 +41,14 @@ std::string who(const http::Peer& peer, const std::string& passwd) {
                      peer.group.value_or(0), peer.process.value_or(0));
 }
 
-void audit(EventLog& events, const http::Peer& peer, std::string_view what, const Json& changes) {
-  std::string text = fmt::format("{}: {}", who(peer), what);
+std::string who_signalled(int signal, const EventLoop::Sender& from, const std::string& passwd) {
+  const auto* const name = ::sigabbrev_np(signal);
+  return fmt::format("signal SIG{} of user {} (uid {}, pid {})", name == nullptr ? "?" : name,
+                     user_name(from.user, passwd), from.user, from.process);
+}
+
+void audit(EventLog& events, std::string_view who, std::string_view what, const Json& changes) {
+  std::string text = fmt::format("{}: {}", who, what);
   const auto told = std::min(changes.size(), kMostChanges);
   for (std::size_t i = 0; i < told; ++i)
     text += fmt::format("{} {} from {} to {}", i == 0 ? ":" : ",", value(changes[i], "path"),
@@ -46,6 +56,11 @@ void audit(EventLog& events, const http::Peer& peer, std::string_view what, cons
   if (changes.size() > told) text += fmt::format(" and {} more", changes.size() - told);
   if (changes.empty()) text += ": nothing became different";
   events.note(Level::kInfo, "audit", "changed", std::move(text));
+}
+
+void audit(EventLog& events, std::string_view who, std::string_view what,
+           const config::Configuration& before, const config::Configuration& after) {
+  audit(events, who, what, changes_json(config::difference(before, after)));
 }
 
 }  // namespace sluice::control

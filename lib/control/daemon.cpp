@@ -4,6 +4,7 @@
 #include "control/daemon_parts.hpp"
 
 #include "base/log.hpp"
+#include "control/audit.hpp"
 #include "control/notify.hpp"
 #include "control/scale_sight.hpp"
 
@@ -68,7 +69,9 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   standing_.started = standing_.loaded = standing_.published = standing_.last_reload.at =
       system_clock::now();
   standing_.turns = &loop_->turn_times();
-  if (auto ready = loop_->on_signals(kSignals, [this](int signal) { on_signal(signal); }); !ready)
+  if (auto ready = loop_->on_signals(
+          kSignals, [this](int signal, const EventLoop::Sender& from) { on_signal(signal, from); });
+      !ready)
     return ready;
 
   // The sockets first: a second daemon of this node is refused before it touches DPDK or the
@@ -248,6 +251,7 @@ void Daemon::make_scale() {
                    .awaiting_changed = [this] { admit(); }}),
       model_->running().state_dir, model_->running().node);
   scale_->follow(model_->running());
+  scale_->forget_histories(model_->file());
 }
 
 Result<void> Daemon::make_load() {
@@ -317,9 +321,11 @@ void Daemon::run() {
   events_.add(Level::kInfo, "daemon", "stopped", fmt::format("node {}", model_->running().node));
 }
 
-void Daemon::on_signal(int signal) {
+void Daemon::on_signal(int signal, const EventLoop::Sender& from) {
   if (signal == SIGHUP) {
-    (void)reload("SIGHUP");  // the outcome is an event and in the status
+    const auto before = model_->running();
+    if (reload("SIGHUP"))  // a refusal is an event and in the status
+      audit(events_, who_signalled(signal, from), "reload", before, model_->running());
   } else if (standing_.stopping) {
     loop_->stop();
   } else {

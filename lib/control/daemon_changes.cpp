@@ -45,6 +45,7 @@ Result<Published> Daemon::reload(std::string_view who) {
   for (const auto& warning : decoded->warnings)
     events_.add(Level::kWarn, "config", "warning", warning.text());
   changed(*published, who, "reload");
+  scale_->forget_histories(model_->file());
   notify("READY=1\nSTATUS=forwarding");
   return published;
 }

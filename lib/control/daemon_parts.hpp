@@ -54,7 +54,7 @@ class Daemon {
   Result<void> make_model(config::Configuration configuration);
   void make_api();
   void save_state() { state_.save(model_->operator_state(), model_->running().state_dir); }
-  void on_signal(int signal);
+  void on_signal(int signal, const EventLoop::Sender& from);
   Result<Published> reload(std::string_view who);
   void changed(const Published& published, std::string_view who, std::string_view what);
   void admit();

@@ -3,10 +3,15 @@
 
 #include "base/file.hpp"
 #include "base/state_file.hpp"
+#include "base/unique_fd.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 #include <string_view>
@@ -25,7 +30,53 @@ std::int64_t rounded_down(std::int64_t t, std::int64_t step) {
   return t / step * step - (t % step < 0 ? step : 0);
 }
 
+constexpr std::string_view kEnding = ".series";
+
+// As configurations have them: save() is given no other.
+bool is_pool_name(std::string_view name) noexcept {
+  constexpr std::size_t kLongest = 64;
+  return !name.empty() && name.size() <= kLongest &&
+         name.find_first_not_of(
+             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == name.npos;
+}
+
+// A file of its own, neither link nor pipe, that begins as save() lets one begin.
+bool is_history(const std::filesystem::path& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat about {};
+  if (!fd || ::fstat(fd.get(), &about) != 0 || !S_ISREG(about.st_mode)) return false;
+  std::array<std::byte, Series::kHead> head{};
+  return ::read(fd.get(), head.data(), head.size()) == ssize_t{head.size()} &&
+         Series::begins_checkpoint(head);
+}
+
 }  // namespace
+
+std::filesystem::path history_file(const std::filesystem::path& folder, std::string_view pool) {
+  return folder / (std::string(pool) + std::string(kEnding));
+}
+
+std::vector<RemovedHistory> remove_histories(const std::filesystem::path& folder,
+                                             const std::set<std::string, std::less<>>& keep) {
+  std::vector<RemovedHistory> removed;
+  std::error_code failed;
+  std::size_t looked_at = 0;
+  for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    const auto file = at->path().filename().string();
+    if (!file.ends_with(kEnding)) continue;
+    auto pool = file.substr(0, file.size() - kEnding.size());
+    if (!is_pool_name(pool) || keep.contains(pool)) continue;
+    if (++looked_at > LoadHistory::kMostLookedAt) break;
+    if (!is_history(at->path())) continue;
+    std::error_code stays;
+    std::filesystem::remove(at->path(), stays);
+    removed.push_back({std::move(pool), stays ? fmt::format("{} cannot be removed: {}",
+                                                            at->path().string(), stays.message())
+                                              : std::string()});
+  }
+  return removed;
+}
 
 void LoadHistory::follow(Wall wall, double seconds) {
   const double now = seconds_of(wall);

@@ -13,7 +13,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::control {
@@ -29,6 +31,7 @@ class LoadHistory {
   static constexpr double kSettle = 600;                  ///< Seconds.
   static constexpr std::size_t kMostPoints = 10'000;      ///< Of one stretch.
   static constexpr std::size_t kLongestFile = 1U << 20U;  ///< Bytes; ours have 430,000 at most.
+  static constexpr std::size_t kMostLookedAt = 2'000;     ///< Files by remove_histories().
 
   /// @param seconds   that passed since the call before, by a clock that only goes forward.
   /// @param requests  that came in them; std::nullopt: nobody knows.
@@ -65,5 +68,21 @@ class LoadHistory {
   double requests_ = 0;
   double known_s_ = 0;
 };
+
+/// Where a pool's history is in the folder of all.
+[[nodiscard]] std::filesystem::path history_file(const std::filesystem::path& folder,
+                                                 std::string_view pool);
+
+struct RemovedHistory {
+  std::string pool;
+  std::string problem;  ///< Why it is still there; empty: it is gone.
+};
+
+/// Removes the histories of pools that are not among `keep`. Left alone is whatever save() did not
+/// write: other names, folders, links, files that do not begin as a history does, and those that
+/// were damaged and are kept beside.
+/// Cost: some 20 us a file, of kMostLookedAt at most; the rest is the next call's.
+[[nodiscard]] std::vector<RemovedHistory> remove_histories(
+    const std::filesystem::path& folder, const std::set<std::string, std::less<>>& keep);
 
 }  // namespace sluice::control

@@ -20,8 +20,12 @@ std::filesystem::path file_in(const std::string& directory) {
   return std::filesystem::path(directory) / "scale.json";
 }
 
+std::filesystem::path folder_in(const std::string& directory) {
+  return std::filesystem::path(directory) / "history";
+}
+
 std::filesystem::path history_in(const std::string& directory, const std::string& pool) {
-  return std::filesystem::path(directory) / "history" / (pool + ".series");
+  return history_file(folder_in(directory), pool);
 }
 
 std::int64_t milliseconds_of(std::chrono::system_clock::time_point wall) {
@@ -168,15 +172,21 @@ void ScaleKeeper::save() {
   const auto done = save_state(
       file_in(directory_), kVersion,
       {{"saved_ms", milliseconds_of(parts_.wall())}, {"life", life_}, {"pools", std::move(pools)}});
-  auto problem = done ? std::string() : done.error().text();
-  if (problem == problem_) return;
-  problem_ = std::move(problem);
-  if (problem_.empty())
-    parts_.events.add(Level::kInfo, "scale", "state_saved",
-                      "the autoscaler's state can be kept again");
+  tell_when_new(done, problem_, {"state_saved", "the autoscaler's state can be kept again"},
+                {"state_not_saved", "; a restart would learn every pool anew"});
+}
+
+// @param again  the event when it works again; @param trouble  that when it does not, its text to
+//   be put behind what is wrong.
+void ScaleKeeper::tell_when_new(const Result<void>& done, std::string& problem,
+                                const Telling& again, const Telling& trouble) {
+  auto now = done ? std::string() : done.error().text();
+  if (now == problem) return;
+  problem = std::move(now);
+  if (problem.empty())
+    parts_.events.add(Level::kInfo, "scale", again.event, again.text);
   else
-    parts_.events.add(Level::kWarn, "scale", "state_not_saved",
-                      problem_ + "; a restart would learn every pool anew");
+    parts_.events.add(Level::kWarn, "scale", trouble.event, problem + trouble.text);
 }
 
 void ScaleKeeper::load_history(ScalePool& pool) {
@@ -190,15 +200,24 @@ void ScaleKeeper::save_history(const ScalePool& pool) {
   if (const auto entry = entries_.find(pool.name()); entry != entries_.end())
     entry->second.history_saved = parts_.loop.now();
   const auto done = pool.history().save(history_in(directory_, pool.name()));
-  auto problem = done ? std::string() : done.error().text();
-  if (problem == history_problem_) return;
-  history_problem_ = std::move(problem);
-  if (history_problem_.empty())
-    parts_.events.add(Level::kInfo, "scale", "history_saved",
-                      "the history of pools' load can be kept again");
-  else
-    parts_.events.add(Level::kWarn, "scale", "history_not_saved",
-                      history_problem_ + "; a restart would not know what load there was");
+  tell_when_new(done, history_problem_,
+                {"history_saved", "the history of pools' load can be kept again"},
+                {"history_not_saved", "; a restart would not know what load there was"});
+}
+
+void ScaleKeeper::forget_histories(const config::Configuration& file) {
+  std::set<std::string, std::less<>> names;
+  for (const auto& pool : file.pools) names.insert(pool.name);
+  for (const auto& removed : remove_histories(folder_in(directory_), names)) {
+    if (removed.problem.empty())
+      parts_.events.add(
+          Level::kInfo, "scale", "history_removed",
+          fmt::format("pool {} is no more: the history of its load went with it", removed.pool));
+    else
+      parts_.events.add(
+          Level::kWarn, "scale", "history_not_removed",
+          fmt::format("pool {} is no more: {}; remove it by hand", removed.pool, removed.problem));
+  }
 }
 
 // One at a time: each takes as long as the disk does.

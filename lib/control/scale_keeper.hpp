@@ -55,6 +55,9 @@ class ScaleKeeper {
 
   /// Writes the state now. Trouble is an event when it begins and when it ends.
   void save();
+  /// Removes the histories of pools that are not in the file any more. What `config apply` leaves
+  /// out comes back with the next reload: hand in the file, not what runs.
+  void forget_histories(const config::Configuration& file);
   /// Likewise all histories, STATE_DIR/history/POOL.series. For the end of the daemon.
   void save_histories();
 
@@ -65,7 +68,14 @@ class ScaleKeeper {
     EventLoop::Clock::time_point history_saved{};
   };
 
+  struct Telling {
+    const char* event;
+    const char* text;
+  };
+
   void load();
+  void tell_when_new(const Result<void>& done, std::string& problem, const Telling& again,
+                     const Telling& trouble);
   void load_history(ScalePool& pool);
   void save_history(const ScalePool& pool);
   void save_oldest_history();

@@ -55,6 +55,9 @@ class Series {
   /// Everything, for a file: gaps and stretches of one value take a few bytes each, anything else
   /// 4 bytes a second and minute, with a checksum.
   [[nodiscard]] std::vector<std::byte> checkpoint() const;
+  /// Whether the bytes begin as a checkpoint does, of whatever version. @param head  kHead bytes.
+  [[nodiscard]] static bool begins_checkpoint(std::span<const std::byte> head) noexcept;
+  static constexpr std::size_t kHead = 4;
   /// @return kInvalid where the bytes are not a checkpoint's, with the place.
   [[nodiscard]] static Result<Series> restore(std::span<const std::byte> bytes);
 

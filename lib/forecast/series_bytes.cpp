@@ -9,6 +9,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 namespace sluice::forecast {
 namespace {
@@ -139,6 +140,10 @@ std::vector<std::byte> Series::checkpoint() const {
   writer.values(turned(seconds_, newest_ + 1));
   writer.values(turned(minutes_, newest_ < 0 ? 0 : newest_ / 60));
   return std::move(writer).done();
+}
+
+bool Series::begins_checkpoint(std::span<const std::byte> head) noexcept {
+  return head.size() >= kHead && std::memcmp(head.data(), kMagic.data(), kHead) == 0;
 }
 
 Result<Series> Series::restore(std::span<const std::byte> bytes) {

@@ -186,13 +186,20 @@ TEST_F(EventLoopTest, SignalsComeAsEventsEachInItsTurn) {
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
   std::vector<int> got;
   const std::array<int, 2> signals{SIGHUP, SIGTERM};
-  ASSERT_TRUE(loop->on_signals(signals, [&](int s) { got.push_back(s); }));
-  EXPECT_EQ(loop->on_signals(signals, [](int) {}).error().code, Errc::kConflict);
+  EventLoop::Sender sender;
+  ASSERT_TRUE(loop->on_signals(signals, [&](int s, const EventLoop::Sender& from) {
+    got.push_back(s);
+    sender = from;
+  }));
+  EXPECT_EQ(loop->on_signals(signals, [](int, const EventLoop::Sender&) {}).error().code,
+            Errc::kConflict);
   ::raise(SIGHUP);
   ::raise(SIGTERM);
   loop->turn(1h);
   loop->turn(1h);
   EXPECT_EQ(got, (std::vector<int>{SIGHUP, SIGTERM}));
+  EXPECT_EQ(sender.process, ::getpid());
+  EXPECT_EQ(sender.user, ::getuid());
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

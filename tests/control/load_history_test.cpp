@@ -7,8 +7,10 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace sluice::control {
@@ -186,6 +188,54 @@ TEST_F(LoadHistoryTest, WhatIsNoCountAndNoTimeChangesNothing) {
   history.add(wall_ + 1s, 1, -3);
   history.add(wall_ + 1s, 1, std::nan(""));
   EXPECT_EQ(history.series().newest(), before);
+}
+
+// All that may stand in such a folder and is not ours, or is but must stay.
+TEST_F(LoadHistoryTest, OnlyHistoriesOfPoolsThatAreNoMoreAreRemoved) {
+  namespace fs = std::filesystem;
+  LoadHistory history;
+  pass(history, 60, 3);
+  const auto folder = fs::path(folder_) / "all";
+  const auto ours = [&](const std::string& name) { ASSERT_TRUE(history.save(folder / name)); };
+  for (const auto* name : {"gone.series", "old-1.B_x.series", "kept.series"}) ours(name);
+  ours("gone.series.damaged-1");
+  ours("gone.series.Ab12Cd");  // a write that was cut off, perhaps another's
+  ours("gone");
+  ours("a pool.series");  // no pool is called so
+  ours(std::string(65, 'p') + ".series");
+  ours(".series");
+  ours("../outside.series");
+  fs::copy_file(folder / "kept.series", folder / "SERIES.SERIES");
+  std::ofstream(folder / "notes.txt") << "mine";
+  std::ofstream(folder / "foreign.series") << "t,requests\n0,1\n";
+  std::ofstream(folder / "empty.series");
+  fs::create_directory(folder / "folder.series");
+  fs::create_symlink(folder / "../outside.series", folder / "link.series");
+  fs::create_symlink(folder / "nowhere", folder / "dangling.series");
+  ASSERT_EQ(::mkfifo((folder / "pipe.series").c_str(), 0600), 0);
+  const auto entries = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder))
+      names.insert(entry.path().filename().string());
+    return names;
+  };
+  auto expected = entries();
+  std::set<std::string> gone;
+  for (const auto& removed : remove_histories(folder, {"kept"})) {
+    EXPECT_EQ(removed.problem, "");
+    gone.insert(removed.pool);
+  }
+  EXPECT_EQ(gone, (std::set<std::string>{"gone", "old-1.B_x"}));
+  expected.erase("gone.series");
+  expected.erase("old-1.B_x.series");
+  EXPECT_EQ(entries(), expected);
+  EXPECT_TRUE(fs::exists(folder / "../outside.series"));
+}
+
+TEST_F(LoadHistoryTest, AFolderThatIsNotThereOrIsNoneHasNothingToRemove) {
+  EXPECT_TRUE(remove_histories(folder_ / "none", {}).empty());
+  std::ofstream(folder_ / "file") << "x";
+  EXPECT_TRUE(remove_histories(folder_ / "file", {}).empty());
 }
 
 }  // namespace

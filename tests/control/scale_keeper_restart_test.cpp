@@ -145,5 +145,30 @@ TEST_F(ScaleKeeperTest, AHistoryThatCannotBeReadIsToldAndCostsNothingElse) {
   EXPECT_EQ(told("restored").size(), 2U) << "the state of the controller";
 }
 
+TEST_F(ScaleKeeperTest, TheHistoryOfAPoolThatLeavesTheFileGoesAndThatOfOneNotScaledStays) {
+  keep();
+  serve(30s, 4);
+  keeper_->save_histories();
+  const auto file = directory_ / "history" / "llama.series";
+  ASSERT_TRUE(std::filesystem::exists(file));
+  keeper_->forget_histories(configuration_);
+  EXPECT_TRUE(std::filesystem::exists(file)) << "its pool is there";
+  auto unscaled = configuration_;
+  unscaled.pools[0].autoscale.reset();
+  keeper_->follow(unscaled);
+  keeper_->forget_histories(unscaled);
+  EXPECT_TRUE(std::filesystem::exists(file)) << "it may be scaled again";
+  auto without = configuration_;
+  without.pools.clear();
+  keeper_->follow(without);
+  EXPECT_TRUE(std::filesystem::exists(file)) << "applied, not in the file";
+  keeper_->forget_histories(without);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  ASSERT_EQ(told("history_removed").size(), 1U);
+  EXPECT_THAT(told("history_removed")[0], HasSubstr("pool llama"));
+  keeper_->forget_histories(without);
+  EXPECT_EQ(told("history_removed").size(), 1U) << "once";
+}
+
 }  // namespace
 }  // namespace sluice::control

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of pools and configuration while traffic runs: what moves, and that nothing breaks."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -89,6 +90,18 @@ class Reload(LabTest):
 
         lab.wait_until("the reload to be judged", judged)
         return balancer.status()
+
+    def test_a_reload_by_signal_is_in_the_audit_with_who_what_before_and_after(self):
+        balancer = self.balancer()
+        balancer.config["pools"][0]["backends"][0]["weight"] = 7
+        self.reload(balancer, balancer.config)
+        audits = [e["text"] for e in lab.api("/api/v1/events")[1]["events"] if e["component"] == "audit"]
+        self.assertEqual(len(audits), 1, audits)
+        self.assertRegex(audits[0], rf"^signal SIGHUP of user root \(uid 0, pid {os.getpid()}\): reload: "
+                                    r"pools/llama/backends/gpu-1/weight from 100 to 7$")
+        self.reload(balancer, {"pools": "none"})
+        self.assertEqual(len([e for e in lab.api("/api/v1/events")[1]["events"] if e["component"] == "audit"]), 1,
+                         "a refusal changes nothing")
 
     def test_a_hundred_reloads_in_ten_seconds_under_load_fail_no_request(self):
         balancer = self.balancer()
