@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import bench_pktgen
 import bench_plot
 from bench_programs import Failure, Sluiced, Testpmd, missing, tsc_hz
 
@@ -281,6 +282,30 @@ def measured(chosen, place):
                          "generator": chosen.generator}, "rows": found}
 
 
+def with_pktgen(parser, chosen):
+    """--pktgen: what comes back over NICs; nothing of ours runs on this machine."""
+    scripts = chosen.pktgen.split(",")
+    for script in scripts:
+        if script not in bench_pktgen.KNOWN:
+            parser.error(f"there is no script '{script}'; they are {', '.join(bench_pktgen.KNOWN)}")
+    lacking = bench_pktgen.available()
+    if lacking:
+        print(f"bench: {lacking}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        try:
+            found = bench_pktgen.rows(scripts, chosen.pktgen_arguments, pathlib.Path(folder))
+        except Failure as failure:
+            print(f"bench: {failure}", file=sys.stderr)
+            return 1
+    print(bench_pktgen.table(found))
+    chosen.json.write_text(json.dumps({"generator": "pktgen", "rows": found}, indent=2) + "\n")
+    bars = [(" ".join(str(row[key]) for key in ("what", "load", "size") if key in row),
+             [("packets", *[row["packets_per_second"] / 1e6] * 3)]) for row in found if "packets_per_second" in row]
+    chosen.plot.write_text(bench_plot.chart("Packets per second by Pktgen-DPDK", bars, "million/s"))
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench", add_help=False)
     parser.add_argument("--devices", default=",".join(DEVICES))
@@ -291,6 +316,8 @@ def main():
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--json", type=pathlib.Path, default=pathlib.Path("bench.json"))
     parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("bench.svg"))
+    parser.add_argument("--pktgen")
+    parser.add_argument("--pktgen-arguments", default='-l 0-2 -- -P -m "1.0,2.1"')
     parser.add_argument("--huge-mb", type=int, default=0)
     chosen = parser.parse_args()
     for what, known, given in (("device", DEVICES, chosen.devices), ("mode", (*MODES, "gue"), chosen.modes)):
@@ -299,6 +326,8 @@ def main():
                 parser.error(f"there is no {what} '{one}'; they are {', '.join(known)}")
     if not (64 <= chosen.size <= 1500 and chosen.repetitions >= 1 and chosen.seconds > 0):
         parser.error("--size is 64 to 1500, --repetitions at least 1, --seconds above 0")
+    if chosen.pktgen is not None:
+        return with_pktgen(parser, chosen)
     lacking = missing() or (None if (BUILD / "app/sluiced/sluiced").exists() else f"{BUILD} has no sluiced; build it")
     if lacking:
         print(f"bench: {lacking}", file=sys.stderr)

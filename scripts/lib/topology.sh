@@ -84,6 +84,10 @@ plug() {
 # take_replies NAMESPACE DEVICE: what the XDP filter at the other end sends back by itself arrives there.
 take_replies() {
   local object=$SLUICE_BUILD/lib/xdp/tag.bpf.o mode
+  [[ -f $object ]] || {
+    complain "$object is missing, so refusals and answers of the XDP filter are lost; run: ninja -C $SLUICE_BUILD"
+    return 0
+  }
   for mode in xdpdrv xdpgeneric; do
     if in_namespace "$1" ip -force link set dev "$2" "$mode" object "$object" section xdp 2>/dev/null; then return 0; fi
   done

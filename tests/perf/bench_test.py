@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/bench makes of measurements: ratios, bars, charts, captures. bench_test.py SCRIPTS/LIB"""
+"""What scripts/bench makes of measurements: ratios, bars, charts, captures, Pktgen's results. bench_test.py SCRIPTS/LIB"""
+import os
 import pathlib
+import shutil
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(sys.argv.pop(1)).resolve()))
 sys.dont_write_bytecode = True
 import bench  # noqa: E402
+import bench_pktgen  # noqa: E402
 import bench_plot  # noqa: E402
 from scapy.all import IP, TCP, rdpcap  # noqa: E402
 
@@ -63,6 +67,40 @@ class Captures(unittest.TestCase):
             self.assertEqual((packet[IP].dst, packet[TCP].dport), (bench.VIP, bench.PORT))
             flows.add((packet[IP].src, packet[TCP].sport))
         self.assertEqual(len(flows), 50)
+
+
+FAKE = """#!/bin/sh
+# Pktgen, as far as its command line goes: refuses to run without a terminal, takes -f.
+test -t 0 || exit 3
+while test $# -gt 1; do shift; test "$prev" = -f && break; prev=$1; done
+exec lua5.4 STANDIN "$1"
+"""
+
+
+@unittest.skipUnless(shutil.which("lua5.4"), "lua5.4 is missing")
+class Pktgen(unittest.TestCase):
+    def setUp(self):
+        self.place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        program = self.place / "pktgen"
+        program.write_text(FAKE.replace("STANDIN", str(pathlib.Path(__file__).parent / "pktgen_standin.lua")))
+        program.chmod(0o755)
+        self.enterContext(unittest.mock.patch.dict(os.environ, {"PATH": f"{self.place}:{os.environ['PATH']}"}))
+
+    def test_results_of_its_scripts_become_rows_with_latency_where_there_is_one(self):
+        self.assertIsNone(bench_pktgen.available())
+        found = bench_pktgen.rows(["imix", "latency"], '-l 0-2 -- -P -m "1.0"', self.place)
+        self.assertEqual([(row["script"], row.get("load")) for row in found],
+                         [("imix", None), ("latency", 10), ("latency", 50), ("latency", 90)])
+        self.assertIsNone(found[0]["latency"])
+        self.assertEqual(set(found[1]["latency"]), {"p50", "p90", "p99", "p999", "worst"})
+        lines = bench_pktgen.table(found).splitlines()
+        self.assertEqual(len(lines), 2 + len(found))
+        self.assertIn(" / ", lines[-1])
+
+    def test_a_script_that_fails_is_told_with_its_last_words(self):
+        with unittest.mock.patch.dict(os.environ, {"STANDIN_API": "old"}):
+            with self.assertRaisesRegex(bench_pktgen.Failure, "set_tcp_flags"):
+                bench_pktgen.rows(["flood"], "", self.place)
 
 
 class Chart(unittest.TestCase):
