@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,12 @@ class Counting(unittest.TestCase):
 
 
 class Lab(unittest.TestCase):
+    def test_a_newcomer_s_build_has_every_program_that_the_lab_loads(self):
+        loaded = set(re.findall(r"SLUICE_BUILD/(lib/xdp/\w+\.bpf\.o)", (SCRIPTS / "lib/topology.sh").read_text()))
+        self.assertGreater(len(loaded), 1)
+        for program in loaded:
+            self.assertIn(f" {program}", (SCRIPTS / "quickstart").read_text())
+
     def test_every_backend_answers_by_itself(self):
         for i in range(1, 11):
             answer = lab.run("client", "curl", "-sf", f"http://{lab.backend_address(f'gpu-{i}')}/health").stdout
