@@ -12,6 +12,7 @@
 #include <fstream>
 #include <numeric>
 #include <optional>
+#include <set>
 
 namespace sluice::control {
 namespace {
@@ -207,6 +208,66 @@ TEST(ProbeCounts, OutcomesFallIntoTheBucketOfTheirTime) {
   EXPECT_EQ(counts.by_time.back(), 1U);
   EXPECT_EQ(counts.by_fault[static_cast<std::size_t>(health::Fault::kTimeout)], 1U);
   EXPECT_EQ(counts.time, 6001ms);
+}
+
+/// Time stands still until a test moves it, and the turn of a check is far away: whoever is asked
+/// is asked early.
+class EarlyLookTest : public HealthKeeperTest {
+ protected:
+  void SetUp() override {
+    loop_ = EventLoop::open([this] { return now_; }).value();
+    HealthKeeperTest::SetUp();
+    auto& health = *configuration_.pools[0].health;
+    health.interval = 60s;
+    health.timeout = 10s;
+    health.rise = health.fall = 2;
+    keep();
+    now_ += 10ms;  // the first turns are spread over some of it
+    ASSERT_TRUE(until([&] { return keeper_->first_round_done(); }));
+    ASSERT_EQ(state("here"), "up");
+    ASSERT_EQ(state("gone"), "down");
+    now_ += 300ms;  // the gap between two questions
+    settle();       // who takes flows is made up at the keeper's own steps
+    ASSERT_EQ(keeper_->use("llama", "here"), (Use{true, true}));
+  }
+  [[nodiscard]] std::uint64_t asked(const std::string& name) const {
+    const auto& all = keeper_->counts("llama", name)->by_fault;
+    return std::accumulate(all.begin(), all.end(), std::uint64_t{0});
+  }
+  // Turns often enough that an answer on the loopback would have come.
+  void settle() {
+    for (int i = 0; i < 20; ++i) loop_->turn(1ms);
+  }
+
+  const std::set<IpAddress> here_{*IpAddress::parse("127.0.0.1")};
+  const std::set<IpAddress> elsewhere_{*IpAddress::parse("127.0.0.2")};
+  EventLoop::Clock::time_point now_{1h};
+};
+
+TEST_F(EarlyLookTest, AnAddressInDoubtIsAskedWhateverStateItHas) {
+  keeper_->look_at(elsewhere_, elsewhere_);
+  settle();
+  EXPECT_EQ(asked("here"), 1U);
+  EXPECT_EQ(asked("gone"), 1U);
+  keeper_->look_at(here_, {});
+  EXPECT_TRUE(until([&] { return asked("here") == 2 && asked("gone") == 2; }));
+}
+
+TEST_F(EarlyLookTest, AnAddressThatAnswersIsAskedOnlyWhereNobodyTakesNewFlows) {
+  keeper_->look_at({}, here_);
+  EXPECT_TRUE(until([&] { return asked("gone") == 2; }));
+  settle();
+  EXPECT_EQ(asked("here"), 1U) << "it is known to be up";
+}
+
+TEST_F(EarlyLookTest, ABackendThatEndedIsDownLongBeforeItsTurn) {
+  server_.reset();
+  for (std::uint64_t times = 2; times <= 3; ++times) {
+    keeper_->look_at(here_, {});
+    ASSERT_TRUE(until([&] { return asked("here") == times; }));
+    now_ += 300ms;
+  }
+  EXPECT_EQ(state("here"), "down");
 }
 
 }  // namespace

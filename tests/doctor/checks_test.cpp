@@ -7,6 +7,9 @@
 
 #include <gmock/gmock.h>
 
+#include <ostream>
+#include <string>
+
 namespace sluice::doctor {
 namespace {
 
@@ -83,30 +86,71 @@ TEST_F(ChecksTest, EveryRemedyIsThereExactlyWhereSomethingIsWrong) {
   EXPECT_GE(wrong, 8U) << "a machine without any files has little that is right";
 }
 
-TEST_F(ChecksTest, AnOldKernelFails) {
-  tree_.put("proc/sys/kernel/osrelease", "5.7.19\n");
-  EXPECT_EQ(found(examined(), "kernel").level, Level::kFail);
-  tree_.put("proc/sys/kernel/osrelease", "5.8.0\n");
-  EXPECT_EQ(found(examined(), "kernel").level, Level::kOk);
+// One file of the sound machine is otherwise: what is found, its remedy, and, where there is one,
+// the file that makes it good again.
+struct OneFile {
+  const char* fact;
+  const char* path;
+  const char* content;
+  const char* check;
+  Level level;
+  const char* what;
+  const char* remedy;
+  const char* good_path;
+  const char* good;
+};
+
+void PrintTo(const OneFile& one, std::ostream* out) { *out << one.path; }
+
+class ChecksOfOneFile : public ChecksTest, public testing::WithParamInterface<OneFile> {};
+
+TEST_P(ChecksOfOneFile, FindTheFaultItsRemedyAndItsEnd) {
+  const auto& one = GetParam();
+  ASSERT_EQ(found(examined(), one.check).level, Level::kOk) << "of the sound machine";
+  tree_.put(one.path, one.content);
+  const auto finding = found(examined(), one.check);
+  EXPECT_EQ(finding.level, one.level);
+  EXPECT_THAT(finding.what, HasSubstr(one.what));
+  EXPECT_THAT(finding.remedy, HasSubstr(one.remedy));
+  tree_.put(one.good_path, one.good);
+  EXPECT_EQ(found(examined(), one.check).level, Level::kOk);
 }
+
+constexpr auto kIsolated = "sys/devices/system/cpu/isolated";
+constexpr auto kGovernor = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor";
+
+INSTANTIATE_TEST_SUITE_P(
+    Machines, ChecksOfOneFile,
+    testing::Values(
+        OneFile{"AnOldKernelFails", "proc/sys/kernel/osrelease", "5.7.19\n", "kernel", Level::kFail,
+                "5.7.19", "", "proc/sys/kernel/osrelease", "5.8.0\n"},
+        OneFile{"UsersThatMayLoadPrograms", "proc/sys/kernel/unprivileged_bpf_disabled", "0\n",
+                "unprivileged bpf", Level::kWarn, "",
+                "sysctl -w kernel.unprivileged_bpf_disabled=2",
+                "proc/sys/kernel/unprivileged_bpf_disabled", "1\n"},
+        OneFile{"AMemoryLimitThatNoCapabilityLifts", "proc/self/limits",
+                "Max locked memory         8388608   8388608   bytes\n", "locked memory",
+                Level::kWarn, "", "", "proc/self/status", "Name:\tx\nCapEff:\t0000000000004000\n"},
+        OneFile{"NoMountOfHugePages", "proc/mounts", "bpf /sys/fs/bpf bpf rw 0 0\n", "huge pages",
+                Level::kFail, "", "mount -t hugetlbfs", "proc/mounts",
+                "nodev /dev/hugepages hugetlbfs rw 0 0\n"},
+        OneFile{"LcoresThatThereAreNot", "sys/devices/system/cpu/online", "0\n", "lcores",
+                Level::kFail, "CPU 1", "", "sys/devices/system/cpu/online", "0-1\n"},
+        OneFile{"WorkersAmongOtherProcessesButNotTheMainLcore", kIsolated, "\n", "isolated cores",
+                Level::kWarn, "", "isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1",
+                kIsolated, "1\n"},
+        OneFile{"ASlowGovernor", kGovernor, "powersave\n", "governor", Level::kWarn, "",
+                "cpupower -c 1 frequency-set -g performance", kGovernor, "performance\n"},
+        OneFile{"AStrictReversePathFilterWhereTheLargerOneCounts",
+                "proc/sys/net/ipv4/conf/lb0/rp_filter", "1\n", "rp_filter", Level::kWarn, "",
+                "sysctl -w net.ipv4.conf.lb0.rp_filter=2", "proc/sys/net/ipv4/conf/all/rp_filter",
+                "2\n"}),
+    [](const auto& of) { return std::string(of.param.fact); });
 
 TEST_F(ChecksTest, AfXdpIsMissedOnlyByPortsThatNeedIt) {
   tree_.put("proc/net/protocols", "TCP 1\nXDPX 2\n");
   EXPECT_EQ(found(examined(), "af_xdp").level, Level::kFail);
   EXPECT_EQ(found(examined(configuration("net_af_packet0,iface=lb0")), "af_xdp").level, Level::kOk);
-}
-
-TEST_F(ChecksTest, UsersThatMayLoadProgramsAreWarnedOf) {
-  tree_.put("proc/sys/kernel/unprivileged_bpf_disabled", "0\n");
-  EXPECT_THAT(found(examined(), "unprivileged bpf").remedy,
-              HasSubstr("sysctl -w kernel.unprivileged_bpf_disabled=2"));
-}
-
-TEST_F(ChecksTest, AMemoryLimitCountsUnlessTheCapabilityLiftsIt) {
-  tree_.put("proc/self/limits", "Max locked memory         8388608   8388608   bytes\n");
-  EXPECT_EQ(found(examined(), "locked memory").level, Level::kWarn);
-  tree_.put("proc/self/status", "Name:\tx\nCapEff:\t0000000000004000\n");
-  EXPECT_EQ(found(examined(), "locked memory").level, Level::kOk);
 }
 
 TEST_F(ChecksTest, HugePagesOfAnotherNodeDoNotHelp) {
@@ -116,30 +160,6 @@ TEST_F(ChecksTest, HugePagesOfAnotherNodeDoNotHelp) {
   EXPECT_EQ(finding.level, Level::kFail);
   EXPECT_EQ(finding.remedy,
             "echo 128 > /sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages");
-}
-
-TEST_F(ChecksTest, WithoutAMountOfHugePagesItFails) {
-  tree_.put("proc/mounts", "bpf /sys/fs/bpf bpf rw 0 0\n");
-  EXPECT_THAT(found(examined(), "huge pages").remedy, HasSubstr("mount -t hugetlbfs"));
-}
-
-TEST_F(ChecksTest, LcoresThatThereAreNotAreNamed) {
-  tree_.put("sys/devices/system/cpu/online", "0\n");
-  const auto finding = found(examined(), "lcores");
-  EXPECT_EQ(finding.level, Level::kFail);
-  EXPECT_THAT(finding.what, HasSubstr("CPU 1"));
-}
-
-TEST_F(ChecksTest, WorkersAmongOtherProcessesAreWarnedOfAndTheMainLcoreIsNot) {
-  tree_.put("sys/devices/system/cpu/isolated", "\n");
-  const auto finding = found(examined(), "isolated cores");
-  EXPECT_EQ(finding.level, Level::kWarn);
-  EXPECT_THAT(finding.remedy, HasSubstr("isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1"));
-}
-
-TEST_F(ChecksTest, ASlowGovernorIsWarnedOf) {
-  tree_.put("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n");
-  EXPECT_EQ(found(examined(), "governor").remedy, "cpupower -c 1 frequency-set -g performance");
 }
 
 TEST_F(ChecksTest, AnInterfaceThatIsMissingDownOrTooNarrowFails) {
@@ -187,13 +207,6 @@ TEST_F(ChecksTest, TheTunnelsOverheadIsHeldAgainstTheMtu) {
   tree_.interface("lb0", {true, 9000, "i40e"});
   const auto wide = configuration("net_af_xdp0,iface=lb0", R"(, "mtu": 1520)");
   EXPECT_EQ(found(examined(wide), "mtu llama").level, Level::kOk);
-}
-
-TEST_F(ChecksTest, AStrictReversePathFilterIsWarnedOf) {
-  tree_.put("proc/sys/net/ipv4/conf/lb0/rp_filter", "1\n");
-  EXPECT_EQ(found(examined(), "rp_filter").remedy, "sysctl -w net.ipv4.conf.lb0.rp_filter=2");
-  tree_.put("proc/sys/net/ipv4/conf/all/rp_filter", "2\n");
-  EXPECT_EQ(found(examined(), "rp_filter").level, Level::kOk) << "the larger one counts";
 }
 
 TEST_F(ChecksTest, FilesFullOfNonsenseAreNoCrash) {

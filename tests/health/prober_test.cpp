@@ -190,6 +190,61 @@ TEST_F(ProberTest, TargetThatGoesIsNotHeardOfAgain) {
   EXPECT_EQ(outcomes.size(), 1U);
 }
 
+const auto kEverybody = [](const Target&) { return true; };
+
+TEST_F(ProberTest, WhoIsAskedEarlyHasHisNextTurnAnIntervalLater) {
+  prober->set_targets({refusing("a")});
+  pass(1ms);
+  ASSERT_EQ(count("a"), 1U);
+  pass(600ms);
+  EXPECT_EQ(prober->ask_early(kEverybody), 1U);
+  pass(0ms);
+  EXPECT_EQ(count("a"), 2U);
+  pass(999ms);
+  EXPECT_EQ(count("a"), 2U);
+  pass(1ms);
+  EXPECT_EQ(count("a"), 3U);
+}
+
+TEST_F(ProberTest, SignsThatComeInAFloodCostOneQuestionInAGap) {
+  prober->set_targets({refusing("a")});
+  pass(1ms);
+  ASSERT_EQ(count("a"), 1U);
+  std::size_t asked = 0;
+  for (auto passed = 0ms; passed < 2 * Prober::kEarlyGap; ++passed) {
+    pass(1ms);
+    asked += prober->ask_early(kEverybody);
+  }
+  EXPECT_EQ(asked, 2U) << "one when the gap is over, not a millisecond before";
+  pass(0ms);
+  EXPECT_EQ(count("a"), 3U);
+}
+
+TEST_F(ProberTest, NobodyIsAskedEarlyBeforeHisFirstTurnOrWhileAQuestionIsOpen) {
+  prober->set_targets({hanging("a")});
+  EXPECT_EQ(prober->ask_early(kEverybody), 0U) << "his first turn comes at once";
+  pass(1ms);
+  ASSERT_EQ(prober->asking(), 1U);
+  pass(300ms);
+  EXPECT_EQ(prober->ask_early(kEverybody), 0U);
+  EXPECT_EQ(prober->asking(), 1U);
+  pass(200ms);
+  ASSERT_EQ(count("a"), 1U) << "a time-out";
+  EXPECT_EQ(prober->ask_early(kEverybody), 1U);
+}
+
+TEST_F(ProberTest, OnlyThoseThatAreMeantAreAskedEarly) {
+  prober->set_targets({refusing("a"), refusing("b"), refusing("c")});
+  pass(3ms);  // their first turns are spread over so long
+  ASSERT_EQ(outcomes.size(), 3U);
+  pass(300ms);
+  EXPECT_EQ(prober->ask_early([](const Target& target) { return target.backend == "b"; }), 1U);
+  pass(0ms);
+  EXPECT_EQ(count("a"), 1U);
+  EXPECT_EQ(count("b"), 2U);
+  EXPECT_EQ(count("c"), 1U);
+}
+
 TEST_F(ProberTest, SecondTargetOfTheSameNameIsLeftOut) {
   prober->set_targets({refusing("a"), hanging("a")});
   EXPECT_EQ(prober->targets(), 1U);
@@ -230,6 +285,29 @@ TEST_F(ProberTest, ProberThatEndsWhileQuestionsAreOpenLeavesNothingInTheLoop) {
   pass(10s);
   EXPECT_TRUE(outcomes.empty());
   EXPECT_FALSE(loop->turn(0ms));
+}
+
+TEST_F(ProberTest, OutcomesOfAThousandAtOnceAreToldTurnByTurnAndNoneIsLost) {
+  std::vector<Target> targets;
+  for (int i = 0; i < 1000; ++i) {
+    targets.push_back(refusing(std::to_string(i)));
+    targets.back().check.via = config::Via::kService;  // and no road there: it is answered at once
+  }
+  prober->set_targets(targets);
+  for (int turn = 0; turn < 1000 && outcomes.size() < 1000; ++turn) {
+    time += 1ms;
+    loop->turn(0ms);
+  }
+  ASSERT_EQ(outcomes.size(), 1000U);
+  outcomes.clear();
+  time += 300ms;
+  ASSERT_EQ(prober->ask_early(kEverybody), 1000U);
+  for (int turn = 0; turn < 1000 && outcomes.size() < 1000; ++turn) {
+    const auto before = outcomes.size();
+    loop->turn(0ms);
+    EXPECT_LE(outcomes.size() - before, Prober::kOutcomesPerTurn);
+  }
+  EXPECT_EQ(outcomes.size(), 1000U);
 }
 
 TEST_F(ProberTest, ThousandBackendsAreAskedWithinTheirIntervalAndNotAtOnce) {
