@@ -60,8 +60,10 @@ void BM_Established(benchmark::State& state, Case of) {
       static_cast<double>(missed) / static_cast<double>(state.iterations() * kPhase * kBurst);
 }
 
-/// The value that `share` of them are not above.
+/// The value that `share` of them are not above; 0 of none, when somebody else had the core each
+/// time.
 double quantile(std::vector<std::uint64_t>& values, double share) {
+  if (values.empty()) return 0;
   const auto at = static_cast<std::size_t>(share * static_cast<double>(values.size() - 1));
   std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(at));
   return static_cast<double>(values[at]);
