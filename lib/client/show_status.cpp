@@ -85,10 +85,12 @@ void add_objects(Listing& out, const View& status) {
                                  status["huge_pages"].is_true() ? "huge pages" : "no huge pages"));
 }
 
+// Those that have counted anything: all of them are longer than a column may be.
 std::string counters_text(const View& counters) {
   std::string text;
   for (const auto& [key, value] : counters.members())
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, value.count());
+    if (value.whole() != 0U)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, value.count());
   return text;
 }
 

@@ -15,7 +15,9 @@ constexpr auto kStatus =
  "ports": [{"name": "front", "device": "net_af_xdp0,iface=lb0", "interface": "lb0", "mac": "02:00:00:00:00:01",
             "mtu": 1500, "queues": 1, "link": "up", "rx_packets": 123456, "rx_missed": 0, "rx_errors": 0,
             "tx_packets": 123450, "tx_errors": 0,
-            "xdp": {"mode": "native", "counters": {"redirect": 123456, "pass": 7}}}],
+            "xdp": {"mode": "native", "counters": {"redirect": 123456, "pass": 7,
+             "fragment": 0, "malformed": 0, "no_socket": 0, "refused": 0, "unserved": 0, "answered": 0,
+             "silent": 0, "denied": 0, "syn_limited": 0}}}],
  "huge_pages": true, "workers": 1, "services": 1, "pools": 1,
  "backends": {"total": 4, "up": 3, "draining": 1, "down": 0}})";
 
