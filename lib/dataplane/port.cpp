@@ -82,7 +82,7 @@ void tell_rules(const PortSettings& settings, const Port& port) {
     log("dataplane")
         ->info("flow_rules port={} by={}", settings.name,
                rules->grain() == FlowGrain::kPort ? "port" : "address");
-  else if (shares_its_wire(info, settings.device))
+  else if (settings.interface.empty() && shares_its_wire(info, settings.device))  // AF_XDP: no loss
     log("dataplane")
         ->info("flow_rules port={} none: the device takes no such rules", settings.name);
 }
