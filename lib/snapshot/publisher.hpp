@@ -82,8 +82,9 @@ class Publisher {
 
   Publisher(std::unique_ptr<const Snapshot> first, rte_rcu_qsbr* readers) noexcept;
 
-  std::atomic<const Snapshot*> current_;
-  std::unique_ptr<rte_rcu_qsbr, FreeReaders> readers_;
+  alignas(64) std::atomic<const Snapshot*> current_;  ///< Read at each poll: nothing else changes
+                                                      ///< on its line.
+  alignas(64) std::unique_ptr<rte_rcu_qsbr, FreeReaders> readers_;
   std::unique_ptr<const Snapshot> owned_;
   std::deque<Retired> retired_;
 };

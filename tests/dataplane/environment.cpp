@@ -12,7 +12,7 @@ namespace {
 class Dpdk : public testing::Environment {
  public:
   void SetUp() override {
-    auto eal = Eal::start_small(128);  // two ports take 20 MiB each for their packet buffers
+    auto eal = Eal::start_small(256);  // ports take 20 MiB each for packet buffers, workers 40
     ASSERT_TRUE(eal) << eal.error().text();
     eal_.emplace(std::move(*eal));
   }
