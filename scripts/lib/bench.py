@@ -244,15 +244,17 @@ def rows(name, repetitions, modes, flows=None):
 
 
 def table(found):
-    lines = ["| device | flows | program | packets/s | loss | cycles a packet | to macswap | to 5tswap |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| device | flows | program | packets/s | loss | cycles a packet | to macswap | to 5tswap | by cycles |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in found:
         rate, cycles = row["packets_per_second"], row["cycles_per_packet"]
         ratios = [f"{row[key]['median']:.2f}" if (key := f"packets_per_second_to_{rival}") in row else "-"
                   for rival in RIVALS]
+        by_cycles = f"{1 / row['cycles_per_packet_to_macswap']['median']:.2f}"
         lines.append(f"| {row['device']} | {row['flows']:,} | {row['program']} | {rate['median'] / 1e6:.2f} M "
                      f"({rate['low'] / 1e6:.2f}-{rate['high'] / 1e6:.2f}) | {row['loss']['median']:.3%} "
-                     f"| {cycles['median']:.0f} ({cycles['low']:.0f}-{cycles['high']:.0f}) | {' | '.join(ratios)} |")
+                     f"| {cycles['median']:.0f} ({cycles['low']:.0f}-{cycles['high']:.0f}) | {' | '.join(ratios)} "
+                     f"| {by_cycles} |")
     return "\n".join(lines)
 
 
@@ -342,7 +344,7 @@ def main():
             return 1
     print(table(result["rows"]))
     print(f"\nmedian (lowest-highest) of {chosen.repetitions}, {chosen.seconds:g} s each; {result['machine']['cores']}.\n"
-          f"latency: {NO_LATENCY}.")
+          f"by cycles: macswap's cycles a packet over the program's.\nlatency: {NO_LATENCY}.")
     disturbed = sum(row["disturbed"] for row in result["rows"])
     if disturbed:
         print(f"{disturbed} of {len(result['rows']) * chosen.repetitions} samples were of a worker that had less than "
