@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <exception>
+#include <memory>
 
 namespace sluice::http {
 
@@ -60,10 +63,53 @@ void log_line(void*, const char* format, std::va_list arguments) noexcept {
   log("http")->debug("libmicrohttpd {}", text.substr(0, text.find('\n')));
 }
 
+namespace {
+
+constexpr std::size_t kBlock = std::size_t{16} << 10U;  // asked for at once, at most
+
+/// A body on its way, piece by piece.
+struct Body {
+  Pieces pieces;
+  std::string piece;
+  std::size_t sent = 0;  ///< Of the piece.
+};
+
+ssize_t read_body(void* of, std::uint64_t, char* to, std::size_t room) noexcept {
+  auto& body = *static_cast<Body*>(of);
+  try {
+    if (body.sent == body.piece.size()) {
+      body.piece.clear();
+      body.sent = 0;
+      if (!body.pieces(body.piece)) return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+  } catch (const std::exception& error) {
+    log("http")->error("body_failed what={}", error.what());
+    return MHD_CONTENT_READER_END_WITH_ERROR;  // closes the connection: the client sees it is torn
+  }
+  const auto count = std::min(room, body.piece.size() - body.sent);
+  body.piece.copy(to, count, body.sent);
+  body.sent += count;
+  return static_cast<ssize_t>(count);
+}
+
+void free_body(void* of) noexcept { delete static_cast<Body*>(of); }
+
+MHD_Response* make(const Response& response) {
+  if (!response.pieces)
+    return MHD_create_response_from_buffer(
+        response.body.size(), const_cast<char*>(response.body.data()),  // copied, never written
+        MHD_RESPMEM_MUST_COPY);
+  auto body = std::make_unique<Body>(Body{.pieces = response.pieces, .piece = {}});
+  MHD_Response* const made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, &read_body,
+                                                               body.get(), &free_body);
+  if (made != nullptr) (void)body.release();
+  return made;
+}
+
+}  // namespace
+
 MHD_Result send(MHD_Connection* connection, const Response& response) {
-  MHD_Response* const out = MHD_create_response_from_buffer(
-      response.body.size(), const_cast<char*>(response.body.data()),  // copied, never written
-      MHD_RESPMEM_MUST_COPY);
+  MHD_Response* const out = make(response);
   if (out == nullptr) return MHD_NO;
   MHD_add_response_header(out, "Content-Type", response.content_type.c_str());
   if (std::ranges::none_of(response.headers,

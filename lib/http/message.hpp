@@ -46,12 +46,17 @@ struct Request {
   [[nodiscard]] std::optional<std::string_view> parameter(std::string_view key) const noexcept;
 };
 
+/// Adds the next piece of a body; false: there was none left. Called in turns of the event loop,
+/// as the client takes what it was sent, so that a long answer holds up nobody.
+using Pieces = std::function<bool(std::string& out)>;
+
 struct Response {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  ///< Besides type and length;
                                                              ///< Cache-Control: else "no-store".
+  Pieces pieces = {};  ///< Makes the body, which is empty then; its length is not told.
 };
 
 /// "Nothing yet": the handler is asked again at each Server::wake_deferred(), and a last time,

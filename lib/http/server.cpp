@@ -19,6 +19,7 @@
 namespace sluice::http {
 namespace {
 
+constexpr int kRunsPerTurn = 4;           // while clients take all that they are sent
 constexpr unsigned kAcceptedAtOnce = 16;  // room until those that make room are closed
 constexpr const char* kPriorities = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
@@ -215,15 +216,19 @@ Server::Engine::~Engine() {
 }
 
 void Server::Engine::run(Listener& listener) {
+  MHD_UNSIGNED_LONG_LONG wait = 0;
+  bool waits = false;
   // A connection that ends makes room for one that waits, which is seen only in a run of its own.
+  // A long answer goes on: of each a piece or two are sent in a run.
+  int runs = 0;
   do {
     listener.one_ended = false;
     MHD_run(listener.daemon);
-  } while (listener.one_ended);
+    waits = MHD_get_timeout(listener.daemon, &wait) == MHD_YES;
+  } while (listener.one_ended || (waits && wait == 0 && ++runs < kRunsPerTurn));
   loop_.cancel(listener.next);
   listener.next = TimerId::kNone;
-  MHD_UNSIGNED_LONG_LONG wait = 0;
-  if (MHD_get_timeout(listener.daemon, &wait) != MHD_YES) return;
+  if (!waits) return;
   const std::chrono::milliseconds delay{std::min<MHD_UNSIGNED_LONG_LONG>(wait, 60'000)};
   listener.next = loop_.after(delay, [this, &listener] { run(listener); });
 }
