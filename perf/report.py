@@ -42,7 +42,7 @@ BARS = (
                   - run.value("BM_Swap/ipip/v4/pools:1000/flows:131072", "burst_ns_p99")) / 1000),
 )
 ROWS_OF_BARS = (r"BM_(Floor|Pipeline/(ipip|gue|l2dsr))/v[46]/(new/)?flows:(1024|1048576)$"
-                r"|BM_(Established|Swap)|BM_Stages/ipip/v4/flows:1024$|Device|Worker")
+                r"|BM_(Established|Swap)|BM_Stages/ipip/v4/(new/)?flows:|Device|Worker")
 
 
 class Run:
