@@ -19,6 +19,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kEventsPerTurn = 64;  // epoll hands out the rest in the next turns, in order
+constexpr std::size_t kTimersPerTurn = 64;  // the rest likewise: ten thousand may be due at once
 
 sigset_t set_of(std::span<const int> signals) {
   sigset_t set;
@@ -181,8 +182,9 @@ void EventLoop::note_turn(std::chrono::nanoseconds time,
 bool EventLoop::call_timers() {
   const auto now = now_();
   const TimerId newest{last_timer_};  // those armed by a callback wait for the next turn
-  bool called = false;
-  for (auto next = timers_.begin(); next != timers_.end() && next->first.first <= now;) {
+  std::size_t called = 0;
+  for (auto next = timers_.begin();
+       called < kTimersPerTurn && next != timers_.end() && next->first.first <= now;) {
     const auto [at, id] = next->first;
     if (id > newest) {
       ++next;
@@ -195,10 +197,10 @@ bool EventLoop::call_timers() {
     if (timer.period.count() != 0)
       arm(id, at + timer.period > now ? at + timer.period : now + timer.period, timer);
     call(*timer.task);
-    called = true;
+    ++called;
     next = timers_.begin();  // the callback may have changed anything
   }
-  return called;
+  return called != 0;
 }
 
 bool EventLoop::call_deferred() {

@@ -59,6 +59,11 @@ std::string state_text(unsigned version, const Json& body) {
   return file.dump(1) + "\n";
 }
 
+std::string state_text_of(unsigned version, std::string_view body) {
+  return fmt::format("{{\n \"body\": {},\n \"checksum\": \"{}\",\n \"version\": {}\n}}\n", body,
+                     checksum_of(body), version);
+}
+
 Result<void> parse_state(std::string_view text, unsigned version,
                          const std::function<void(const Json& body)>& take) {
   if (depth_of(text) > kDeepest)
@@ -89,11 +94,15 @@ std::string load_state(const std::filesystem::path& path, unsigned version,
 }
 
 Result<void> save_state(const std::filesystem::path& path, unsigned version, const Json& body) {
+  return save_state_text(path, state_text(version, body));
+}
+
+Result<void> save_state_text(const std::filesystem::path& path, std::string_view text) {
   std::error_code failed;
   const auto folder = path.parent_path();
   std::filesystem::create_directories(folder, failed);
   if (failed) return fail(Errc::kIo, folder.string(), "cannot be made: {}", failed.message());
-  return write_file_atomically(path, state_text(version, body));
+  return write_file_atomically(path, text);
 }
 
 }  // namespace sluice

@@ -22,6 +22,9 @@ constexpr std::size_t kLongestStateFile = std::size_t{16} << 20U;
 /// The file's text: {"version", "checksum", "body"}. The checksum tells a damaged file from a whole
 /// one; it is no protection against an attacker, who could write any state anyway.
 [[nodiscard]] std::string state_text(unsigned version, const nlohmann::json& body);
+/// The same of a body as nlohmann::json::dump() writes it: keys sorted, no spaces. For who has a
+/// long one and writes it straight.
+[[nodiscard]] std::string state_text_of(unsigned version, std::string_view body);
 
 /// Reads such a text.
 /// @param take  is given the body; it may throw what nlohmann::json and the standard library do.
@@ -45,5 +48,8 @@ constexpr std::size_t kLongestStateFile = std::size_t{16} << 20U;
 /// @return kIo with the system's reason; the old file is then untouched.
 [[nodiscard]] Result<void> save_state(const std::filesystem::path& path, unsigned version,
                                       const nlohmann::json& body);
+/// The same of a text from state_text() or state_text_of().
+[[nodiscard]] Result<void> save_state_text(const std::filesystem::path& path,
+                                           std::string_view text);
 
 }  // namespace sluice

@@ -69,6 +69,7 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   standing_.started = standing_.loaded = standing_.published = standing_.last_reload.at =
       system_clock::now();
   standing_.turns = &loop_->turn_times();
+  standing_.grace = &grace_.times();
   if (auto ready = loop_->on_signals(
           kSignals, [this](int signal, const EventLoop::Sender& from) { on_signal(signal, from); });
       !ready)
@@ -86,6 +87,10 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (!publisher) return forward_error(publisher);
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
+  model_->on_published([this] {
+    standing_.published = system_clock::now();
+    grace_.published();
+  });
   if (auto ready = make_health(); !ready) return ready;
   if (auto ready = hear_driver(); !ready) return ready;
   if (auto ready = make_load(); !ready) return ready;
@@ -209,7 +214,7 @@ Result<void> Daemon::make_health() {
            [this](const std::string& pool, const std::string& name) {
              return fast_path_->active_flows(model_->number(pool, name));
            },
-       .changed = [this] { follow_health(); },
+       .changed = [this] { publish_pace_.ask(); },
        .driver_saw = [this](const IpAddress& a) { return fast_path_->driver_saw(a); },
        .probed = [this](const health::Target& target,
                         const health::Outcome& outcome) { load_->probed(target, outcome); }},
@@ -262,7 +267,7 @@ Result<void> Daemon::make_load() {
                             [this](const std::string& pool, const std::string& name) {
                               return health_->use(pool, name).value_or(Use{}).takes_new_flows;
                             },
-                        .changed = [this] { follow_load(); }});
+                        .changed = [this] { publish_pace_.ask(); }});
   if (!load) return forward_error(load);
   load_ = std::move(*load);
   load_->follow(model_->running());
@@ -350,11 +355,7 @@ void Daemon::step_readiness() {
 }
 
 void Daemon::step_slow_start() {
-  const auto published = model_->step_slow_start();
-  if (!published)
-    events_.add(Level::kError, "config", "slow_start_failed", published.error().text());
-  else if (published->changed)
-    standing_.published = system_clock::now();
+  if (model_->slow_start_is_due()) publish_pace_.ask();
 }
 
 void Daemon::step_capture() {

@@ -56,7 +56,6 @@ void Daemon::changed(const Published& published, std::string_view who, std::stri
   load_->follow(model_->running());
   scale_->follow(model_->running());
   if (published.changed) {
-    standing_.published = system_clock::now();
     events_.add(Level::kInfo, "config", "changed",
                 fmt::format("{} by {}: generation {}, {} of {} entries moved, least possible {}",
                             what, who, published.generation, published.movement.moved,
@@ -104,7 +103,6 @@ void Daemon::follow_next_hops() {
   if (!published) {
     events_.add(Level::kError, "next_hops", "not_published", published.error().text());
   } else if (published->changed) {
-    standing_.published = system_clock::now();
     health_->follow(model_->running(), model_->operator_state(), model_->reaches(),
                     model_->ports());
   }
@@ -116,24 +114,14 @@ void Daemon::note_next_hops() {
     events_.add(Level::kInfo, "next_hops", "next_hop", line);
 }
 
-// Who takes flows by health has changed.
+// Who takes flows by health, by load or by how long it has been back has changed.
 void Daemon::follow_health() {
   const auto published = model_->follow_health();
-  if (!published) {
-    events_.add(Level::kError, "health", "not_published", published.error().text());
-  } else if (published->changed) {
-    standing_.published = system_clock::now();
-    admit();
-  }
-  health_->save();
-}
-
-void Daemon::follow_load() {
-  const auto published = model_->follow_health();
   if (!published)
-    events_.add(Level::kError, "load", "not_published", published.error().text());
+    events_.add(Level::kError, "health", "not_published", published.error().text());
   else if (published->changed)
-    standing_.published = system_clock::now();
+    admit();
+  save_pace_.ask();
 }
 
 }  // namespace sluice::control

@@ -11,12 +11,14 @@
 #include "control/capture.hpp"
 #include "control/event_log.hpp"
 #include "control/fast_path.hpp"
+#include "control/grace_watch.hpp"
 #include "control/health_keeper.hpp"
 #include "control/load_keeper.hpp"
 #include "control/model.hpp"
 #include "control/nat_watch.hpp"
 #include "control/native_telemetry.hpp"
 #include "control/operator_state.hpp"
+#include "control/pace.hpp"
 #include "control/reach_finder.hpp"
 #include "control/scale_keeper.hpp"
 #include "control/standing.hpp"
@@ -66,7 +68,6 @@ class Daemon {
   Result<void> hear_driver();
   void follow_health();
   Result<void> make_load();
-  void follow_load();
   Result<void> announce(const config::Configuration& configuration);
   Result<void> push_events(const config::Configuration& configuration);
   void step_readiness();
@@ -85,6 +86,10 @@ class Daemon {
   std::unique_ptr<FastPath> fast_path_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<snapshot::Publisher> publisher_;
+  GraceWatch grace_{*loop_, [this] { return publisher_->reclaim(); }};
+  // While ten thousand backends come up, each turn of the loop has news.
+  Pace publish_pace_{*loop_, 3, [this] { follow_health(); }};
+  Pace save_pace_{*loop_, 9, [this] { health_->save(); }};
   std::unique_ptr<ReachFinder> reach_finder_;
   std::unique_ptr<HealthKeeper> health_;
   std::unique_ptr<DriverEvents> driver_events_;  ///< Null: no XDP filter is there.

@@ -81,64 +81,98 @@ void HealthKeeper::follow(const config::Configuration& running, const OperatorSt
         fresh.restore(kept->second, kept_.away(std::chrono::system_clock::now()), now);
         kept_.pools.erase(kept);  // once: what it was before a reload is not what it is now
       }
-      for (const auto& backend : pool.backends) fresh.assume(backend.name, wish(backend));
-      at = pools_.emplace(pool.name, Pool{std::move(fresh), false, {}}).first;
+      fresh.assume([&](std::string_view backend) {
+        return wish_of(changes == wishes.pools.end() ? nullptr : &changes->second,
+                       std::string(backend));
+      });
+      at = pools_.emplace(pool.name, Pool{.health = std::move(fresh)}).first;
+      at->second.told = at->second.health.table_version();
     } else {
+      const bool all_told = at->second.told == at->second.health.table_version();
       note(at->second.health.replace(pool, now));
       for (const auto& backend : pool.backends)
         note(at->second.health.wish(backend.name, wish(backend), now));
+      if (all_told) at->second.told = at->second.health.table_version();
     }
     at->second.watched = pool.outlier.has_value();
-    at->second.backends.clear();
-    for (const auto& backend : pool.backends) at->second.backends.push_back(backend.name);
+    auto before = std::exchange(at->second.backends, {});
+    for (const auto& backend : pool.backends) {
+      auto known = before.extract(backend.name);
+      if (known.empty())
+        at->second.backends.try_emplace(backend.name);
+      else
+        at->second.backends.insert(std::move(known));
+    }
   }
   std::erase_if(pools_, [&](const auto& one) { return !names.contains(one.first); });
-  uses_.clear();
   follow_drains(running, wishes);
-  for (auto& [name, pool] : pools_) refresh(pool);
-  std::erase_if(counts_, [&](const auto& one) { return !uses_.contains(one.first); });
-
   auto targets = health_targets(running, reaches, ports);
   prober_->set_targets(std::move(targets.targets));
+  for (auto& [name, pool] : pools_) refresh(pool, /*tell_all=*/true);
   for (const auto& why : targets.left_out)
     if (std::ranges::find(left_out_, why) == left_out_.end())
       parts_.events.add(Level::kWarn, "health", "not_probed", why);
   left_out_ = std::move(targets.left_out);
 }
 
-// Takes over how the pool's backends stand.
-void HealthKeeper::refresh(Pool& pool) {
-  for (const auto& standing : pool.health.standings()) {
-    const auto name = full_name(pool.health.name(), standing.name);
-    const auto drain = drains_.find(name);
+// Takes over how the pool's backends stand. @param tell_all  the prober may have new targets, that
+// have not been told whether to hurry.
+void HealthKeeper::refresh(Pool& pool, bool tell_all) {
+  pool.stale = false;
+  pool.health.each([&](const health::PoolHealth::Glance& seen) {
+    const auto& machine = seen.machine;
+    const auto drain =
+        drains_.empty() ? drains_.end() : drains_.find(full_name(pool.health.name(), seen.name));
     // The wish is not in it: whoever changes a wish publishes it in the same step, with the
     // movement.
-    const bool serves = standing.wish == health::Wish::kServe;
-    uses_[name] = {serves ? standing.takes_new_flows : health::takes_new_flows(standing.checked),
-                   (serves ? standing.keeps_flows : health::keeps_flows(standing.checked)) &&
+    const bool serves = machine.wish() == health::Wish::kServe;
+    auto& backend = pool.backends[seen.name];
+    backend.use = {serves ? seen.takes_new_flows : health::takes_new_flows(machine.checked()),
+                   (serves ? seen.keeps_flows : health::keeps_flows(machine.checked())) &&
                        (drain == drains_.end() || !drain->second.cut)};
-    prober_->hurry(pool.health.name(), standing.name, standing.changing);
+    if (!tell_all && backend.fast == machine.changing()) return;
+    backend.fast = machine.changing();
+    prober_->hurry(pool.health.name(), seen.name, backend.fast);
+  });
+}
+
+// At the end of the turn, once for all the answers that came in it: a pool of thousands is looked
+// through for each turn, not for each answer.
+void HealthKeeper::refresh_later(Pool& pool) {
+  pool.stale = true;
+  if (std::exchange(*notice_, true)) return;
+  parts_.loop.defer([this, due = notice_] {
+    if (std::exchange(*due, false)) refresh_stale();
+  });
+}
+
+void HealthKeeper::refresh_stale() {
+  bool moved = false;
+  for (auto& [name, pool] : pools_) {
+    moved = moved || pool.told != pool.health.table_version();
+    pool.told = pool.health.table_version();
+    if (pool.stale) refresh(pool);
   }
+  if (moved) parts_.changed();
 }
 
 void HealthKeeper::probed(const health::Target& target, const health::Outcome& outcome) {
   if (parts_.probed) parts_.probed(target, outcome);
   const auto at = pools_.find(target.pool);
   if (at == pools_.end()) return;
-  counts_[full_name(target.pool, target.backend)].add(outcome);
-  at->second.counts.add(outcome);
-  const auto before = at->second.health.table_version();
-  // As a rule nothing changes, and a pool of a thousand is not looked through for each answer.
-  const bool news = note(at->second.health.probed(target.backend, outcome, parts_.loop.now()));
-  if (news || at->second.health.table_version() != before)
-    refresh(at->second);
-  else
-    prober_->hurry(target.pool, target.backend, at->second.health.changing(target.backend));
-  if (at->second.health.table_version() == before || *notice_) return;
-  *notice_ = true;
-  parts_.loop.defer([this, due = notice_] {
-    if (std::exchange(*due, false)) parts_.changed();
-  });
+  Pool& pool = at->second;
+  const auto asked = pool.backends.find(target.backend);
+  if (asked != pool.backends.end()) {
+    if (!asked->second.counts) asked->second.counts.emplace();
+    asked->second.counts->add(outcome);
+  }
+  pool.counts.add(outcome);
+  // As a rule nothing changes.
+  const bool news = note(pool.health.probed(target.backend, outcome, parts_.loop.now()));
+  if (news || pool.health.table_version() != pool.told) refresh_later(pool);
+  if (asked == pool.backends.end()) return;
+  asked->second.fast = pool.health.changing(target.backend);
+  prober_->hurry(target.pool, target.backend, asked->second.fast);
 }
 
 void HealthKeeper::look_at(const std::set<IpAddress>& doubtful,
@@ -155,18 +189,18 @@ void HealthKeeper::step() {
   const auto now = parts_.loop.now();
   bool changed = false;
   for (auto& [name, pool] : pools_) {
-    const auto before = pool.health.table_version();
     bool touched = false;
     if (pool.watched && parts_.signals) {
-      for (const auto& backend : pool.backends)
-        touched =
-            note(pool.health.observed(backend, parts_.signals(name, backend), now)) || touched;
+      for (const auto& entry : pool.backends)
+        touched = note(pool.health.observed(entry.first, parts_.signals(name, entry.first), now)) ||
+                  touched;
     }
     if (const auto due = pool.health.next_tick(); due && *due <= now) {
       touched = note(pool.health.tick(now)) || touched;
     }
-    const bool moved = pool.health.table_version() != before;
-    if (touched || moved) refresh(pool);
+    const bool moved = pool.health.table_version() != pool.told;
+    pool.told = pool.health.table_version();
+    if (touched || moved || pool.stale) refresh(pool);
     changed = changed || moved;
   }
   changed = step_drains(now) || changed;
@@ -205,7 +239,8 @@ bool HealthKeeper::step_drains(EventLoop::Clock::time_point now) {
     drain.empty = flows == 0;
     if (drain.cut || drain.at_most.count() == 0 || now - drain.since < drain.at_most) continue;
     drain.cut = true;
-    uses_[name].keeps_flows = false;
+    if (const auto at = pools_.find(drain.pool); at != pools_.end())
+      at->second.backends[drain.backend].use.keeps_flows = false;
     changed = true;
     if (flows != 0)
       parts_.events.add(Level::kWarn, "health", "drain_timeout",
@@ -230,8 +265,10 @@ bool HealthKeeper::note(const std::vector<health::Change>& changes) {
 }
 
 std::optional<Use> HealthKeeper::use(std::string_view pool, std::string_view backend) const {
-  const auto at = uses_.find(full_name(pool, backend));
-  return at == uses_.end() ? std::nullopt : std::optional(at->second);
+  const auto in = pools_.find(pool);
+  if (in == pools_.end()) return std::nullopt;
+  const auto at = in->second.backends.find(backend);
+  return at == in->second.backends.end() ? std::nullopt : std::optional(at->second.use);
 }
 
 const health::PoolHealth* HealthKeeper::pool(std::string_view name) const {
@@ -240,8 +277,10 @@ const health::PoolHealth* HealthKeeper::pool(std::string_view name) const {
 }
 
 const ProbeCounts* HealthKeeper::counts(std::string_view pool, std::string_view backend) const {
-  const auto at = counts_.find(full_name(pool, backend));
-  return at == counts_.end() ? nullptr : &at->second;
+  const auto in = pools_.find(pool);
+  if (in == pools_.end()) return nullptr;
+  const auto at = in->second.backends.find(backend);
+  return at == in->second.backends.end() || !at->second.counts ? nullptr : &*at->second.counts;
 }
 
 const ProbeCounts* HealthKeeper::counts(std::string_view pool) const {
@@ -250,28 +289,38 @@ const ProbeCounts* HealthKeeper::counts(std::string_view pool) const {
 }
 
 bool HealthKeeper::first_round_done() const {
-  return std::ranges::all_of(pools_, [](const auto& one) {
-    return std::ranges::none_of(one.second.health.standings(), [](const auto& standing) {
-      return standing.checked == State::kStarting;
+  return std::ranges::all_of(pools_, [](const auto& one) { return one.second.health.all_known(); });
+}
+
+std::uint64_t HealthKeeper::essence() const {
+  std::uint64_t sum = 0;
+  const auto mix = [&](std::uint64_t what) {
+    sum =
+        (sum ^ what) * 0x9e3779b97f4a7c15U;  // of 2^64 and the golden ratio: odd, bits well spread
+    sum ^= sum >> 32U;
+  };
+  for (const auto& [name, pool] : pools_) {
+    mix(std::hash<std::string_view>{}(name));
+    pool.health.each([&](const health::PoolHealth::Glance& seen) {
+      mix(std::hash<std::string_view>{}(seen.name));
+      mix((std::uint64_t{seen.machine.ejections()} << 8U) | (seen.machine.proven() ? 128U : 0U) |
+          static_cast<std::uint64_t>(seen.machine.checked()));
     });
-  });
+  }
+  return sum;
 }
 
 void HealthKeeper::save() {
+  const auto essential = essence();  // a file that says the same is not written again
+  if (saved_ == essential) return;
   const auto now = parts_.loop.now();
   health::KeptHealth kept;
   for (const auto& [name, pool] : pools_) kept.pools.emplace(name, pool.health.kept(now));
-  // Without the times, which never stand still: a file that says the same is not written again.
-  auto essence = kept;
-  for (auto& [name, pool] : essence.pools)
-    for (auto& [backend, one] : pool) one.age = one.ejected_for = one.hold = {}, one.penalty = 0;
-  auto text = health::health_text(essence);
-  if (text == saved_) return;
   kept.saved =
       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const auto done = health::save_health(kept, directory_);
   auto problem = done ? std::string() : done.error().text();
-  if (done) saved_ = std::move(text);
+  if (done) saved_ = essential;
   if (problem == problem_) return;
   problem_ = std::move(problem);
   if (problem_.empty())

@@ -92,10 +92,17 @@ class HealthKeeper {
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
 
  private:
+  struct Backend {
+    Use use = {};
+    std::optional<ProbeCounts> counts = {};  ///< Absent: never asked.
+    bool fast = false;                       ///< The prober was told to ask it fast.
+  };
   struct Pool {
     health::PoolHealth health;
-    bool watched = false;  ///< Its traffic is judged.
-    std::vector<std::string> backends;
+    bool watched = false;    ///< Its traffic is judged.
+    bool stale = false;      ///< What `backends` say of its health is from before a change.
+    std::uint64_t told = 0;  ///< Version of its table that `changed` was called for.
+    std::map<std::string, Backend, std::less<>> backends = {};
     ProbeCounts counts = {};  ///< Of the pool: backends come and go, a counter never falls.
   };
 
@@ -114,23 +121,25 @@ class HealthKeeper {
   void step();
   /// Makes events of changes. @return whether there were any.
   bool note(const std::vector<health::Change>& changes);
-  void refresh(Pool& pool);
+  void refresh(Pool& pool, bool tell_all = false);
+  void refresh_later(Pool& pool);
+  void refresh_stale();
   void follow_drains(const config::Configuration& running, const OperatorState& wishes);
   bool step_drains(EventLoop::Clock::time_point now);
+  /// A hash of what the file says, but for times, which never stand still. Cost: 20 ns a backend.
+  [[nodiscard]] std::uint64_t essence() const;
 
   Parts parts_;
   std::string directory_;
   std::unique_ptr<health::Prober> prober_;
   std::map<std::string, Pool, std::less<>> pools_;
-  std::map<std::string, Use, std::less<>> uses_;  ///< Of "POOL/BACKEND".
   std::map<std::string, Drain, std::less<>> drains_;
-  std::map<std::string, ProbeCounts, std::less<>> counts_;
-  health::KeptHealth kept_;  ///< Read at the start, for pools that come.
-  std::string saved_;
+  health::KeptHealth kept_;             ///< Read at the start, for pools that come.
+  std::optional<std::uint64_t> saved_;  ///< essence() of what was written last.
   std::string problem_;
   std::vector<std::string> left_out_;
   EventLoop::TimerId timer_ = EventLoop::TimerId::kNone;
-  std::shared_ptr<bool> notice_ = std::make_shared<bool>(false);  ///< `changed` is due.
+  std::shared_ptr<bool> notice_ = std::make_shared<bool>(false);  ///< A pool is stale.
 };
 
 }  // namespace sluice::control

@@ -123,7 +123,8 @@ Result<Published> Model::commit(Truth candidate) {
   if (resolve_)
     kernel_reaches_ = resolve_(without_reach(candidate.running, candidate.configured_reaches));
   candidate.reaches = merged(candidate.configured_reaches, kernel_reaches_);
-  auto published = publish(candidate.running, candidate.operator_state, numbers, candidate.reaches);
+  auto published = publish(candidate.running, candidate.operator_state, numbers, candidate.reaches,
+                           /*tell_movement=*/true);
   if (!published) return published;
   candidate.operator_state.generation = published->generation;
   truth_ = std::move(candidate);
@@ -133,7 +134,8 @@ Result<Published> Model::commit(Truth candidate) {
 
 Result<Published> Model::publish(const config::Configuration& running,
                                  const OperatorState& operator_state, const NumberSpace& numbers,
-                                 const Reaches& reaches) {
+                                 const Reaches& reaches, bool tell_movement) {
+  const auto begun = now_();
   auto input = describe(running, operator_state, numbers, reaches, use_);
   if (load_) load_(running, input);
   SlowStart slow_start = slow_start_;  // a change that fails starts nobody
@@ -151,11 +153,14 @@ Result<Published> Model::publish(const config::Configuration& running,
   slow_start_ = std::move(slow_start);
   published.changed = true;
   published.generation = (*next)->generation;
-  if (before != nullptr) note_movement(*before, **next, published);
+  // A pass over all tables, old and new: only for who asked for the change.
+  if (before != nullptr && tell_movement) note_movement(*before, **next, published);
   if (publisher_ != nullptr)
     publisher_->publish(std::move(*next));
   else
     first_ = std::move(*next);
+  build_times_.add(now_() - begun);
+  if (on_published_) on_published_();
   return published;
 }
 
@@ -274,7 +279,8 @@ Result<Published> Model::set_weight(const std::string& pool, const std::string& 
 // No copy of the truth here: neighbours may change in bursts.
 Result<Published> Model::set_kernel_reaches(Reaches reaches) {
   auto all = merged(truth_.configured_reaches, reaches);
-  auto published = publish(truth_.running, truth_.operator_state, numbers_, all);
+  auto published =
+      publish(truth_.running, truth_.operator_state, numbers_, all, /*tell_movement=*/false);
   if (!published) return published;
   kernel_reaches_ = std::move(reaches);
   truth_.reaches = std::move(all);
@@ -283,7 +289,8 @@ Result<Published> Model::set_kernel_reaches(Reaches reaches) {
 }
 
 Result<Published> Model::follow_health() {
-  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches);
+  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches,
+                           /*tell_movement=*/false);
   if (published) truth_.operator_state.generation = published->generation;
   return published;
 }
@@ -294,14 +301,9 @@ Use Model::use(const config::Pool& pool, const config::Backend& backend) const {
                  backend, use_);
 }
 
-Result<Published> Model::step_slow_start() {
+bool Model::slow_start_is_due() const {
   const auto due = slow_start_.next_step();
-  if (!due || now_() < *due) {
-    Published nothing;
-    nothing.generation = snapshot().generation;
-    return nothing;
-  }
-  return follow_health();
+  return due && now_() >= *due;
 }
 
 std::vector<IpAddress> Model::addresses_to_resolve() const {

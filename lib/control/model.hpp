@@ -7,6 +7,7 @@
 
 #include "config/configuration.hpp"
 #include "control/describe.hpp"
+#include "control/durations.hpp"
 #include "control/operator_state.hpp"
 #include "control/slow_start.hpp"
 #include "snapshot/publisher.hpp"
@@ -50,6 +51,10 @@ class Model {
   [[nodiscard]] std::unique_ptr<const snapshot::Snapshot> take_first();
   /// From here on changes are published there.
   void publish_to(snapshot::Publisher& publisher) { publisher_ = &publisher; }
+  /// From here on called after each snapshot that is published.
+  void on_published(std::function<void()> callback) { on_published_ = std::move(callback); }
+  /// From what is known to the snapshot in force; only of changes.
+  [[nodiscard]] const Durations& build_times() const noexcept { return build_times_; }
   /// From here on a change asks there for next hops before it publishes, so that no snapshot has a
   /// backend without the hop that the kernel knows.
   void resolve_by(Resolve resolve) { resolve_ = std::move(resolve); }
@@ -72,19 +77,20 @@ class Model {
   [[nodiscard]] Result<Published> set_weight(const std::string& pool, const std::string& name,
                                              std::uint32_t weight);
 
-  /// What the kernel says of next hops; `neighbours` of the configuration come before it. Cost:
-  /// linear in the backends; tables are kept.
+  /// What the kernel says of next hops; `neighbours` of the configuration come before it. Nothing
+  /// moves. Cost: linear in the backends; tables are kept.
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
   /// From here on each snapshot asks there what is to be done with a backend by its health.
   void use_by(UseOf use) { use_ = std::move(use); }
-  /// The answers of use_by() or load_by() have changed. Cost: as of set_kernel_reaches().
+  /// The answers of use_by() or load_by() have changed. What moved is not found out. Cost: as of
+  /// set_kernel_reaches().
   [[nodiscard]] Result<Published> follow_health();
   /// From here on each snapshot asks there for the loads of its backends.
   void load_by(LoadOf load) { load_ = std::move(load); }
   /// What the data path does with a backend now, by its health and the operator's wish.
   [[nodiscard]] Use use(const config::Pool& pool, const config::Backend& backend) const;
-  /// Publishes the next step of backends in slow start when it is due. Cost: nothing while none is.
-  [[nodiscard]] Result<Published> step_slow_start();
+  /// A backend in slow start has come to its next step: follow_health() publishes it.
+  [[nodiscard]] bool slow_start_is_due() const;
   /// Addresses that only the kernel can say how to reach, sorted.
   [[nodiscard]] std::vector<IpAddress> addresses_to_resolve() const;
 
@@ -119,7 +125,8 @@ class Model {
   [[nodiscard]] Result<Published> commit(Truth candidate);
   [[nodiscard]] Result<Published> publish(const config::Configuration& running,
                                           const OperatorState& operator_state,
-                                          const NumberSpace& numbers, const Reaches& reaches);
+                                          const NumberSpace& numbers, const Reaches& reaches,
+                                          bool tell_movement);
   [[nodiscard]] Result<Published> change_pool(
       const std::string& pool,
       const std::function<Result<void>(const config::Pool& running, PoolChanges&)>& change);
@@ -130,9 +137,11 @@ class Model {
   Resolve resolve_;
   UseOf use_;
   LoadOf load_;
+  std::function<void()> on_published_;
   Reaches kernel_reaches_;
   Truth truth_;
   SlowStart slow_start_;
+  Durations build_times_;
   std::unique_ptr<const snapshot::Snapshot> first_;
   snapshot::Publisher* publisher_ = nullptr;
 };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/event_loop.hpp"
+#include "control/durations.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Standing {
   std::string state_problem;  ///< Why the state directory cannot be written; empty: it can.
   bool stopping = false;
   const TurnTimes* turns = nullptr;  ///< Of the slow path's loop; null: nothing turns.
+  const Durations* grace = nullptr;  ///< GraceWatch::times(); null: nobody measures.
 };
 
 /// "2026-11-21T10:00:00Z"

@@ -46,14 +46,17 @@ std::vector<Change> PoolHealth::replace(const config::Pool& pool, Time now) {
   order_.clear();
   Members before = std::exchange(members_, {});
   for (const auto& backend : pool.backends) {
-    order_.push_back(backend.name);
     auto found = before.extract(backend.name);
     if (found.empty()) {
-      members_.try_emplace(backend.name,
-                           Member{backend.address, backend.port, Machine(rules(), now)});
+      order_.push_back(&*members_
+                             .try_emplace(backend.name, Member{backend.address, backend.port,
+                                                               Machine(rules(), now)})
+                             .first);
       continue;
     }
-    Member& member = members_.insert(std::move(found)).position->second;
+    const auto kept = members_.insert(std::move(found)).position;
+    order_.push_back(&*kept);
+    Member& member = kept->second;
     add(changes, backend.name, member.machine.replace_rules(rules(), now));
     if (!outlier_ && ejected_before) add(changes, backend.name, member.machine.pardon(now));
     if (member.address == backend.address && member.port == backend.port) continue;
@@ -80,11 +83,9 @@ void PoolHealth::restore(const KeptPool& kept, milliseconds away, Time now) {
   since_ = now;
 }
 
-void PoolHealth::assume(std::string_view backend, Wish wish) {
-  const auto found = members_.find(backend);
-  if (found == members_.end()) return;
-  found->second.machine.assume(wish);
-  std::vector<Change> ignored;
+void PoolHealth::assume(const std::function<Wish(std::string_view)>& wish) {
+  for (auto& [backend, member] : members_) member.machine.assume(wish(backend));
+  std::vector<Change> ignored;  // once, for all of them: it looks at each
   settle(ignored, since_);
 }
 
@@ -287,8 +288,8 @@ void PoolHealth::judge_pool(std::vector<Change>& changes, Time now) {
 std::vector<Standing> PoolHealth::standings() const {
   std::vector<Standing> standings;
   standings.reserve(order_.size());
-  for (const auto& name : order_) {
-    const Member& member = members_.find(name)->second;
+  for (const auto* entry : order_) {
+    const auto& [name, member] = *entry;
     const Machine& machine = member.machine;
     standings.push_back({name, machine.state(), machine.wish(), machine.checked(), machine.since(),
                          member.takes, member.keeps, machine.changing(), machine.last(),
@@ -296,6 +297,12 @@ std::vector<Standing> PoolHealth::standings() const {
                          machine.ejected_until(), machine.flaps(), machine.hold()});
   }
   return standings;
+}
+
+bool PoolHealth::all_known() const {
+  return std::ranges::none_of(members_, [](const auto& entry) {
+    return entry.second.machine.checked() == State::kStarting;
+  });
 }
 
 bool PoolHealth::changing(std::string_view backend) const {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,11 +48,15 @@ struct Standing {
 class PoolHealth {
  public:
   PoolHealth(const config::Pool& pool, Time now);
+  PoolHealth(const PoolHealth&) = delete;  // order_ points into members_
+  PoolHealth& operator=(const PoolHealth&) = delete;
+  PoolHealth(PoolHealth&&) = default;
+  PoolHealth& operator=(PoolHealth&&) = default;
 
   /// Takes up what was kept `away` ago; backends of other names stay as they are. Call it, and
-  /// assume() for each wish, before anything else.
+  /// assume(), before anything else.
   void restore(const KeptPool& kept, std::chrono::milliseconds away, Time now);
-  void assume(std::string_view backend, Wish wish);
+  void assume(const std::function<Wish(std::string_view backend)>& wish);
   [[nodiscard]] KeptPool kept(Time now) const;
 
   // Each of these returns the changes that it made, in the order in which they came about: of
@@ -71,6 +76,22 @@ class PoolHealth {
   [[nodiscard]] std::optional<Time> next_tick() const;
 
   [[nodiscard]] std::vector<Standing> standings() const;  ///< In the order of the configuration.
+  /// What of a backend is asked for often, without a copy.
+  struct Glance {
+    const std::string& name;
+    const Machine& machine;
+    bool takes_new_flows;
+    bool keeps_flows;
+  };
+  /// Calls see(const Glance&) for each backend, in the order of the configuration.
+  void each(auto&& see) const {
+    for (const auto* member : order_)
+      see(Glance{member->first, member->second.machine, member->second.takes,
+                 member->second.keeps});
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+  /// No backend has not been heard of yet. Cost: linear in the backends, no copy.
+  [[nodiscard]] bool all_known() const;
   /// Whether a backend's next probes may change it; false for one that is not in the pool.
   [[nodiscard]] bool changing(std::string_view backend) const;
   /// Fewer backends are usable than the pool's threshold asks for: all that may answer take flows.
@@ -116,7 +137,7 @@ class PoolHealth {
   unsigned panic_threshold_ = 0;
   unsigned min_healthy_ = 1;
 
-  std::vector<std::string> order_;
+  std::vector<const Members::value_type*> order_;  ///< Of the configuration.
   Members members_;
   std::optional<OutlierDetector> detector_;
   std::size_t usable_ = 0;  ///< usable(), as it was when the pool was judged last.

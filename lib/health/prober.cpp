@@ -175,17 +175,24 @@ void Prober::answer(Watch& watch, Finding finding) {
       Outcome{finding.fault, micros(loop_.now() - watch.asked_at), clean(finding.detail),
               finding.fault == Fault::kNone ? finding.load : std::nullopt};
   finished_.push_back(watch.weak_from_this());
-  // Not from within a probe's own call: who hears of it may take the probe away.
-  if (finished_.size() == 1)
-    loop_.defer([self = self_] {
-      if (*self != nullptr) (*self)->deliver();
-    });
+  if (finished_.size() == 1) deliver_later();
+}
+
+// Not from within a probe's own call: who hears of it may take the probe away.
+void Prober::deliver_later() {
+  loop_.defer([self = self_] {
+    if (*self != nullptr) (*self)->deliver();
+  });
 }
 
 void Prober::deliver() {
-  const auto finished = std::exchange(finished_, {});
   const auto self = self_;  // the callback may end the prober
-  for (const auto& each : finished) {
+  const auto count = std::min(finished_.size(), kOutcomesPerTurn);
+  std::vector<std::weak_ptr<Watch>> now(finished_.begin(),
+                                        finished_.begin() + static_cast<std::ptrdiff_t>(count));
+  finished_.erase(finished_.begin(), finished_.begin() + static_cast<std::ptrdiff_t>(count));
+  if (!finished_.empty()) deliver_later();
+  for (const auto& each : now) {
     const auto watch = each.lock();
     if (watch == nullptr || !watch->outcome) continue;
     const Outcome outcome = *std::exchange(watch->outcome, std::nullopt);

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -63,6 +64,10 @@ class Prober {
   std::size_t ask_early(const std::function<bool(const Target&)>& who);
   static constexpr std::chrono::milliseconds kEarlyGap{200};
 
+  /// Outcomes that are told in one turn at most; the others wait for the next ones, in order. Who
+  /// hears of them works for each.
+  static constexpr std::size_t kOutcomesPerTurn = 128;
+
   [[nodiscard]] std::size_t targets() const noexcept { return watches_.size(); }
   [[nodiscard]] std::size_t asking() const noexcept { return asking_; }  ///< Questions open now.
 
@@ -94,6 +99,7 @@ class Prober {
   void answer(Watch& watch, Finding finding);
   void forget(Watch& watch);
   void deliver();
+  void deliver_later();
 
   EventLoop& loop_;
   Options options_;
@@ -105,7 +111,7 @@ class Prober {
   std::unique_ptr<SynProbes> syn_;
   using Watches = std::map<Key, std::shared_ptr<Watch>, ByName>;
   Watches watches_;
-  std::vector<std::weak_ptr<Watch>> finished_;  ///< With an outcome to deliver.
+  std::deque<std::weak_ptr<Watch>> finished_;  ///< With an outcome to deliver.
   std::size_t asking_ = 0;
   std::shared_ptr<Prober*> self_ = std::make_shared<Prober*>(this);  ///< For deferred tasks.
 };

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -35,23 +36,36 @@ std::uint64_t in_file(milliseconds time) {
                   kMostMs);
 }
 
-Json encode(const Kept& kept) {
-  return {{"state", name(kept.checked)},
-          {"proven", kept.proven},
-          {"age_ms", in_file(kept.age)},
-          {"ejections", kept.ejections},
-          {"ejected_for_ms", in_file(kept.ejected_for)},
-          {"hold_ms", in_file(kept.hold)},
-          {"penalty", kept.penalty}};
+std::string penalty_in_file(double penalty) { return penalty == 0 ? "0.0" : Json(penalty).dump(); }
+
+// Straight, in the form that state_text_of() wants: a node may have tens of thousands of them, and
+// this is written while they come up. Names need no escaping: see name_in().
+void put(std::string& out, const std::string& backend, const Kept& kept) {
+  fmt::format_to(std::back_inserter(out),
+                 R"("{}":{{"age_ms":{},"ejected_for_ms":{},"ejections":{},"hold_ms":{},)"
+                 R"("penalty":{},"proven":{},"state":"{}"}})",
+                 backend, in_file(kept.age), in_file(kept.ejected_for), kept.ejections,
+                 in_file(kept.hold), penalty_in_file(kept.penalty), kept.proven,
+                 name(kept.checked));
 }
 
-Json encode(const KeptHealth& health) {
-  Json pools = Json::object();
+std::string body_of(const KeptHealth& health) {
+  std::string out = R"({"pools":{)";
+  const auto next = [&] {
+    if (out.back() != '{') out += ',';
+  };
   for (const auto& [pool, backends] : health.pools) {
-    Json& object = pools[pool] = Json::object();
-    for (const auto& [backend, kept] : backends) object[backend] = encode(kept);
+    next();
+    fmt::format_to(std::back_inserter(out), R"("{}":{{)", pool);
+    for (const auto& [backend, kept] : backends) {
+      next();
+      put(out, backend, kept);
+    }
+    out += '}';
   }
-  return {{"saved_ms", in_file(health.saved.time_since_epoch())}, {"pools", std::move(pools)}};
+  fmt::format_to(std::back_inserter(out), R"(}},"saved_ms":{}}})",
+                 in_file(health.saved.time_since_epoch()));
+  return out;
 }
 
 // What the file may say is what is written here. The functions throw, as the library does on a
@@ -128,10 +142,12 @@ LoadedHealth load_health(const std::string& directory) {
 }
 
 Result<void> save_health(const KeptHealth& health, const std::string& directory) {
-  return save_state(path_in(directory), kVersion, encode(health));
+  return save_state_text(path_in(directory), health_text(health));
 }
 
-std::string health_text(const KeptHealth& health) { return state_text(kVersion, encode(health)); }
+std::string health_text(const KeptHealth& health) {
+  return state_text_of(kVersion, body_of(health));
+}
 
 Result<KeptHealth> parse_health(std::string_view text) {
   KeptHealth health;

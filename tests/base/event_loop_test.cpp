@@ -6,10 +6,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -144,6 +146,27 @@ TEST_F(EventLoopTest, TimerThatArmsAnotherWithoutDelayDoesNotHoldTheTurn) {
   EXPECT_EQ(calls, 1);
   loop->turn(0ms);
   EXPECT_EQ(calls, 2);
+}
+
+TEST_F(EventLoopTest, TimersThatAreDueAllAtOnceShareTheTurnsWithDescriptors) {
+  constexpr int kTimers = 10'000;
+  const UniqueFd fd = raised();
+  int fired = 0;
+  int most = 0;
+  int last = -1;
+  ASSERT_TRUE(loop->add(fd.get(), EPOLLIN, [&, before = 0](std::uint32_t) mutable {
+    most = std::max(most, fired - before);
+    before = fired;
+  }));
+  for (int i = 0; i < kTimers; ++i)
+    loop->after(std::chrono::milliseconds(1), [&, i] {
+      EXPECT_EQ(std::exchange(last, i), i - 1) << "in order";
+      ++fired;
+    });
+  time += 1h;
+  for (int turns = 0; turns < kTimers && fired < kTimers; ++turns) loop->turn(1h);
+  EXPECT_EQ(fired, kTimers);
+  EXPECT_LE(most, 64) << "between two looks at the descriptors";
 }
 
 TEST_F(EventLoopTest, DeferredTaskRunsAfterTheCallbacksAndOneDeferredThereInTheNextTurn) {

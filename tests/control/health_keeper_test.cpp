@@ -100,9 +100,9 @@ TEST_F(HealthKeeperTest, WhoAnswersComesUpAndWhoRefusesIsDownAndBothAreTold) {
   ASSERT_TRUE(until([&] { return keeper_->first_round_done(); }));
   EXPECT_EQ(state("here"), "up");
   EXPECT_EQ(state("gone"), "down");
+  EXPECT_TRUE(until([&] { return changes_ != 0; }));
   EXPECT_EQ(keeper_->use("llama", "here"), (Use{true, true}));
   EXPECT_EQ(keeper_->use("llama", "gone"), (Use{false, false}));
-  EXPECT_TRUE(until([&] { return changes_ != 0; }));
   ASSERT_EQ(told("up").size(), 2U) << "of the backend and of the pool";
   ASSERT_FALSE(told("down").empty());
   EXPECT_THAT(told("down")[0], HasSubstr("backend llama/gone starting -> down: refused"));

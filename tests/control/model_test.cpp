@@ -291,15 +291,16 @@ TEST(Model, SlowStartPublishesAStepWhenItIsDueAndNothingBetween) {
   ASSERT_TRUE(model->add_backend("llama", backend("new", "10.0.1.9")));
   EXPECT_NEAR(static_cast<double>(entries(*model, "new")), 65537.0 * 10 / 210, 2);
   for (int tenth = 2; tenth <= 10; ++tenth) {
-    EXPECT_FALSE(model->step_slow_start()->changed) << "before its time";
+    EXPECT_FALSE(model->slow_start_is_due()) << "before its time";
     now += std::chrono::seconds(1);
-    const auto step = model->step_slow_start();
+    ASSERT_TRUE(model->slow_start_is_due());
+    const auto step = model->follow_health();
     ASSERT_TRUE(step);
     EXPECT_TRUE(step->changed);
     EXPECT_NEAR(static_cast<double>(entries(*model, "new")), 65537.0 * tenth / (20 + tenth), 2);
   }
   now += std::chrono::seconds(100);
-  EXPECT_FALSE(model->step_slow_start()->changed);
+  EXPECT_FALSE(model->slow_start_is_due());
   EXPECT_EQ(model->running().pools[0].backends[2].weight, 100U) << "what was asked for";
 }
 

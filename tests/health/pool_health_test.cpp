@@ -453,7 +453,8 @@ TEST(Restore, PoolGoesOnWhereItWasWithItsWishes) {
 
   Rig after(pool);
   after.health.restore(before.health.kept(at(20s)), 5s, at(0s));
-  after.health.assume("gpu-4", Wish::kDrain);
+  after.health.assume(
+      [](std::string_view backend) { return backend == "gpu-4" ? Wish::kDrain : Wish::kServe; });
   EXPECT_EQ(after.takers(), "gpu-1 gpu-5 ");
   EXPECT_EQ(after.standing("gpu-2").state, State::kDown);
   EXPECT_EQ(after.standing("gpu-3").ejected_until, at(15s));
