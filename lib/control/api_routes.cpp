@@ -2,11 +2,14 @@
 // The admin API's table: a row here is a path that is answered, documented and tested.
 #include "control/api.hpp"
 #include "control/api_parse.hpp"
-#include "control/metrics.hpp"
+#include "control/metrics_text.hpp"
 #include "control/openapi.hpp"
 #include "control/view_stats.hpp"
+#include "telemetry/exposition.hpp"
 
 #include <nlohmann/json.hpp>
+
+#include <memory>
 
 namespace sluice::control {
 
@@ -104,9 +107,11 @@ struct Routes {
          .type = telemetry::kOpenMetricsType,
          .call = [](Api& api, const Request&, const Arguments&) -> Answer {
            return http::Response{.status = 200,
-                                 .body = metrics(api.scene()),
+                                 .body = {},
                                  .content_type = std::string(telemetry::kOpenMetricsType),
-                                 .headers = {}};
+                                 .headers = {},
+                                 .pieces = [text = std::make_shared<MetricsText>(api.scene())](
+                                               std::string& out) { return text->next(out); }};
          }},
         {.method = "GET",
          .path = "/healthz",

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The node's metrics as OpenMetrics text.
+// The node's metrics as OpenMetrics text: metrics_text.hpp puts the parts together.
 //
 // Threads: slow path; counters are read while workers write them.
 #pragma once
 
+#include "control/metric_families.hpp"
 #include "control/views.hpp"
 #include "telemetry/exposition.hpp"
 
-#include <string>
-
 namespace sluice::control {
 
-/// No label comes from packets or clients. Cost: linear in services and backends times workers.
-[[nodiscard]] std::string metrics(const Scene& scene);
+inline void begin(telemetry::Exposition& out, FamilyName name) { out.begin(name.row); }
+
+/// Those of the node: build, readiness, verdicts.
+void put_node(telemetry::Exposition& out, const Scene& scene);
+
+/// Those of the workers, of their flow caches and of their translations.
+void put_workers(telemetry::Exposition& out, const Scene& scene);
 
 /// Those of what the XDP filter tells of backends.
 void put_driver(telemetry::Exposition& out, const FastPath& fast_path);
@@ -25,9 +29,6 @@ void put_slow_path(telemetry::Exposition& out, const Scene& scene);
 
 /// Those of ports and of their XDP filters.
 void put_ports(telemetry::Exposition& out, const Scene& scene);
-
-/// Those of how pools' tables are shared out. Cost: a pass over every table, 2 bytes an entry.
-void put_tables(telemetry::Exposition& out, const Scene& scene);
 
 /// Those of the autoscaler.
 void put_scale(telemetry::Exposition& out, const ScaleKeeper& scale);

@@ -6,12 +6,11 @@ namespace sluice::control {
 
 void put_driver(telemetry::Exposition& out, const FastPath& fast_path) {
   if (fast_path.driver_events_fd() < 0) return;
-  out.counter("sluice_xdp_backend_signs",
-              "Changes of backends' answers that the XDP filter told, by what they said then.");
+  begin(out, "sluice_xdp_backend_signs");
   const auto& counts = fast_path.driver_event_counts();
   for (std::size_t kind = 0; kind < counts.size(); ++kind)
     out.sample(counts[kind], {{"sign", xdp::name(static_cast<xdp::BackendEvent::Kind>(kind))}});
-  out.counter("sluice_xdp_backend_signs_lost", "Those that found no room; checks see them late.");
+  begin(out, "sluice_xdp_backend_signs_lost");
   out.sample(fast_path.driver_events_lost());
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics of the slow path itself, of ports and their filters, and of how tables are shared out.
+// Metrics of the slow path itself, and of ports and their filters.
 #include "control/event_log.hpp"
 #include "control/metrics.hpp"
 
@@ -18,21 +18,26 @@ double seconds(std::chrono::nanoseconds time) {
 
 void put_slow_path(Exposition& out, const Scene& scene) {
   const auto& reload = scene.standing.last_reload;
-  out.gauge("sluice_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was taken, in seconds since 1970.");
+  begin(out, "sluice_config_last_reload_success_timestamp_seconds");
   out.sample(std::chrono::duration<double>(scene.standing.loaded.time_since_epoch()).count());
-  out.gauge("sluice_config_last_reload_faults", "Faults that the last reload was refused for.");
+  begin(out, "sluice_config_last_reload_faults");
   out.sample(std::uint64_t{reload.faults.size()});
+  const auto put = [&](const Durations& durations) {
+    out.buckets(Durations::kBounds, durations.by_time, seconds(durations.time));
+  };
+  begin(out, "sluice_snapshot_build_seconds");
+  put(scene.model.build_times());
+  if (scene.standing.grace != nullptr) {
+    begin(out, "sluice_snapshot_grace_seconds");
+    put(*scene.standing.grace);
+  }
   if (scene.standing.turns == nullptr) return;
   const TurnTimes& turns = *scene.standing.turns;
-  out.histogram("sluice_control_turn_seconds",
-                "Time between two waits of the slow path's loop: what an answer may have to wait.");
+  begin(out, "sluice_control_turn_seconds");
   out.buckets(TurnTimes::kBounds, turns.by_time, seconds(turns.time));
-  out.histogram("sluice_control_turn_processor_seconds",
-                "What those turns took of a processor: less than the time when others had it.");
+  begin(out, "sluice_control_turn_processor_seconds");
   out.buckets(TurnTimes::kBounds, turns.by_processor_time, seconds(turns.processor_time));
-  out.gauge("sluice_control_longest_turn_seconds",
-            "The longest time between two waits of the slow path's loop since its start.");
+  begin(out, "sluice_control_longest_turn_seconds");
   out.sample(seconds(turns.longest));
 }
 
@@ -45,40 +50,21 @@ void put_ports(Exposition& out, const Scene& scene) {
       out.sample(std::uint64_t{status[i].*field}, {{"port", scene.model.ports()[i].name}});
   };
   using Status = dataplane::PortStatus;
-  out.counter("sluice_port_rx_packets", "Packets that a port received.");
+  begin(out, "sluice_port_rx_packets");
   each(&Status::rx_packets);
-  out.counter("sluice_port_rx_missed_packets",
-              "Packets that a port had no room for: workers were too slow.");
+  begin(out, "sluice_port_rx_missed_packets");
   each(&Status::rx_missed);
-  out.counter("sluice_port_rx_errors", "Packets that a port received damaged.");
+  begin(out, "sluice_port_rx_errors");
   each(&Status::rx_errors);
-  out.counter("sluice_port_tx_packets", "Packets that a port sent.");
+  begin(out, "sluice_port_tx_packets");
   each(&Status::tx_packets);
-  out.counter("sluice_port_tx_errors", "Packets that a port could not send.");
+  begin(out, "sluice_port_tx_errors");
   each(&Status::tx_errors);
-  out.counter("sluice_xdp_packets", "Packets by what the XDP filter did with them.");
+  begin(out, "sluice_xdp_packets");
   for (std::size_t i = 0; i < ports.size(); ++i)
     if (const auto& filter = scene.fast_path.filters()[i])
       for (const auto& stat : scene.fast_path.filter_statistics(filter->interface))
         out.sample(stat.packets, {{"port", scene.model.ports()[i].name}, {"action", stat.name}});
-}
-
-void put_tables(Exposition& out, const Scene& scene) {
-  const auto& now = scene.model.snapshot();
-  const auto& pools = scene.model.running().pools;
-  out.gauge("sluice_backend_table_ratio", "Share of its pool's table that a backend has.");
-  std::vector<std::uint32_t> entries(now.backends.size());
-  for (std::size_t p = 0; p < pools.size(); ++p) {
-    const auto slots = now.pools[p].slots;
-    for (const auto number : slots) ++entries[number];
-    for (const auto& backend : pools[p].backends) {
-      auto& held = entries[scene.model.number(pools[p], backend)];
-      const double share =
-          slots.empty() ? 0.0 : static_cast<double>(held) / static_cast<double>(slots.size());
-      out.sample(share, {{"pool", pools[p].name}, {"backend", backend.name}});
-      held = 0;  // numbers are the pool's own: ready for the next
-    }
-  }
 }
 
 }  // namespace sluice::control

@@ -24,6 +24,9 @@ struct alignas(32) Traffic {
 };
 static_assert(sizeof(Traffic) == 32);
 
+/// As many as DPDK is built for; a port's index is below it.
+inline constexpr std::size_t kMostPorts = 32;
+
 struct alignas(64) Counters {
   /// @param services, backends  zeroed memory, indexed by number; outlives the counters.
   Counters(std::span<Traffic> services, std::span<Traffic> backends) noexcept
@@ -38,7 +41,8 @@ struct alignas(64) Counters {
   Counter bursts;       ///< Non-empty receive calls.
   Counter busy_cycles;  ///< TSC cycles of passes that found something.
   Counter idle_cycles;
-  Counter ticks;  ///< Of the caches' clock, flow::kTickSeconds each.
+  Counter ticks;                               ///< Of the caches' clock, flow::kTickSeconds each.
+  std::array<Counter, kMostPorts> rx_by_port;  ///< What rx_packets is the sum of.
   std::array<Counter, kVerdicts> verdicts;
   std::span<Traffic> by_service;
   std::span<Traffic> by_backend;

@@ -19,6 +19,8 @@
 #include <random>
 
 namespace sluice::dataplane {
+
+static_assert(kMostPorts >= RTE_MAX_ETHPORTS, "each port has a counter of its own");
 namespace {
 
 // The whole cache is swept in a minute, a few lines every millisecond: long before a tick wraps,
@@ -252,6 +254,7 @@ void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < b.size; ++i) bytes += b.length[i];
   counters_->rx_packets.add(b.size);
+  counters_->rx_by_port[b.port].add(b.size);
   counters_->rx_bytes.add(bytes);
   counters_->bursts.add(1);
   transmit(b);

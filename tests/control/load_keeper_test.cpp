@@ -205,7 +205,7 @@ TEST(LoadKeeper, MetricsAreScrapedAndComeBeforeHeaders) {
   EXPECT_LT(before[0].age_s.value(), 20);
   telemetry::Exposition out;
   put_load(out, *keeper);
-  EXPECT_THAT(out.finish(), HasSubstr("sluice_silent_backends{pool=\"llama\"} 1\n"));
+  EXPECT_THAT(out.take(), HasSubstr("sluice_silent_backends{pool=\"llama\"} 1\n"));
   pool.backends.resize(1);
   keeper->follow(configuration);
   EXPECT_GE(keeper->telling()[0].scrapes.failed, before[0].scrapes.failed) << "a counter";

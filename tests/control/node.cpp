@@ -69,7 +69,11 @@ http::Response Node::ask(const std::string& method, const std::string& path,
     at = end;
   }
   auto answer = api->answer(request);
-  if (auto* response = std::get_if<http::Response>(&answer)) return std::move(*response);
+  if (auto* response = std::get_if<http::Response>(&answer)) {
+    while (response->pieces && response->pieces(response->body)) {
+    }
+    return std::move(*response);
+  }
   return {.status = 0, .body = "deferred", .headers = {}};
 }
 

@@ -4,7 +4,7 @@
 
     alerts_test.py rules TOP   promtool's judgement of them, of the configuration on alerts.md, and of
                                alerts_test.yml: when each fires; status 77 without promtool
-    alerts_test.py names TOP   what they are about exists: every metric is one that lib/ describes, every
+    alerts_test.py names TOP   what they are about exists: every metric is one of the table in lib/control, every
                                alert has its test and its section on alerts.md, and no section is of none
 """
 import pathlib
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-DESCRIBED = re.compile(r'\b(counter|gauge)\(\s*"(sluice_\w+)"')
+DESCRIBED = re.compile(r'\{"(sluice_\w+)", k(Counter|Gauge)')
 METRIC = re.compile(r"\bsluice_\w+")
 ALERT = re.compile(r"^ *- alert: (\w+)$", re.MULTILINE)
 
@@ -36,15 +36,13 @@ def rules(top, tests):
 
 
 def names(top, tests):
-    described = set()
-    for file in (top / "lib").glob("**/*.cpp"):
-        for kind, name in DESCRIBED.findall(file.read_text()):
-            described.add(name + ("_total" if kind == "counter" else ""))
+    table = (top / "lib/control/metric_families.hpp").read_text()
+    described = {name + ("_total" if kind == "Counter" else "") for name, kind in DESCRIBED.findall(table)}
     alerts = (top / "docs/operate/alerts.yml").read_text()
     told = (top / "docs/operate/alerts.md").read_text()
     used = set(METRIC.findall(alerts)) | set(METRIC.findall(tests.read_text()))
     there = set(ALERT.findall(alerts))
-    faults = [f"{name}: lib/ describes no such metric" for name in sorted(used - described)]
+    faults = [f"{name}: the table in lib/control has no such metric" for name in sorted(used - described)]
     faults += [f"{name}: alerts_test.yml does not test it"
                for name in sorted(there - set(re.findall(r"alertname: (\w+)", tests.read_text())))]
     sections = set(re.findall(r"^## (Sluice\w+)$", told, re.MULTILINE))
