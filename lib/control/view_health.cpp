@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::control {
 namespace {
@@ -17,12 +18,28 @@ double seconds_since(health::Time then, health::Time now) {
   return std::chrono::duration<double>(now - then).count();
 }
 
+// Objects key by key, without look-ups or temporaries, as in put_pool_backends(): a node may have
+// tens of thousands of these.
+class Object {
+ public:
+  explicit Object(std::size_t keys) { object_.reserve(keys); }
+  void add(const char* key, auto&& value) {
+    object_.emplace_back(key, std::forward<decltype(value)>(value));
+  }
+  Json take() { return std::move(object_); }
+
+ private:
+  Json::object_t object_;
+};
+
 Json last_answer(const Standing& standing) {
   if (!standing.last) return nullptr;
-  return {{"ok", standing.last->ok()},
-          {"fault", health::name(standing.last->fault)},
-          {"took_ms", std::chrono::duration<double, std::milli>(standing.last->took).count()},
-          {"detail", standing.last->detail}};
+  Object out(4);
+  out.add("ok", standing.last->ok());
+  out.add("fault", health::name(standing.last->fault));
+  out.add("took_ms", std::chrono::duration<double, std::milli>(standing.last->took).count());
+  out.add("detail", standing.last->detail);
+  return out.take();
 }
 
 Json probes(const ProbeCounts* counts) {
@@ -33,7 +50,10 @@ Json probes(const ProbeCounts* counts) {
     for (const auto n : counts->by_fault) failed += n;
     failed -= good;
   }
-  return {{"good", good}, {"failed", failed}};
+  Object out(2);
+  out.add("good", good);
+  out.add("failed", failed);
+  return out.take();
 }
 
 // What mends a check that fails so; `service`: the first one of the pool, if any.
@@ -67,44 +87,53 @@ std::string remedy_of_fault(const config::Pool& pool, const config::Backend& bac
 }
 
 // What to do about a backend that gets no flows; empty: nothing.
-std::string remedy_of(const Scene& scene, const config::Pool& pool, const Standing& standing,
-                      const config::Service* service) {
-  const auto backend = std::ranges::find(pool.backends, standing.name, &config::Backend::name);
-  if (backend == pool.backends.end()) return {};
+std::string remedy_of(const Scene& scene, const config::Pool& pool, const config::Backend& backend,
+                      const Standing& standing, const config::Service* service) {
   const auto ctl = [&](std::string_view verb, std::string_view value) {
-    return fmt::format("sluicectl backend {} {} {}{}", verb, pool.name, backend->name, value);
+    return fmt::format("sluicectl backend {} {} {}{}", verb, pool.name, backend.name, value);
   };
   if (standing.wish != health::Wish::kServe) return ctl("undrain", "");
-  if (backend->weight == 0) return ctl("weight", " 100");
-  const auto hop = next_hop(scene, backend->address, pool.forwarding);
-  if (!hop["resolved"].get<bool>())
+  if (backend.weight == 0) return ctl("weight", " 100");
+  if (usable_hop(scene.model.reach(backend.address), pool.forwarding) == nullptr)
     return fmt::format("neighbour unresolved: ip neigh show {}; mend its address, cable or VLAN",
-                       backend->address.text());
+                       backend.address.text());
   if (health::takes_new_flows(standing.state) || !standing.last) return {};
-  return remedy_of_fault(pool, *backend, service, standing.last->fault);
+  return remedy_of_fault(pool, backend, service, standing.last->fault);
 }
 
-Json backend_json(const Scene& scene, const config::Pool& pool, const Standing& standing,
-                  const config::Service* service, health::Time now) {
-  return {
-      {"name", standing.name},
-      {"state", health::name(standing.state)},
-      {"since_s", seconds_since(standing.since, now)},
-      {"operator", word(standing.wish)},
-      {"checked", health::name(standing.checked)},
-      {"takes_new_flows", standing.takes_new_flows},
-      {"keeps_flows", standing.keeps_flows},
-      {"active_flows", scene.fast_path.active_flows(scene.model.number(pool.name, standing.name))},
-      {"last", last_answer(standing)},
-      {"good_in_a_row", standing.good},
-      {"failed_in_a_row", standing.bad},
-      {"probes", probes(scene.health->counts(pool.name, standing.name))},
-      {"ejections", standing.ejections},
-      {"ejected_for_s",
-       standing.ejected_until ? std::max(0.0, -seconds_since(*standing.ejected_until, now)) : 0.0},
-      {"flaps", standing.flaps},
-      {"hold_s", std::chrono::duration<double>(standing.hold).count()},
-      {"remedy", remedy_of(scene, pool, standing, service)}};
+/// @param backend  null: it has left the pool, and health has not been told yet.
+Json backend_json(const Scene& scene, const config::Pool& pool, const config::Backend* backend,
+                  const Standing& standing, const config::Service* service, health::Time now) {
+  Object out(17);
+  out.add("name", standing.name);
+  out.add("state", health::name(standing.state));
+  out.add("since_s", seconds_since(standing.since, now));
+  out.add("operator", word(standing.wish));
+  out.add("checked", health::name(standing.checked));
+  out.add("takes_new_flows", standing.takes_new_flows);
+  out.add("keeps_flows", standing.keeps_flows);
+  out.add("active_flows",
+          scene.fast_path.active_flows(scene.model.number(pool.name, standing.name)));
+  out.add("last", last_answer(standing));
+  out.add("good_in_a_row", standing.good);
+  out.add("failed_in_a_row", standing.bad);
+  out.add("probes", probes(scene.health->counts(pool.name, standing.name)));
+  out.add("ejections", standing.ejections);
+  out.add("ejected_for_s", standing.ejected_until
+                               ? std::max(0.0, -seconds_since(*standing.ejected_until, now))
+                               : 0.0);
+  out.add("flaps", standing.flaps);
+  out.add("hold_s", std::chrono::duration<double>(standing.hold).count());
+  out.add("remedy",
+          backend == nullptr ? std::string() : remedy_of(scene, pool, *backend, standing, service));
+  return out.take();
+}
+
+// The pool's backends are in its health in the same order, unless one of the two is older.
+const config::Backend* find(const config::Pool& pool, std::size_t at, const std::string& name) {
+  if (at < pool.backends.size() && pool.backends[at].name == name) return &pool.backends[at];
+  const auto found = std::ranges::find(pool.backends, name, &config::Backend::name);
+  return found == pool.backends.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -136,7 +165,8 @@ Json view_health(const Scene& scene, const std::string& wanted) {
     const auto* const service = first == services.end() ? nullptr : first->second;
     Json backends = Json::array();
     for (const auto& standing : health->standings())
-      backends.push_back(backend_json(scene, pool, standing, service, now));
+      backends.push_back(backend_json(scene, pool, find(pool, backends.size(), standing.name),
+                                      standing, service, now));
     pools.push_back({{"name", pool.name},
                      {"state", health::name(health->state())},
                      {"since_s", seconds_since(health->since(), now)},

@@ -47,12 +47,13 @@ Json scale(const Scene& scene) {
 }  // namespace
 
 Json view_stats(const Scene& scene, const EventLog& events, const StatsFilter& filter) {
-  std::vector<std::string> pools = filter.pools.value_or(std::vector<std::string>{});
-  if (!filter.pools)
-    for (const auto& pool : scene.model.running().pools) pools.push_back(pool.name);
   Json backends = Json::array();
   Json health = Json::array();
-  for (const auto& pool : pools) {
+  if (!filter.pools) {
+    backends = part(*view_backends(scene, ""), "backends");
+    health = part(view_health(scene, ""), "pools");
+  }
+  for (const auto& pool : filter.pools.value_or(std::vector<std::string>{})) {
     auto listed = pool.empty() ? Result<Json>() : view_backends(scene, pool);
     if (!listed || listed->is_null()) continue;  // gone since it was last seen
     append(backends, part(std::move(*listed), "backends"));

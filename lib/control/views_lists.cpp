@@ -21,13 +21,6 @@ void put(Json& out, const Traffic& traffic) {
   out["new_flows"] = traffic.new_flows;
 }
 
-// Entries by backend number.
-std::vector<std::uint64_t> entries_by_number(const snapshot::Snapshot& now, std::size_t pool) {
-  std::vector<std::uint64_t> entries(now.backends.size());
-  for (const auto number : now.pools[pool].slots) ++entries[number];
-  return entries;
-}
-
 double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -55,13 +48,13 @@ std::map<std::string_view, std::uint32_t> weights_in_file(const Scene& scene,
   return weights;
 }
 
-void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
+// `entries`: room by backend number, all 0 before and after.
+void put_pool_backends(Json& out, const Scene& scene, std::size_t index,
+                       std::vector<std::uint64_t>& entries) {
   const auto& pool = scene.model.running().pools[index];
   const auto& now = scene.model.snapshot();
-  const auto entries = entries_by_number(now, index);
-  std::vector<std::uint32_t> effective(now.backends.size());  // less than asked in slow start
-  for (const auto& backend : now.input.pools[index].backends)
-    effective[backend.number] = backend.weight;
+  const auto& in_force = now.input.pools[index].backends;  // as the model has them, in its order
+  for (const auto number : now.pools[index].slots) ++entries[number];
   const auto* changes = changes_of(scene, pool.name);
   const auto in_file = weights_in_file(scene, pool.name);
   std::set<std::string_view> added;
@@ -71,9 +64,11 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
   std::uint64_t weights = 0;
   for (const auto& backend : pool.backends)
     if (scene.model.use(pool, backend).takes_new_flows) weights += backend.weight;
-  for (const auto& backend : pool.backends) {
+  for (std::size_t b = 0; b < pool.backends.size(); ++b) {
+    const auto& backend = pool.backends[b];
     const bool up = scene.model.use(pool, backend).takes_new_flows;
-    const auto number = scene.model.number(pool, backend);
+    const auto number = in_force[b].number;
+    const auto held = std::exchange(entries[number], 0);
     const bool by_operator = added.contains(backend.name);
     // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
     Json::object_t one;
@@ -87,14 +82,14 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index) {
     add("address", backend.address.text());
     add("number", number);
     add("weight", backend.weight);
-    add("weight_now", effective[number]);
+    add("weight_now", in_force[b].weight);  // less than asked in slow start
     add("configured_weight", by_operator ? backend.weight : in_file.at(backend.name));
     add("state", states.of(backend));
     add("operator", word(wish_of(changes, backend.name)));
     add("origin", by_operator ? "operator" : "configuration");
     add("next_hop", next_hop(scene, backend.address, pool.forwarding));
-    add("slots", entries[number]);
-    add("slots_share", share(entries[number], now.pools[index].slots.size()));
+    add("slots", held);
+    add("slots_share", share(held, now.pools[index].slots.size()));
     add("weight_share", up ? share(backend.weight, weights) : 0.0);
     add("packets", traffic.packets);
     add("bytes", traffic.bytes);
@@ -152,11 +147,12 @@ Json view_pools(const Scene& scene) {
 Result<Json> view_backends(const Scene& scene, const std::string& wanted) {
   const auto& pools = scene.model.running().pools;
   Json backends = Json::array();
+  std::vector<std::uint64_t> entries(scene.model.snapshot().backends.size());
   bool found = wanted.empty();
   for (std::size_t p = 0; p < pools.size(); ++p) {
     if (!wanted.empty() && pools[p].name != wanted) continue;
     found = true;
-    put_pool_backends(backends, scene, p);
+    put_pool_backends(backends, scene, p, entries);
   }
   if (!found) {
     std::vector<std::string_view> names;
