@@ -19,6 +19,7 @@
 #include <random>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace sluice::dataplane {
@@ -39,8 +40,10 @@ class Source {
     length_ = static_cast<std::uint16_t>(std::max<std::size_t>(v4_ ? 60 : 80, of.size - 4));
     set_lengths();
     if (!with_buffers) return;
-    pool_ =
-        rte_pktmbuf_pool_create("bench", kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    static unsigned made = 0;  // several may be there at once, and each has its name
+    const auto name = "bench" + std::to_string(made++);
+    pool_ = rte_pktmbuf_pool_create(name.c_str(), kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                    SOCKET_ID_ANY);
     buffers_.resize(kBuffers);
     if (pool_ == nullptr || rte_pktmbuf_alloc_bulk(pool_, buffers_.data(), kBuffers) != 0)
       throw std::runtime_error("not enough memory for packet buffers");

@@ -37,7 +37,8 @@ HOMES = {
     "bird node": ["docs/operate/anycast.md"], "bird router": ["docs/operate/anycast.md"],
 }
 # Pages whose commands are not run at all, and why.
-UNRUN = {"docs/performance.md": "benchmarks: minutes of a core of their own, and figures instead of a result"}
+UNRUN = {"docs/performance.md": "benchmarks: minutes of a core of their own, and figures instead of a result",
+         "docs/design/scaling.md": "likewise; what its model prints, the test 'scaling' compares"}
 
 
 def pages():
