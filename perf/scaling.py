@@ -29,7 +29,7 @@ FRAMES = (64, 512, 1500)
 BURST = 32
 GAP = 20  # preamble and pause around a frame on a line
 TUNNEL = 20  # outer IPv4 header
-# Bytes of a flow that come from memory: a thousand flows are all cached; of a million, the flow's line and the
+# Bytes of a flow that come from memory: a thousand flows are all cached, of a million the flow's line and the
 # backend's are not.
 OF_FLOW = {1024: 0, 1048576: 128}
 MEMORY_BYTES = 12.8e9  # a second of one channel: half of DDR4-3200's peak, since access is random
