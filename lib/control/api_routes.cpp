@@ -48,10 +48,12 @@ struct Routes {
       if (!since) return http::refusal(since.error());
       filter.since = *since;
     }
-    const auto view = view_stats(api.scene(), api.parts_.events, filter);
-    return http::Response{.status = 200,
-                          .body = view.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
-                          .headers = {}};
+    return http::Response{
+        .status = 200,
+        .body = {},
+        .headers = {},
+        .pieces = [&api, text = StatsText(api.scene(), api.parts_.events, filter)](
+                      std::string& out) mutable { return text.next(api.scene(), out); }};
   }
 
   static std::vector<Route> of_node() {

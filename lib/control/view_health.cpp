@@ -154,26 +154,43 @@ std::string_view PoolStates::of(const config::Backend& backend) const {
   return health::name(use.takes_new_flows ? health::State::kUp : health::State::kDraining);
 }
 
+namespace {
+
+Json pool_json(const Scene& scene, const config::Pool& pool, const FirstServices& services,
+               Stretch stretch) {
+  const auto* health = scene.health == nullptr ? nullptr : scene.health->pool(pool.name);
+  if (health == nullptr) return nullptr;
+  const auto now = EventLoop::Clock::now();
+  const auto first = services.find(pool.name);
+  const auto* const service = first == services.end() ? nullptr : first->second;
+  Json backends = Json::array();
+  const auto standings = health->standings();
+  for (std::size_t b = stretch.from; b < stretch.end(standings.size()); ++b)
+    backends.push_back(
+        backend_json(scene, pool, find(pool, b, standings[b].name), standings[b], service, now));
+  return {{"name", pool.name},
+          {"state", health::name(health->state())},
+          {"since_s", seconds_since(health->since(), now)},
+          {"probed", pool.health.has_value()},
+          {"watched", pool.outlier.has_value()},
+          {"panic", health->panic()},
+          {"backends", std::move(backends)}};
+}
+
+}  // namespace
+
+Json health_of(const Scene& scene, std::size_t pool, Stretch stretch) {
+  const auto& running = scene.model.running();
+  return pool_json(scene, running.pools[pool], first_services(running), stretch);
+}
+
 Json view_health(const Scene& scene, const std::string& wanted) {
   Json pools = Json::array();
-  const auto now = EventLoop::Clock::now();
   const auto services = first_services(scene.model.running());
   for (const auto& pool : scene.model.running().pools) {
-    const auto* health = scene.health == nullptr ? nullptr : scene.health->pool(pool.name);
-    if (health == nullptr || (!wanted.empty() && pool.name != wanted)) continue;
-    const auto first = services.find(pool.name);
-    const auto* const service = first == services.end() ? nullptr : first->second;
-    Json backends = Json::array();
-    for (const auto& standing : health->standings())
-      backends.push_back(backend_json(scene, pool, find(pool, backends.size(), standing.name),
-                                      standing, service, now));
-    pools.push_back({{"name", pool.name},
-                     {"state", health::name(health->state())},
-                     {"since_s", seconds_since(health->since(), now)},
-                     {"probed", pool.health.has_value()},
-                     {"watched", pool.outlier.has_value()},
-                     {"panic", health->panic()},
-                     {"backends", std::move(backends)}});
+    if (!wanted.empty() && pool.name != wanted) continue;
+    if (auto one = pool_json(scene, pool, services, {}); !one.is_null())
+      pools.push_back(std::move(one));
   }
   return {{"pools", std::move(pools)}};
 }

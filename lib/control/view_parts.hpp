@@ -7,6 +7,8 @@
 #include "control/operator_state.hpp"
 #include "control/views.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +33,21 @@ struct KnownFlow {
 
 /// An address as packets have it: of IPv4 the first word.
 [[nodiscard]] std::string address_text(const std::uint32_t* words, std::uint8_t family);
+
+/// Some of a pool's backends, in its order: nodes have tens of thousands, and an answer about all
+/// of them is made in parts. Those behind its last are not there.
+struct Stretch {
+  std::size_t from = 0;
+  std::size_t count = static_cast<std::size_t>(-1);
+  [[nodiscard]] std::size_t end(std::size_t size) const {
+    return count < size - std::min(from, size) ? from + count : size;
+  }
+};
+/// What view_backends() lists of them. @param pool  index of the pool in the running configuration.
+[[nodiscard]] Json backends_of(const Scene& scene, std::size_t pool, Stretch stretch);
+/// What view_health() says of the pool, with the backends of the stretch only; null: nothing is
+/// known of its health.
+[[nodiscard]] Json health_of(const Scene& scene, std::size_t pool, Stretch stretch);
 
 /// {"resolved", "mac", "port", "source", "problem"}
 [[nodiscard]] Json next_hop(const Scene& scene, const IpAddress& address,

@@ -50,7 +50,7 @@ std::map<std::string_view, std::uint32_t> weights_in_file(const Scene& scene,
 
 // `entries`: room by backend number, all 0 before and after.
 void put_pool_backends(Json& out, const Scene& scene, std::size_t index,
-                       std::vector<std::uint64_t>& entries) {
+                       std::vector<std::uint64_t>& entries, Stretch stretch = {}) {
   const auto& pool = scene.model.running().pools[index];
   const auto& now = scene.model.snapshot();
   const auto& in_force = now.input.pools[index].backends;  // as the model has them, in its order
@@ -64,11 +64,12 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index,
   std::uint64_t weights = 0;
   for (const auto& backend : pool.backends)
     if (scene.model.use(pool, backend).takes_new_flows) weights += backend.weight;
-  for (std::size_t b = 0; b < pool.backends.size(); ++b) {
+  const auto end = stretch.end(pool.backends.size());
+  for (std::size_t b = stretch.from; b < end; ++b) {
     const auto& backend = pool.backends[b];
     const bool up = scene.model.use(pool, backend).takes_new_flows;
     const auto number = in_force[b].number;
-    const auto held = std::exchange(entries[number], 0);
+    const auto held = entries[number];
     const bool by_operator = added.contains(backend.name);
     // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
     Json::object_t one;
@@ -97,6 +98,7 @@ void put_pool_backends(Json& out, const Scene& scene, std::size_t index,
     add("active_flows", scene.fast_path.active_flows(number));
     out.push_back(std::move(one));
   }
+  for (const auto& backend : in_force) entries[backend.number] = 0;
 }
 
 Json nat_json(const flow::NatTable& nat) {
@@ -142,6 +144,13 @@ Json view_pools(const Scene& scene) {
                      {"backends", std::move(names)}});
   }
   return {{"pools", std::move(pools)}};
+}
+
+Json backends_of(const Scene& scene, std::size_t pool, Stretch stretch) {
+  Json backends = Json::array();
+  std::vector<std::uint64_t> entries(scene.model.snapshot().backends.size());
+  put_pool_backends(backends, scene, pool, entries, stretch);
+  return backends;
 }
 
 Result<Json> view_backends(const Scene& scene, const std::string& wanted) {

@@ -80,7 +80,8 @@ ssize_t read_body(void* of, std::uint64_t, char* to, std::size_t room) noexcept 
     if (body.sent == body.piece.size()) {
       body.piece.clear();
       body.sent = 0;
-      if (!body.pieces(body.piece)) return MHD_CONTENT_READER_END_OF_STREAM;
+      while (body.piece.empty())  // no bytes would mean that there are none yet
+        if (!body.pieces(body.piece)) return MHD_CONTENT_READER_END_OF_STREAM;
     }
   } catch (const std::exception& error) {
     log("http")->error("body_failed what={}", error.what());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/view_stats.hpp"
 
+#include "control/health_keeper.hpp"
 #include "control/node.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,12 @@ class ViewStatsTest : public testing::Test {
     node = std::make_unique<Node>(*fast_path, sample(4));
   }
   [[nodiscard]] Json stats(const StatsFilter& filter = {}) const {
-    return view_stats({*node->model, node->fast_path_, node->standing}, node->events, filter);
+    const Scene scene{*node->model, node->fast_path_, node->standing};
+    StatsText text(scene, node->events, filter);
+    std::string whole;
+    while (text.next(scene, whole)) {
+    }
+    return Json::parse(whole);
   }
   [[nodiscard]] Json asked(const std::string& path) const {
     return Json::parse(node->ask("GET", path).body);
@@ -44,6 +50,54 @@ TEST_F(ViewStatsTest, BackendsAreThoseOfThePoolsThatAreAskedFor) {
   const auto none = stats({.pools = {{"", "gone"}}, .since = {}});
   EXPECT_TRUE(none["backends"].empty());
   EXPECT_EQ(none["pools"].size(), 1U) << "which there are is told all the same";
+}
+
+// Of a large node: whole whatever pieces it comes in, and no piece has more than so many backends.
+TEST_F(ViewStatsTest, PiecesMakeOneAnswerAndEachHasAFewBackends) {
+  constexpr unsigned kBackends = 3 * StatsText::kBackendsPerPiece + 1;
+  auto configuration = sample(1);
+  auto& backends = configuration.pools[0].backends;
+  for (unsigned i = 1; i < kBackends; ++i)
+    backends.push_back(
+        backend(fmt::format("more-{}", i), fmt::format("10.1.{}.{}", i >> 8U, i & 255U)));
+  configuration.pools.push_back(configuration.pools[0]);
+  configuration.pools[1].name = "other";
+  configuration.pools[1].backends.resize(2);
+  auto* fast_path = &node->fast_path_;
+  node.reset();
+  node = std::make_unique<Node>(*fast_path, configuration);
+  const auto loop = EventLoop::open().value();
+  const auto health = HealthKeeper::open({.loop = *loop,
+                                          .events = node->events,
+                                          .signals = {},
+                                          .active = {},
+                                          .changed = {},
+                                          .driver_saw = {}},
+                                         "/nonexistent/sluice")
+                          .value();
+  health->follow(node->model->running(), {}, node->model->reaches(), node->model->ports());
+  const Scene scene{*node->model, node->fast_path_, node->standing, health.get()};
+  StatsText text(scene, node->events, {});
+  std::string whole;
+  for (std::string piece; text.next(scene, piece); piece.clear()) {
+    std::size_t names = 0;
+    for (auto at = piece.find("\"active_flows\""); at != std::string::npos;
+         at = piece.find("\"active_flows\"", at + 1))
+      ++names;
+    EXPECT_LE(names, StatsText::kBackendsPerPiece);
+    whole += piece;
+  }
+  const auto all = Json::parse(whole);
+  EXPECT_EQ(all["backends"].size(), kBackends + 2);
+  auto at_once = view_health(scene, "")["pools"];
+  ASSERT_EQ(all["health"].size(), at_once.size());
+  for (std::size_t p = 0; p < at_once.size(); ++p) {
+    EXPECT_EQ(all["health"][p]["name"], at_once[p]["name"]);
+    ASSERT_EQ(all["health"][p]["backends"].size(), at_once[p]["backends"].size());
+    for (std::size_t b = 0; b < at_once[p]["backends"].size(); ++b)
+      EXPECT_EQ(all["health"][p]["backends"][b]["name"], at_once[p]["backends"][b]["name"]);
+  }
+  EXPECT_EQ(all["backends"], (*view_backends(scene, ""))["backends"]);
 }
 
 TEST_F(ViewStatsTest, EventsAreTheLastOrThoseSinceOne) {

@@ -128,6 +128,19 @@ TEST_F(HttpPiecesTest, HeadMakesNone) {
   EXPECT_EQ(given, 0U);
 }
 
+TEST_F(HttpPiecesTest, EmptyOnesArePassedOver) {
+  handler = [](const Request&) -> Answer {
+    Response made{200, {}, "text/plain", {}};
+    made.pieces = [at = 0](std::string& out) mutable {
+      if (++at % 2 == 0) out += std::to_string(at);
+      return at < 9;
+    };
+    return made;
+  };
+  start();
+  EXPECT_EQ(unchunked(ask("GET /long")), "2468");
+}
+
 TEST_F(HttpPiecesTest, AnExceptionTearsTheAnswerSoThatTheClientSeesIt) {
   handler = [](const Request&) -> Answer {
     Response made{200, {}, "text/plain", {}};
