@@ -87,10 +87,6 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   if (!publisher) return forward_error(publisher);
   publisher_ = std::move(*publisher);
   model_->publish_to(*publisher_);
-  model_->on_published([this] {
-    standing_.published = system_clock::now();
-    grace_.published();
-  });
   if (auto ready = make_health(); !ready) return ready;
   if (auto ready = hear_driver(); !ready) return ready;
   if (auto ready = make_load(); !ready) return ready;
@@ -111,6 +107,10 @@ Result<void> Daemon::set_up(config::Configuration configuration, const std::stri
   follow_next_hops();
   follow_health();
   if (auto running = fast_path_->launch(*publisher_); !running) return running;
+  model_->on_published([this] {  // from here on workers hold what is published
+    standing_.published = system_clock::now();
+    grace_.published();
+  });
   if (auto admitted = fast_path_->admit(model_->snapshot(), model_->running(), scale_->awaiting());
       !admitted)
     return admitted;

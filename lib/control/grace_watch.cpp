@@ -9,16 +9,24 @@ namespace sluice::control {
 GraceWatch::GraceWatch(EventLoop& loop, std::function<std::size_t()> reclaim)
     : loop_(loop), reclaim_(std::move(reclaim)) {}
 
-GraceWatch::~GraceWatch() { loop_.cancel(timer_); }
+GraceWatch::~GraceWatch() {
+  *asked_ = false;
+  loop_.cancel(timer_);
+}
 
 void GraceWatch::published() {
   held_.push_back(loop_.now());
   wait_ = kFirstLook;
-  loop_.cancel(timer_);
-  timer_ = loop_.after(std::chrono::milliseconds{0}, [this] { look(); });
+  // No timer: while ten thousand probes are due, one would come late, and that is no worker's
+  // doing.
+  if (std::exchange(*asked_, true)) return;
+  loop_.defer([this, asked = asked_] {
+    if (std::exchange(*asked, false)) look();
+  });
 }
 
 void GraceWatch::look() {
+  loop_.cancel(timer_);
   timer_ = EventLoop::TimerId::kNone;
   if (reclaim_() != 0) {
     timer_ = loop_.after(wait_, [this] { look(); });

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace sluice::control {
@@ -39,6 +40,7 @@ class GraceWatch {
   std::vector<EventLoop::Clock::time_point> held_;  ///< When tables were that may be held still.
   std::chrono::milliseconds wait_ = kFirstLook;
   EventLoop::TimerId timer_ = EventLoop::TimerId::kNone;
+  std::shared_ptr<bool> asked_ = std::make_shared<bool>(false);  ///< For the end of this turn.
   Durations times_;
 };
 
