@@ -42,6 +42,22 @@ struct Burst {
       if (verdict[i] == Verdict::kForward) f(i);
   }
 
+  /// Writes packet `at` of `other` over packet `to`, with all that is known of it.
+  void take_from(const Burst& other, std::uint16_t at, std::uint16_t to) noexcept {
+    packet[to] = other.packet[at];
+    length[to] = other.length[at];
+    parsed[to] = other.parsed[at];
+    service[to] = other.service[at];
+    hash[to] = other.hash[at];
+    backend[to] = other.backend[at];
+    // Else never set.
+    new_flow[to] =
+        (other.verdict[at] == Verdict::kForward || other.verdict[at] == Verdict::kNoBackend) &&
+        other.new_flow[at];
+    egress[to] = other.egress[at];
+    verdict[to] = other.verdict[at];
+  }
+
   /// Takes packets out that somebody else has now, as if they had not been received here.
   /// @param gone  bit i: packet i; called between stages, from steer on.
   [[gnu::noinline]] void take_out(std::uint32_t gone) noexcept {
@@ -49,18 +65,7 @@ struct Burst {
     std::uint16_t to = 0;
     for (std::uint16_t i = 0; i < size; ++i) {
       if ((gone >> i & 1U) != 0) continue;
-      if (to != i) {
-        packet[to] = packet[i];
-        length[to] = length[i];
-        parsed[to] = parsed[i];
-        service[to] = service[i];
-        hash[to] = hash[i];
-        backend[to] = backend[i];
-        new_flow[to] = (verdict[i] == Verdict::kForward || verdict[i] == Verdict::kNoBackend) &&
-                       new_flow[i];  // else never set
-        egress[to] = egress[i];
-        verdict[to] = verdict[i];
-      }
+      if (to != i) take_from(*this, i, to);
       ++to;
     }
     size = to;

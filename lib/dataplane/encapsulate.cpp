@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/encapsulate.hpp"
 
+#include "dataplane/outer_header.hpp"
+#include "dataplane/segment_sum.hpp"
 #include "packet/checksum.hpp"
 #include "packet/headers.hpp"
-#include "snapshot/header_template.hpp"
 
 #include <rte_mbuf.h>
 
@@ -12,10 +13,6 @@
 
 namespace sluice::dataplane {
 namespace {
-
-using snapshot::kEthernetBytes;
-
-constexpr std::size_t kMacBytes = 12;  // both addresses
 
 // Frames shorter than 60 bytes are padded; behind an outer header the padding would be noise.
 void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
@@ -37,92 +34,6 @@ void trim_padding(rte_mbuf& packet, std::uint32_t wanted) noexcept {
   packet.pkt_len = wanted;
 }
 
-/// checksum_sum() of `length` bytes from `offset` on, over all segments.
-std::uint64_t sum_of(const rte_mbuf& packet, std::uint32_t offset, std::uint32_t length) noexcept {
-  std::uint64_t sum = 0;
-  std::uint32_t done = 0;
-  for (const rte_mbuf* m = &packet; m != nullptr && length != 0; m = m->next) {
-    if (offset >= m->data_len) {
-      offset -= m->data_len;
-      continue;
-    }
-    const std::uint32_t here = std::min<std::uint32_t>(m->data_len - offset, length);
-    const std::uint16_t part =
-        fold_checksum(checksum_sum({rte_pktmbuf_mtod_offset(m, const std::byte*, offset), here}));
-    // Behind an odd number of bytes all words stand one byte further.
-    sum += (done & 1U) == 0 ? part : static_cast<std::uint16_t>(part << 8 | part >> 8);
-    offset = 0;
-    done += here;
-    length -= here;
-  }
-  return sum;
-}
-
-/// Leaves the checksum to the device, which wants the sum over the pseudo header in its place. The
-/// outer headers are all that it needs to know of: to it this is a UDP packet like any other.
-void leave_checksum(rte_mbuf& packet, std::byte* udp, std::uint16_t template_sum,
-                    std::size_t l3_offset, bool v4) noexcept {
-  const auto length = wire::load<Be16>(udp + offsetof(wire::Udp, length));
-  const auto port = wire::load<Be16>(udp + offsetof(wire::Udp, destination_port));
-  // The template's sum has the destination port besides.
-  const std::uint16_t without = static_cast<std::uint16_t>(~port.wire());
-  wire::store(udp + offsetof(wire::Udp, checksum),
-              fold_checksum(std::uint64_t{template_sum} + without + length.wire()));
-  packet.ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-  packet.tx_offload = rte_mbuf_tx_offload(l3_offset, v4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6),
-                                          sizeof(wire::Udp), 0, 0, 0, 0);
-  // Drivers that do it in software (net_vhost) look there before they write 0 as ones.
-  packet.packet_type = RTE_PTYPE_L4_UDP;
-}
-
-/// The template's headers before the frame's Ethernet header, whose tags stay.
-template <std::size_t kFixed>
-[[gnu::always_inline]] inline std::byte* copy_headers(std::byte* frame, const Parsed& parsed,
-                                                      const snapshot::Backend& to) noexcept {
-  std::byte* outer = frame + parsed.l3_offset;
-  if (parsed.l3_offset == kEthernetBytes) [[likely]] {
-    std::memcpy(frame, to.header.data(), kEthernetBytes + kFixed);
-  } else {
-    std::memcpy(frame, to.header.data(), kMacBytes);
-    std::memmove(frame + kMacBytes, frame + to.overhead + kMacBytes,
-                 parsed.l3_offset - kEthernetBytes);
-    std::memcpy(outer - sizeof(Be16), to.header.data() + kMacBytes, sizeof(Be16) + kFixed);
-  }
-  return outer;
-}
-
-template <bool kOuterV4, bool kGue>
-[[gnu::always_inline]] inline void write_outer(rte_mbuf& packet, std::byte* frame,
-                                               const Parsed& parsed, const snapshot::Backend& to,
-                                               std::uint64_t hash, bool device_sums) noexcept {
-  constexpr std::size_t kIp = kOuterV4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
-  constexpr std::size_t kFixed = kIp + (kGue ? sizeof(wire::Udp) : 0);
-  std::byte* outer = copy_headers<kFixed>(frame, parsed, to);
-  const bool inner_v4 = parsed.key.family == 4;
-  const std::uint8_t inner_protocol = inner_v4 ? wire::kIpProtoIpip : wire::kIpProtoIpv6;
-  const snapshot::Inner inner{.length = parsed.l3_length,
-                              .tos = parsed.tos,
-                              .dont_fragment = parsed.dont_fragment,
-                              .protocol = kGue ? wire::kIpProtoUdp : inner_protocol};
-  if constexpr (kGue) {
-    const std::size_t gue_bytes = to.overhead - kFixed;
-    std::byte* udp = outer + kIp;
-    if (gue_bytes != 0)
-      std::memcpy(udp + sizeof(wire::Udp), to.header.data() + kEthernetBytes + kFixed,
-                  sizeof(snapshot::GueHeader));
-    // Some drivers lose a carry where a segment ends at an odd byte.
-    const bool leave = device_sums && packet.nb_segs == 1;
-    const std::uint64_t sum =
-        leave ? 0 : sum_of(packet, parsed.l3_offset + to.overhead, parsed.l3_length);
-    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, parsed.l3_length, sum, hash);
-    if (leave) leave_checksum(packet, udp, to.udp_sum, parsed.l3_offset, kOuterV4);
-  }
-  if constexpr (kOuterV4)
-    snapshot::finish_ipv4(outer, to.outer_sum, to.overhead, inner);
-  else
-    snapshot::finish_ipv6(outer, to.overhead, inner);
-}
-
 }  // namespace
 
 void decrement_ttl(std::byte* ip, std::uint8_t family) noexcept {
@@ -138,6 +49,21 @@ void decrement_ttl(std::byte* ip, std::uint8_t family) noexcept {
   const auto after = Be16::from_host(static_cast<std::uint16_t>(before.to_host() - 0x100U));
   wire::store(word, after);
   wire::store(sum, checksum_update(wire::load<Be16>(sum), before, after));
+}
+
+void leave_checksum(rte_mbuf& packet, std::byte* udp, std::uint16_t template_sum,
+                    std::size_t l3_offset, bool v4) noexcept {
+  const auto length = wire::load<Be16>(udp + offsetof(wire::Udp, length));
+  const auto port = wire::load<Be16>(udp + offsetof(wire::Udp, destination_port));
+  // The template's sum has the destination port besides.
+  const std::uint16_t without = static_cast<std::uint16_t>(~port.wire());
+  wire::store(udp + offsetof(wire::Udp, checksum),
+              fold_checksum(std::uint32_t{template_sum} + without + length.wire()));
+  packet.ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+  packet.tx_offload = rte_mbuf_tx_offload(l3_offset, v4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6),
+                                          sizeof(wire::Udp), 0, 0, 0, 0);
+  // Drivers that do it in software (net_vhost) look there before they write 0 as ones.
+  packet.packet_type = RTE_PTYPE_L4_UDP;
 }
 
 Verdict redirect(rte_mbuf& packet, const Parsed& parsed, const snapshot::Backend& to) noexcept {
@@ -156,17 +82,24 @@ Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Back
 
   trim_padding(packet, parsed.l3_offset + total);
   if (to.decrement_ttl) decrement_ttl(frame + to.overhead + parsed.l3_offset, parsed.key.family);
+  const InnerPacket inner{
+      .l3_offset = parsed.l3_offset,
+      .length = parsed.l3_length,
+      .tos = parsed.tos,
+      .fragment = Be16::from_host(parsed.dont_fragment ? wire::kIpDontFragment : std::uint16_t{0}),
+      .v4 = parsed.key.family == 4,
+      .hash = hash};
   const bool gue = to.forwarding == snapshot::Forwarding::kGue;
   if (to.outer_family == 4) {
     if (gue)
-      write_outer<true, true>(packet, frame, parsed, to, hash, device_sums);
+      write_outer<true, true>(packet, frame, inner, to, device_sums);
     else
-      write_outer<true, false>(packet, frame, parsed, to, hash, device_sums);
+      write_outer<true, false>(packet, frame, inner, to, device_sums);
   } else {
     if (gue)
-      write_outer<false, true>(packet, frame, parsed, to, hash, device_sums);
+      write_outer<false, true>(packet, frame, inner, to, device_sums);
     else
-      write_outer<false, false>(packet, frame, parsed, to, hash, device_sums);
+      write_outer<false, false>(packet, frame, inner, to, device_sums);
   }
   return Verdict::kForward;
 }
@@ -178,7 +111,7 @@ void finish_checksum(rte_mbuf& packet) noexcept {
   auto* udp = rte_pktmbuf_mtod_offset(&packet, std::byte*, at);
   const std::uint16_t length = wire::load<Be16>(udp + offsetof(wire::Udp, length)).to_host();
   // The pseudo header's sum stands in the packet already.
-  const auto check = static_cast<std::uint16_t>(~fold_checksum(sum_of(packet, at, length)));
+  const auto check = static_cast<std::uint16_t>(~fold_checksum(segment_sum(packet, at, length)));
   wire::store(udp + offsetof(wire::Udp, checksum), check == 0 ? std::uint16_t{0xffff} : check);
 }
 

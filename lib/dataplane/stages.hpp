@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stages between receive and transmit: parse, classify, admit, look up, steer, rewrite, answer.
-// `run`, `replay` and the benchmarks call the same process().
+// What is between receive and transmit: the short way of plain packets, and the stages of all
+// others: parse, classify, admit, look up, steer, rewrite, answer. `run`, `replay` and the
+// benchmarks call the same process().
 //
 // Threads: called by the worker that owns the burst and the state.
 #pragma once
@@ -21,10 +22,14 @@ namespace sluice::dataplane {
 /// Cost: see docs/performance.md. No allocation, no lock, no system call.
 void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
 
+/// The same without the short way, packet for packet; for what that does not take, and to judge it
+/// by. `parsed` and `hash` are written of all packets that came this way, and of no other.
+void process_by_stages(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
+
 /// Enters the burst's verdicts and traffic in the books; call it after transmit has had its say.
 void count(const Burst& b, Counters& counters) noexcept;
 
-// The single stages, for benchmarks and tests; process() calls them in this order.
+// The single stages, for benchmarks and tests; process_by_stages() calls them in this order.
 void parse(Burst& b) noexcept;
 void classify(Burst& b, const snapshot::Snapshot& now) noexcept;
 void look_up(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept;

@@ -76,8 +76,10 @@ class Steering {
         open_again(i, found, timeout);
         return;
       }
-      if (state_.flows.touch(b_.hash[i], found, state_.tick, closes(p))) [[unlikely]]
+      if (state_.flows.touch(b_.hash[i], found, state_.tick, closes(p))) [[unlikely]] {
         proceed(i);
+        stale_ = true;  // a SYN behind it is none of a new flow
+      }
       stale_ |= closes(p);  // the packets behind it belong to a closing flow, or open a new one
       return;
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/verify.hpp"
 
+#include "dataplane/segment_sum.hpp"
 #include "packet/checksum.hpp"
 #include "packet/headers.hpp"
 
 #include <rte_mbuf.h>
 
-#include <algorithm>
 #include <span>
 
 namespace sluice::dataplane {
@@ -29,27 +29,6 @@ bool is_ip_header_right(const rte_mbuf& packet, const std::byte* ip) noexcept {
   return fold_checksum(checksum_sum({ip, length})) == kRight;
 }
 
-/// Sum over `length` bytes from `offset` on, through all segments. Not DPDK 22.11's own
-/// rte_raw_cksum_mbuf(), which loses carries where a segment ends at an odd byte.
-std::uint64_t sum_of(const rte_mbuf& packet, std::size_t offset, std::size_t length) noexcept {
-  std::uint64_t sum = 0;
-  bool odd = false;  // an odd number of bytes went before: a word's halves change places
-  for (const rte_mbuf* s = &packet; s != nullptr && length != 0; s = s->next) {
-    if (offset >= s->data_len) {
-      offset -= s->data_len;
-      continue;
-    }
-    const std::size_t here = std::min<std::size_t>(s->data_len - offset, length);
-    const std::uint16_t part =
-        fold_checksum(checksum_sum({rte_pktmbuf_mtod(s, const std::byte*) + offset, here}));
-    sum += odd ? __builtin_bswap16(part) : part;
-    odd = odd != (here % 2 != 0);
-    length -= here;
-    offset = 0;
-  }
-  return sum;
-}
-
 bool is_l4_right(const rte_mbuf& packet, const Parsed& p) noexcept {
   const auto* frame = rte_pktmbuf_mtod(&packet, const std::byte*);
   if (p.key.protocol == wire::kIpProtoUdp &&
@@ -63,7 +42,7 @@ bool is_l4_right(const rte_mbuf& packet, const Parsed& p) noexcept {
       p.key.protocol == wire::kIpProtoUdp
           ? wire::load<Be16>(frame + p.l4_offset + offsetof(wire::Udp, length)).to_host()
           : static_cast<std::uint16_t>(p.l3_offset + p.l3_length - p.l4_offset);
-  const std::uint64_t sum = sum_of(packet, p.l4_offset, length) +
+  const std::uint64_t sum = segment_sum(packet, p.l4_offset, length) +
                             checksum_sum(std::as_bytes(std::span(p.key.source))) +
                             checksum_sum(std::as_bytes(std::span(p.key.destination))) +
                             Be16::from_host(p.key.protocol).wire() + Be16::from_host(length).wire();

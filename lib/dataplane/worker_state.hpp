@@ -6,6 +6,7 @@
 
 #include "dataplane/held_fragments.hpp"
 #include "dataplane/nat.hpp"
+#include "dataplane/plain_headers.hpp"
 #include "dataplane/signals.hpp"
 #include "dataplane/steering_state.hpp"
 #include "flow/cache.hpp"
@@ -65,6 +66,7 @@ struct WorkerState {
   /// A bit for each port, by its index: its device makes the UDP checksums of what leaves.
   std::uint32_t udp_sum_ports = 0;
   flow::Rate answer_rate{};  ///< Of the generation at hand.
+  PlainReaders readers = plain_readers();
   std::uint64_t generation = ~std::uint64_t{0};
   Nat nat;
 

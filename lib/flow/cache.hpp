@@ -104,6 +104,14 @@ class Cache {
   /// Cost: one cache line.
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
+  /// Whether find() finds an established flow that had a packet in this very tick, and its backend:
+  /// touch() without `closing` would write nothing, and pass() counts it. Cost: 15 instructions, of
+  /// find() and touch() together 45.
+  [[nodiscard]] bool find_settled(std::uint64_t hash, Tick now,
+                                  BackendNumber& backend) const noexcept;
+  /// Counts packets of flows that were found settled, as touch() would.
+  void pass(std::uint64_t packets) noexcept { stats_.hits.add(packets); }
+
   /// Notes a packet of a flow that was found (found.hit). kNew becomes kEstablished, with `closing`
   /// (the packet has FIN or RST) any state becomes kClosing, and the entry gets the tick. kClosing
   /// stays kClosing, but each packet renews it: a client that half-closes and reads on for minutes
@@ -207,6 +215,19 @@ inline Found Cache::find(std::uint64_t hash, Tick now, Tick timeout) const noexc
       return {true, static_cast<std::uint8_t>(way), state, line.backend[way]};
   }
   return {false, kFlowsInLine, State::kFree, 0};
+}
+
+inline bool Cache::find_settled(std::uint64_t hash, Tick now,
+                                BackendNumber& backend) const noexcept {
+  const Line& line = line_of(hash);
+  const unsigned matching = detail::matches(line, static_cast<std::uint32_t>(hash >> 32));
+  if (matching == 0) [[unlikely]]
+    return false;
+  const auto way = static_cast<unsigned>(std::countr_zero(matching));
+  if (line.mark[way] != detail::mark_of(State::kEstablished, now)) [[unlikely]]
+    return false;
+  backend = line.backend[way];
+  return true;
 }
 
 inline bool Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {

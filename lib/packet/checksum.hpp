@@ -6,19 +6,20 @@
 
 #include "base/byte_order.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace sluice {
 
-/// Folds a sum of 16-bit words to 16 bits.
+/// Folds a sum of 16-bit words to 16 bits. Of a number and the same with its halves exchanged, the
+/// upper half of the sum is that of the halves, the carry of the lower one included.
+[[nodiscard]] constexpr std::uint16_t fold_checksum(std::uint32_t sum) noexcept {
+  return static_cast<std::uint16_t>((sum + std::rotl(sum, 16)) >> 16);
+}
 [[nodiscard]] constexpr std::uint16_t fold_checksum(std::uint64_t sum) noexcept {
-  sum = (sum & 0xffffffffU) + (sum >> 32);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  sum = (sum & 0xffffU) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
+  return fold_checksum(static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32));
 }
 
 /// Sum of the bytes as 16-bit words in memory order, not folded; an odd last byte counts as a word

@@ -157,8 +157,12 @@ Result<void> fill_rules(Snapshot& snapshot, const Snapshot* previous) {
   auto rules = build_rules(snapshot.input, previous);
   if (!rules) return forward_error(rules);
   snapshot.rules = std::move(*rules);
-  for (std::size_t i = 0; i < snapshot.services.size(); ++i)
+  for (std::size_t i = 0; i < snapshot.services.size(); ++i) {
     snapshot.services[i].rules = snapshot.rules[i].get();
+    const auto& pool = snapshot.input.pools[snapshot.services[i].pool];
+    snapshot.services[i].short_way =
+        snapshot.services[i].rules == nullptr && pool.forwarding != Forwarding::kNat;
+  }
   return {};
 }
 

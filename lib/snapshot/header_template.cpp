@@ -62,6 +62,21 @@ State state_of(const BackendInput& backend) {
   return backend.takes_new_flows() ? State::kUp : State::kDraining;
 }
 
+ShortWay short_way_of(const Backend& made) {
+  if (!made.reachable || !keeps_flows(made.state)) return ShortWay::kNone;
+  switch (made.forwarding) {
+    case Forwarding::kL2dsr:
+      return ShortWay::kL2dsr;
+    case Forwarding::kIpip:
+      return made.outer_family == 4 ? ShortWay::kIpip4 : ShortWay::kIpip6;
+    case Forwarding::kGue:
+      return made.outer_family == 4 ? ShortWay::kGue4 : ShortWay::kGue6;
+    case Forwarding::kNat:
+      break;
+  }
+  return ShortWay::kNone;
+}
+
 }  // namespace
 
 Backend make_backend(const PoolInput& pool, std::uint16_t pool_index, const BackendInput& backend) {
@@ -82,6 +97,7 @@ Backend make_backend(const PoolInput& pool, std::uint16_t pool_index, const Back
                   backend.hop->destination.bytes, backend.hop->source.bytes,
                   Be16::from_host(backend.address.is_v4() ? wire::kEtherIpv4 : wire::kEtherIpv6)});
   if (tunnel) make_tunnel(made, pool, backend.address);
+  made.short_way = short_way_of(made);
   return made;
 }
 

@@ -31,9 +31,9 @@ static_assert(sizeof(GueHeader) == 4);
 
 /// What differs from packet to packet in outer headers.
 struct Inner {
-  std::uint16_t length;  ///< Of the inner packet, bytes.
-  std::uint8_t tos;      ///< Its TOS or traffic class.
-  bool dont_fragment;
+  std::uint16_t length;   ///< Of the inner packet, bytes.
+  std::uint8_t tos;       ///< Its TOS or traffic class.
+  Be16 fragment;          ///< Don't-fragment or 0, as an IPv4 header has it.
   std::uint8_t protocol;  ///< What the outer header calls it: 4, 41, or 17 for gue.
 };
 
@@ -45,15 +45,14 @@ struct Inner {
 inline void finish_ipv4(std::byte* outer, std::uint16_t template_sum, std::uint8_t overhead,
                         const Inner& inner) noexcept {
   const Be16 length = Be16::from_host(static_cast<std::uint16_t>(inner.length + overhead));
-  const Be16 fragment =
-      Be16::from_host(inner.dont_fragment ? wire::kIpDontFragment : std::uint16_t{0});
   // TOS and protocol are the second bytes of their words.
   const std::uint32_t sum = std::uint32_t{template_sum} + (std::uint32_t{inner.tos} << 8) +
-                            (std::uint32_t{inner.protocol} << 8) + length.wire() + fragment.wire();
+                            (std::uint32_t{inner.protocol} << 8) + length.wire() +
+                            inner.fragment.wire();
   const auto check = static_cast<std::uint16_t>(~fold_checksum(sum));
   outer[offsetof(wire::Ipv4, tos)] = std::byte{inner.tos};
   wire::store(outer + offsetof(wire::Ipv4, total_length), length);
-  wire::store(outer + offsetof(wire::Ipv4, fragment), fragment);
+  wire::store(outer + offsetof(wire::Ipv4, fragment), inner.fragment);
   outer[offsetof(wire::Ipv4, protocol)] = std::byte{inner.protocol};
   wire::store(outer + offsetof(wire::Ipv4, checksum), check);
 }

@@ -51,6 +51,17 @@ enum class State : std::uint8_t {
   kUp,        ///< Takes new flows and keeps those it has.
 };
 
+/// How a plain packet is sent to a backend that takes packets without a second look; see
+/// dataplane/short_way.hpp.
+enum class ShortWay : std::uint8_t {
+  kNone,  ///< Down, not reachable, or NAT: only the stages know.
+  kL2dsr,
+  kIpip4,  ///< In IPv4, whatever family the packet is of.
+  kIpip6,
+  kGue4,
+  kGue6,
+};
+
 /// Whether flows that a backend of this state has may stay there.
 [[nodiscard]] constexpr bool keeps_flows(State state) noexcept { return state > State::kDown; }
 
@@ -84,6 +95,7 @@ struct alignas(64) Backend {
   bool decrement_ttl = false;
   std::uint8_t outer_family = 0;  ///< 4 or 6 for ipip and gue.
   std::uint8_t overhead = 0;      ///< Bytes put before the inner IP header, without Ethernet.
+  ShortWay short_way = ShortWay::kNone;
   /// Ethernet header (14 bytes), then for ipip and gue the outer headers (`overhead` bytes) with
   /// the fields that differ from packet to packet left zero; see header_template.hpp.
   std::array<std::byte, kLongestHeader> header{};
@@ -100,6 +112,7 @@ struct Service {
   std::uint16_t pool;    ///< Index into Snapshot::pools.
   std::uint16_t number;  ///< Index of the service's counters; stable over generations.
   const ServiceRules* rules = nullptr;  ///< Null: all flows go to the pool, and none is refused.
+  bool short_way = false;               ///< No rules and no NAT: plain packets may take it.
 };
 
 /// What the slow path says of a backend.

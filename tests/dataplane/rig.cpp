@@ -117,7 +117,7 @@ std::vector<Handled> Rig::handle(dataplane::Burst& b, const snapshot::Snapshot& 
 
 void Rig::judge(dataplane::Burst& b, const snapshot::Snapshot& now,
                 std::vector<Handled>& outcomes) {
-  dataplane::process(b, now, *state_);
+  (by_stages ? dataplane::process_by_stages : dataplane::process)(b, now, *state_);
   counters_.rx_packets.add(b.size);
   dataplane::count(b, counters_);
   for (std::uint16_t i = 0; i < b.size; ++i) {

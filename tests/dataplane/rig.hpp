@@ -84,6 +84,7 @@ class Rig {
   [[nodiscard]] const dataplane::BackendSignals& signals(unsigned backend) const noexcept {
     return state_->signals.of(static_cast<flow::BackendNumber>(backend));
   }
+  [[nodiscard]] const flow::Cache& cache() const noexcept { return state_->flows; }
   [[nodiscard]] const flow::Stats& cache_stats() const noexcept { return state_->flows.stats(); }
   [[nodiscard]] const dataplane::Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] dataplane::Books books() const noexcept;
@@ -93,6 +94,7 @@ class Rig {
   std::uint16_t port = 0;                ///< Index of the port that they come from.
   std::size_t headroom = 128;            ///< Of the packets to come.
   std::size_t first_segment = SIZE_MAX;  ///< Likewise.
+  bool by_stages = false;                ///< Likewise: none of them takes the short way.
 
  private:
   std::vector<Handled> handle(dataplane::Burst& b, const snapshot::Snapshot& now);

@@ -143,6 +143,32 @@ TEST_F(FlowCache, SecondPacketMakesAFlowEstablished) {
   EXPECT_EQ(find(hash_of(1), 1).backend, 3);
 }
 
+TEST_F(FlowCache, SettledIsAnEstablishedFlowThatWasSeenInThisTick) {
+  BackendNumber backend = 0;
+  const auto settled = [&](Tick now) { return cache.find_settled(hash_of(7), now, backend); };
+  EXPECT_FALSE(settled(3));
+  assign(hash_of(7), 9, 3);
+  EXPECT_FALSE(settled(3));  // it is new
+  touch(hash_of(7), 3);
+  EXPECT_TRUE(settled(3));
+  EXPECT_EQ(backend, 9);
+  EXPECT_FALSE(settled(4));  // its tick is to be written
+  touch(hash_of(7), 4);
+  EXPECT_TRUE(settled(4));
+  EXPECT_FALSE(cache.find_settled(hash_of(8), 4, backend));
+  touch(hash_of(7), 4, /*closing=*/true);
+  EXPECT_FALSE(settled(4));
+}
+
+TEST_F(FlowCache, SettledIsNobodyWhoseTagAnEntryBeforeItHas) {
+  close(hash_of(7), 1, 0);
+  lines[0].tag[1] = lines[0].tag[0];  // what no assign() leaves behind
+  lines[0].backend[1] = 2;
+  lines[0].mark[1] = detail::mark_of(State::kEstablished, 0);
+  BackendNumber backend = 0;
+  EXPECT_FALSE(cache.find_settled(hash_of(7), 0, backend));  // as find() takes the first
+}
+
 TEST_F(FlowCache, FlowMetInItsMiddleIsEstablishedAtOnce) {
   assign(hash_of(1), 3, 0, /*established=*/true);
   EXPECT_EQ(find(hash_of(1), 0).state, State::kEstablished);

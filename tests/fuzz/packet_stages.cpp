@@ -203,6 +203,13 @@ std::size_t link_bytes(ByteView frame) { return frame.size() - test::strip_ether
 
 bool same(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
 
+/// What the frame said as it came: a burst that has been processed tells it of some packets only.
+Parsed parsed_of(ByteView frame) {
+  Parsed p;
+  (void)parse_frame(frame, frame.size(), p);
+  return p;
+}
+
 /// The IP packet without padding.
 ByteView packet_in(ByteView frame, const Parsed& p) {
   return frame.subspan(p.l3_offset, p.l3_length);
@@ -229,7 +236,7 @@ const snapshot::BackendInput& named(const snapshot::Snapshot& now, unsigned numb
 
 void require_tunnel(const snapshot::Snapshot& now, const dataplane::Burst& b, std::uint16_t i,
                     ByteView before, ByteView after) {
-  const Parsed& p = b.parsed[i];
+  const Parsed p = parsed_of(before);
   const auto& to = now.backends[b.backend[i]];
   const auto& input = now.input.pools[to.pool];
   const test::Ip outer = test::ip_of(test::strip_ethernet(after));
@@ -265,7 +272,7 @@ void require_tunnel(const snapshot::Snapshot& now, const dataplane::Burst& b, st
 /// Of both directions. What carries its whole checksum keeps it right.
 void require_translated(const snapshot::Snapshot& now, const dataplane::Burst& b, std::uint16_t i,
                         ByteView before, ByteView after) {
-  const Parsed& p = b.parsed[i];
+  const Parsed p = parsed_of(before);
   const ByteView packet = test::strip_ethernet(after);
   const test::Ip was = test::ip_of(packet_in(before, p));
   const test::Ip is = test::ip_of(packet);
@@ -304,12 +311,13 @@ void require_forwarded(const snapshot::Snapshot& now, const dataplane::Burst& b,
   const auto& to = now.backends[b.backend[i]];
   SLUICE_REQUIRE(to.state == snapshot::State::kUp && to.reachable);
   // Of a later fragment the first one says which service of the address has it.
-  SLUICE_REQUIRE(b.parsed[i].kind == Kind::kLaterFragment || to.pool == b.service[i]->pool ||
+  const Parsed p = parsed_of(before);
+  SLUICE_REQUIRE(p.kind == Kind::kLaterFragment || to.pool == b.service[i]->pool ||
                  (b.service[i]->rules != nullptr && b.service[i]->rules->has_pool(to.pool)));
   const test::Ip sent = test::ip_of(test::strip_ethernet(after));
   const auto length = sent.payload.data() + sent.payload.size() - sent.fixed.data();
   // Back to a client the way is that of the port it came by.
-  const bool back = now.nat.is_return(b.parsed[i].key);
+  const bool back = now.nat.is_return(p.key);
   SLUICE_REQUIRE(length <= (back ? kMtus[b.egress[i]] : to.mtu));
   if (to.forwarding == Forwarding::kNat) return require_translated(now, b, i, before, after);
   SLUICE_REQUIRE(b.egress[i] == to.port);
@@ -322,7 +330,7 @@ void require_forwarded(const snapshot::Snapshot& now, const dataplane::Burst& b,
 
 /// Who sent the packet gets the answer, on the link that it came by.
 void require_answered(const dataplane::Burst& b, std::uint16_t i, ByteView before, ByteView after) {
-  const Parsed& p = b.parsed[i];
+  const Parsed p = parsed_of(before);
   SLUICE_REQUIRE(b.egress[i] == b.port);
   SLUICE_REQUIRE(same(after.first(6), before.subspan(6, 6)));
   SLUICE_REQUIRE(same(after.subspan(6, 6), before.first(6)));

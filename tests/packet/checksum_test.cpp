@@ -71,6 +71,8 @@ TEST(Checksum, FoldIsTheRemainderModulo65535) {
     const std::uint64_t sum = random() >> (random() % 64);
     ASSERT_EQ(fold_checksum(sum) % 0xffff, sum % 0xffff) << sum;
     ASSERT_EQ(fold_checksum(sum) == 0, sum == 0) << sum;  // 0xffff and 0 are kept apart
+    const auto half = static_cast<std::uint32_t>(sum);
+    ASSERT_EQ(fold_checksum(half), fold_checksum(std::uint64_t{half})) << half;
   }
 }
 

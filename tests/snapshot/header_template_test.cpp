@@ -24,6 +24,8 @@ std::span<const std::byte> outer_of(const Backend& b) {
   return std::span(b.header).subspan(kEthernetBytes, b.overhead);
 }
 
+const Be16 kDontFragment = Be16::from_host(wire::kIpDontFragment);
+
 /// The outer headers of an inner packet, finished.
 test::Bytes finished(const Backend& made, const Inner& inner) {
   test::Bytes outer(outer_of(made).begin(), outer_of(made).end());
@@ -111,7 +113,7 @@ TEST(HeaderTemplate, OuterFamilyIsThatOfTheBackend) {
 TEST(FinishIpv4, GivesTheHeaderThatTheBuilderGives) {
   const auto made = make_backend(pool("p", {}), 0, backend("b", 7));
   const auto outer = finished(
-      made, {.length = 40, .tos = 0xb9, .dont_fragment = true, .protocol = wire::kIpProtoIpip});
+      made, {.length = 40, .tos = 0xb9, .fragment = kDontFragment, .protocol = wire::kIpProtoIpip});
   const test::Bytes wanted = test::Packet()
                                  .ipip("10.0.0.1", "10.0.1.7")
                                  .ttl(kOuterTtl)
@@ -127,9 +129,9 @@ TEST(FinishIpv6, GivesTheHeaderThatTheBuilderGives) {
   p.outer_source6 = test::ip("2001:db8::1");
   auto b = backend("b", 7);
   b.address = test::ip("2001:db8:1::7");
-  const auto outer =
-      finished(make_backend(p, 0, b),
-               {.length = 40, .tos = 0xb9, .dont_fragment = true, .protocol = wire::kIpProtoTcp});
+  const auto outer = finished(
+      make_backend(p, 0, b),
+      {.length = 40, .tos = 0xb9, .fragment = kDontFragment, .protocol = wire::kIpProtoTcp});
   const test::Bytes wanted = test::Packet()
                                  .ipv6("2001:db8::1", "2001:db8:1::7")
                                  .ttl(kOuterTtl)
@@ -149,7 +151,7 @@ TEST(FinishIpv4, ChecksumIsRightWhateverTheBackendAndThePacket) {
     b.address = IpAddress::v4({any(), any(), any(), any()});
     const Inner inner{.length = static_cast<std::uint16_t>(random() % 65516),
                       .tos = any(),
-                      .dont_fragment = random() % 2 == 0,
+                      .fragment = random() % 2 == 0 ? kDontFragment : Be16{},
                       .protocol = any()};
     const auto outer = finished(make_backend(p, 0, b), inner);
     ASSERT_TRUE(test::ipv4_checksum_ok(outer)) << test::hex(outer);
@@ -157,7 +159,7 @@ TEST(FinishIpv4, ChecksumIsRightWhateverTheBackendAndThePacket) {
     ASSERT_EQ(header.tos, inner.tos);
     ASSERT_EQ(header.protocol, inner.protocol);
     ASSERT_EQ(header.total_length.to_host(), inner.length + 20);
-    ASSERT_EQ(header.fragment.to_host(), inner.dont_fragment ? wire::kIpDontFragment : 0);
+    ASSERT_EQ(header.fragment, inner.fragment);
   }
 }
 
@@ -170,8 +172,8 @@ TEST(FinishIpv4, ChecksumIsRightAtTheEdgesOfItsSum) {
         auto p = pool("p", {});
         p.outer_source = test::ip(address);
         const auto made = make_backend(p, 0, backend("b", 1));
-        const auto outer =
-            finished(made, {.length = length, .tos = tos, .dont_fragment = true, .protocol = 0xff});
+        const auto outer = finished(
+            made, {.length = length, .tos = tos, .fragment = kDontFragment, .protocol = 0xff});
         EXPECT_TRUE(test::ipv4_checksum_ok(outer)) << test::hex(outer);
       }
 }
