@@ -3,6 +3,7 @@
 
 Runs inside a lab that `scripts/lab run` made; the network's layout is in scripts/lib/topology.sh.
 """
+import functools
 import http.client
 import json
 import os
@@ -75,8 +76,10 @@ def configuration(backends, forwarding="ipip", **changes):
     return {**base, **changes}
 
 
+@functools.cache
 def huge_pages():
-    """True when the lab has 256 MiB of huge pages to give."""
+    """True when the lab has 256 MiB of huge pages to give. Asked once: a daemon that has them leaves fewer, and a
+    configuration to compare with its own must not differ for that."""
     try:
         free = int(pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read_text())
     except OSError:
