@@ -224,8 +224,7 @@ void find_flows(Burst& b, const snapshot::Snapshot& now, const WorkerState& stat
 /// Whether the packet may go to that backend as it is.
 bool may_go(const rte_mbuf& m, const Service& service, const Backend& to,
             std::uint32_t length) noexcept {
-  return to.pool == service.pool && to.short_way != snapshot::ShortWay::kNone &&
-         length + to.overhead <= to.mtu && m.data_off >= to.overhead;
+  return to.pool == service.pool && length <= to.longest && m.data_off >= to.overhead;
 }
 
 std::uint32_t sequence(const Sorting& s, std::uint16_t i) noexcept {

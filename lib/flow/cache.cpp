@@ -10,14 +10,51 @@ namespace sluice::flow {
 namespace {
 
 /// How readily an entry is given away, in order; among equals the oldest goes first.
-enum class Ease : unsigned { kEstablished, kNewOrClosing, kExpired, kFree, kOwn };
+enum class Ease : unsigned { kEstablished, kNewOrClosing, kExpired, kFree };
 
-[[nodiscard]] Ease ease_of(std::uint16_t mark, bool own_tag, Tick now, Tick timeout) noexcept {
-  const State state = detail::state_of(mark);
-  if (state == State::kFree) return Ease::kFree;
-  if (own_tag) return Ease::kOwn;
-  if (detail::is_expired(mark, now, timeout)) return Ease::kExpired;
-  return state == State::kEstablished ? Ease::kEstablished : Ease::kNewOrClosing;
+struct Easiest {
+  unsigned way;
+  Ease ease;
+};
+
+__m128i all(unsigned value) noexcept { return _mm_set1_epi16(static_cast<std::int16_t>(value)); }
+
+/// The entry to be given away: ease and age of all eight in a register, and the largest of them,
+/// the first one of equals.
+Easiest easiest(const Line& line, Tick now, Tick timeout) noexcept {
+  static_assert(kFlowsInLine == 8 && static_cast<unsigned>(Ease::kFree) == 3);
+  const auto ease = [](Ease of) noexcept {
+    return all(static_cast<unsigned>(of) << detail::kStateShift);
+  };
+  const __m128i mark = _mm_load_si128(reinterpret_cast<const __m128i*>(line.mark));
+  const __m128i state = _mm_srli_epi16(mark, detail::kStateShift);
+  const auto is = [&](State wanted) noexcept {
+    return _mm_cmpeq_epi16(state, all(static_cast<unsigned>(wanted)));
+  };
+  const __m128i age = _mm_and_si128(_mm_sub_epi16(all(now), mark), all(kTickMask));
+  const __m128i most = _mm_blendv_epi8(all(timeout), all(kClosingTicks), is(State::kClosing));
+  __m128i rank = _mm_andnot_si128(is(State::kEstablished), ease(Ease::kNewOrClosing));
+  rank = _mm_blendv_epi8(rank, ease(Ease::kExpired), _mm_cmpgt_epi16(age, most));
+  rank = _mm_blendv_epi8(rank, ease(Ease::kFree), is(State::kFree));
+  rank = _mm_or_si128(rank, age);
+  // The CPU has the least of eight and its place in one instruction.
+  const auto least = static_cast<std::uint32_t>(
+      _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(rank, _mm_set1_epi8(-1)))));
+  const std::uint32_t largest = ~least & 0xffffU;
+  return {least >> 16, static_cast<Ease>(largest >> detail::kStateShift)};
+}
+
+/// The oldest entry that the flow has itself, past its time or not, or kFlowsInLine.
+unsigned own_way(const Line& line, std::uint32_t tag, Tick now) noexcept {
+  unsigned way = kFlowsInLine;
+  for (unsigned rest = detail::matches(line, tag); rest != 0; rest &= rest - 1) {
+    const auto w = static_cast<unsigned>(std::countr_zero(rest));
+    if (detail::state_of(line.mark[w]) == State::kFree) continue;
+    if (way == kFlowsInLine ||
+        detail::age_of(line.mark[w], now) > detail::age_of(line.mark[way], now))
+      way = w;
+  }
+  return way;
 }
 
 }  // namespace
@@ -33,24 +70,15 @@ std::size_t Cache::lines_for(std::size_t flows) noexcept {
 }
 
 unsigned Cache::make_room(const Line& line, std::uint32_t tag, Tick now, Tick timeout) noexcept {
-  const unsigned own = detail::matches(line, tag);
-  Ease ease{};
-  unsigned best = 0;
-  unsigned way = 0;
-  for (unsigned w = 0; w < kFlowsInLine; ++w) {
-    const std::uint16_t mark = line.mark[w];
-    const Ease here = ease_of(mark, (own >> w & 1) != 0, now, timeout);
-    // Plus one, so that the first way beats none.
-    const unsigned rank =
-        (static_cast<unsigned>(here) << detail::kStateShift | detail::age_of(mark, now)) + 1;
-    if (rank <= best) continue;
-    best = rank;
-    ease = here;
-    way = w;
+  if (const unsigned own = own_way(line, tag, now); own != kFlowsInLine) [[unlikely]] {
+    if (!detail::is_expired(line.mark[own], now, timeout)) return own;
+    stats_.inserts.add(1);
+    stats_.expired.add(1);
+    return own;
   }
-  if (ease == Ease::kOwn && !detail::is_expired(line.mark[way], now, timeout)) return way;
   stats_.inserts.add(1);
-  if (ease == Ease::kOwn || ease == Ease::kExpired) stats_.expired.add(1);
+  const auto [way, ease] = easiest(line, now, timeout);
+  if (ease == Ease::kExpired) stats_.expired.add(1);
   if (ease == Ease::kEstablished) stats_.evictions_established.add(1);
   if (ease == Ease::kNewOrClosing)
     (detail::state_of(line.mark[way]) == State::kNew ? stats_.evictions_new

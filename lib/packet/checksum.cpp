@@ -5,19 +5,45 @@
 
 namespace sluice {
 
-// Sums 32 bits at a time in 64: no carry is lost below 2^32 words, and folding is left to the end.
+namespace {
+
+template <class Word>
+Word load(const std::byte* at) noexcept {
+  Word word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+std::uint64_t eight(const std::byte* at) noexcept { return load<std::uint64_t>(at); }
+
+/// a + b, the carry added at the other end: the sum of 16-bit words is that of 64-bit ones, modulo
+/// 65535.
+std::uint64_t add(std::uint64_t a, std::uint64_t b) noexcept {
+  const std::uint64_t sum = a + b;
+  return sum + (sum < a ? 1 : 0);
+}
+
+}  // namespace
+
 std::uint64_t checksum_sum(std::span<const std::byte> bytes) noexcept {
   std::uint64_t sum = 0;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  for (; left >= 8; at += 8, left -= 8) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, at, 8);
-    sum += (eight & 0xffffffffU) + (eight >> 32);
+  for (; left >= 32; at += 32, left -= 32)
+    sum = add(add(add(add(sum, eight(at)), eight(at + 8)), eight(at + 16)), eight(at + 24));
+  for (; left >= 8; at += 8, left -= 8) sum = add(sum, eight(at));
+  std::uint64_t rest = 0;  // by size: a copy of any length is a call
+  if ((left & 4U) != 0) {
+    rest += load<std::uint32_t>(at);
+    at += 4;
   }
-  std::uint64_t rest = 0;  // little endian: the bytes behind an odd last one count as zeros
-  if (left != 0) std::memcpy(&rest, at, left);
-  return sum + (rest & 0xffffffffU) + (rest >> 32);
+  if ((left & 2U) != 0) {
+    rest += load<std::uint16_t>(at);
+    at += 2;
+  }
+  if ((left & 1U) != 0) rest += load<std::uint8_t>(at);  // little endian: a zero follows
+  sum = add(sum, rest);
+  return (sum & 0xffffffffU) + (sum >> 32);
 }
 
 }  // namespace sluice

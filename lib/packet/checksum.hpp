@@ -23,7 +23,8 @@ namespace sluice {
 }
 
 /// Sum of the bytes as 16-bit words in memory order, not folded; an odd last byte counts as a word
-/// with a zero after it. Order of bytes does not matter to the sum (RFC 1071, section 2 B).
+/// with a zero after it. Order of bytes does not matter to the sum (RFC 1071, section 2 B). Below
+/// 2^33, so that 2^31 of them may be added up.
 [[nodiscard]] std::uint64_t checksum_sum(std::span<const std::byte> bytes) noexcept;
 
 /// The value for a checksum field, given the bytes with that field zero.

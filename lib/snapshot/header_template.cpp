@@ -98,6 +98,8 @@ Backend make_backend(const PoolInput& pool, std::uint16_t pool_index, const Back
                   Be16::from_host(backend.address.is_v4() ? wire::kEtherIpv4 : wire::kEtherIpv6)});
   if (tunnel) make_tunnel(made, pool, backend.address);
   made.short_way = short_way_of(made);
+  if (made.short_way != ShortWay::kNone && made.mtu > made.overhead)
+    made.longest = static_cast<std::uint16_t>(made.mtu - made.overhead);
   return made;
 }
 

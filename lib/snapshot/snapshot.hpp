@@ -96,6 +96,7 @@ struct alignas(64) Backend {
   std::uint8_t outer_family = 0;  ///< 4 or 6 for ipip and gue.
   std::uint8_t overhead = 0;      ///< Bytes put before the inner IP header, without Ethernet.
   ShortWay short_way = ShortWay::kNone;
+  std::uint16_t longest = 0;  ///< IP packet that may take the short way, bytes; 0: none may.
   /// Ethernet header (14 bytes), then for ipip and gue the outer headers (`overhead` bytes) with
   /// the fields that differ from packet to packet left zero; see header_template.hpp.
   std::array<std::byte, kLongestHeader> header{};

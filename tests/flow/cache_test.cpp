@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -294,6 +295,45 @@ TEST_F(FlowCache, RoomIsMadeInTheOrderFreeExpiredNewOrClosingOldest) {
   assign(hash_of(15), 0, kNow, true);
   EXPECT_TRUE(gone(1));
   for (const std::uint32_t tag : {5U, 6U, 10U, 11U, 12U, 13U, 14U, 15U}) EXPECT_FALSE(gone(tag));
+}
+
+/// The order told entry by entry, for any line.
+unsigned easiest_of(const Line& line, Tick now) {
+  unsigned best = 0;
+  unsigned way = 0;
+  for (unsigned w = 0; w < kFlowsInLine; ++w) {
+    const State state = detail::state_of(line.mark[w]);
+    const unsigned ease = state == State::kFree                              ? 3
+                          : detail::is_expired(line.mark[w], now, kTimeout)  ? 2
+                          : state == State::kNew || state == State::kClosing ? 1
+                                                                             : 0;
+    const unsigned rank = (ease << 14 | detail::age_of(line.mark[w], now)) + 1;
+    if (rank > best) way = w;
+    best = std::max(best, rank);
+  }
+  return way;
+}
+
+TEST_F(FlowCache, RoomIsMadeAsASlowLoopMakesItWhateverTheLineHolds) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 50'000; ++round) {
+    const auto now = static_cast<Tick>(random() & kTickMask);
+    Line& line = lines[0];
+    for (unsigned way = 0; way < kFlowsInLine; ++way) {
+      line.tag[way] = way + 1;
+      // Ages around both timeouts, the same ones often, and any.
+      const auto age =
+          static_cast<unsigned>(random() % (random() % 4 == 0 ? 1U << 16 : kTimeout + 3U));
+      const auto state = static_cast<unsigned>(random() % 4);
+      line.mark[way] = static_cast<std::uint16_t>(
+          state == 0 ? 0
+                     : detail::mark_of(static_cast<State>(state), static_cast<Tick>(now - age)));
+    }
+    const unsigned wanted = easiest_of(line, now);
+    assign(hash_of(100), 1, now);
+    ASSERT_EQ(line.tag[wanted], 100U) << round;
+    line.tag[wanted] = 0;
+  }
 }
 
 TEST_F(FlowCache, FlowTakesItsOwnExpiredEntryBeforeAFreeOne) {
