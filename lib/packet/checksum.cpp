@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "packet/checksum.hpp"
 
-#include <cstring>
+#include "packet/headers.hpp"
 
 namespace sluice {
 
 namespace {
 
-template <class Word>
-Word load(const std::byte* at) noexcept {
-  Word word = 0;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-std::uint64_t eight(const std::byte* at) noexcept { return load<std::uint64_t>(at); }
+std::uint64_t eight(const std::byte* at) noexcept { return wire::load<std::uint64_t>(at); }
 
 /// a + b, the carry added at the other end: the sum of 16-bit words is that of 64-bit ones, modulo
 /// 65535.
@@ -34,14 +27,14 @@ std::uint64_t checksum_sum(std::span<const std::byte> bytes) noexcept {
   for (; left >= 8; at += 8, left -= 8) sum = add(sum, eight(at));
   std::uint64_t rest = 0;  // by size: a copy of any length is a call
   if ((left & 4U) != 0) {
-    rest += load<std::uint32_t>(at);
+    rest += wire::load<std::uint32_t>(at);
     at += 4;
   }
   if ((left & 2U) != 0) {
-    rest += load<std::uint16_t>(at);
+    rest += wire::load<std::uint16_t>(at);
     at += 2;
   }
-  if ((left & 1U) != 0) rest += load<std::uint8_t>(at);  // little endian: a zero follows
+  if ((left & 1U) != 0) rest += wire::load<std::uint8_t>(at);  // little endian: a zero follows
   sum = add(sum, rest);
   return (sum & 0xffffffffU) + (sum >> 32);
 }
