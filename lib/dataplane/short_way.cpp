@@ -146,15 +146,16 @@ void take_frames(Burst& b, Sorting& s) noexcept {
 void read_headers(const Burst& b, const snapshot::Snapshot& now, const PlainReaders& readers,
                   Sorting& s) noexcept {
   s.first_v6 = is_v6(s.frames.at[0]);
-  s.like = target_of(s.frames.at[0], !s.first_v6);
   if (s.first_v6) {
     std::uint32_t shortest = ~std::uint32_t{0};
     for (std::size_t i = 0; i < b.size; ++i) shortest = std::min(shortest, b.length[i]);
     Frames frames = s.frames;
     if (shortest < kPlainBytes6) drop_frames(b, kPlainBytes6, frames);
+    s.like = target_of(frames.at[0], false);
     readers.v6(frames, b.size, now.hash_key, s.like, s.headers);
     s.v6 = s.headers.hashed;
   } else {
+    s.like = target_of(s.frames.at[0], true);
     readers.v4(s.frames, b.size, now.hash_key, s.like, s.headers);
   }
   if (s.headers.hashed != s.all) [[unlikely]]
