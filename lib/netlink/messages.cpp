@@ -198,6 +198,7 @@ Content decode_assigned(const nlmsghdr* message) {
   });
   if (!whole || (!local && !address)) return Broken{};
   assigned.address = local ? *local : *address;
+  if (assigned.prefix_length > assigned.address.bits()) return Broken{};
   return assigned;
 }
 

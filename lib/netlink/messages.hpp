@@ -53,8 +53,8 @@ struct Route {
 struct Assigned {
   int interface_index = 0;
   IpAddress address;
-  unsigned prefix_length = 0;
-  std::uint8_t protocol = 0;  ///< Who put it there (IFA_PROTO); 0: not said.
+  unsigned prefix_length = 0;  ///< Bits, at most the address's.
+  std::uint8_t protocol = 0;   ///< Who put it there (IFA_PROTO); 0: not said.
   bool gone = false;
 };
 

@@ -195,6 +195,8 @@ TEST(NetlinkMessages, AddressOfAPointToPointLinkIsTheNearEnds) {
   EXPECT_EQ(at.protocol, 0);
   only<Broken>(Built(RTM_NEWADDR, about).bytes());  // without an address
   only<Broken>(Built(RTM_NEWADDR, about).put(IFA_LOCAL, {10, 0, 0}).bytes());
+  about.ifa_prefixlen = 33;
+  only<Broken>(Built(RTM_NEWADDR, about).put(IFA_LOCAL, {10, 0, 0, 1}).bytes());
 }
 
 TEST(NetlinkMessages, AttributesOfTheWrongSizeAreBroken) {
