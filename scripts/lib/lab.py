@@ -78,8 +78,8 @@ def configuration(backends, forwarding="ipip", **changes):
 
 @functools.cache
 def huge_pages():
-    """True when the lab has 256 MiB of huge pages to give. Asked once: a daemon that has them leaves fewer, and a
-    configuration to compare with its own must not differ for that."""
+    """True when the lab has 256 MiB of huge pages to give, which is enough for one daemon at a time. Asked once: a
+    daemon that has them leaves fewer, and a configuration to compare with its own must not differ for that."""
     try:
         free = int(pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read_text())
     except OSError:

@@ -104,6 +104,7 @@ class Anycast(LabTest):
                                    admin={"socket": lab.SOCKET.replace("admin", f"admin{number}")},
                                    announce={"link": "sluice0", "create": True}, drain_timeout_s=20)
         config["pools"][0].update(encapsulation={"source": address}, health=CHECK, no_backend="drop")
+        config["dpdk"]["huge_pages"] &= namespace == "lb"  # lab.huge_pages() answers for one daemon
         config["services"].append({**config["services"][0], "name": "chat6", "address": VIP6})
         balancer = lab.Balancer(config, name=f"announce{number}", namespace=namespace)
         self.addCleanup(self.end, balancer)
