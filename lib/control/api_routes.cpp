@@ -4,6 +4,7 @@
 #include "control/api_parse.hpp"
 #include "control/metrics_text.hpp"
 #include "control/openapi.hpp"
+#include "control/view_backends.hpp"
 #include "control/view_stats.hpp"
 #include "telemetry/exposition.hpp"
 
@@ -25,6 +26,18 @@ Answer probe(std::string_view trouble) {
                         .body = trouble.empty() ? "ok\n" : std::string(trouble) + "\n",
                         .content_type = "text/plain",
                         .headers = {}};
+}
+
+/// @param text  has next(), as MetricsText has.
+template <class Text>
+http::Response in_pieces(Text text, std::string_view type = "application/json") {
+  return {.status = 200,
+          .body = {},
+          .content_type = std::string(type),
+          .headers = {},
+          .pieces = [text = std::make_shared<Text>(std::move(text))](std::string& out) {
+            return text->next(out);
+          }};
 }
 
 }  // namespace
@@ -108,12 +121,7 @@ struct Routes {
          .answer = "",
          .type = telemetry::kOpenMetricsType,
          .call = [](Api& api, const Request&, const Arguments&) -> Answer {
-           return http::Response{.status = 200,
-                                 .body = {},
-                                 .content_type = std::string(telemetry::kOpenMetricsType),
-                                 .headers = {},
-                                 .pieces = [text = std::make_shared<MetricsText>(api.scene())](
-                                               std::string& out) { return text->next(out); }};
+           return in_pieces(MetricsText(api.scene()), telemetry::kOpenMetricsType);
          }},
         {.method = "GET",
          .path = "/healthz",
@@ -155,8 +163,9 @@ struct Routes {
          .query = {kPool},
          .answer = "Backends",
          .call = [](Api& api, const Request& r, const Arguments&) -> Answer {
-           auto view = view_backends(api.scene(), std::string(r.parameter("pool").value_or("")));
-           return view ? json_answer(*view) : http::refusal(view.error());
+           auto text =
+               BackendsText::read(api.scene(), std::string(r.parameter("pool").value_or("")));
+           return text ? in_pieces(std::move(*text)) : http::refusal(text.error());
          }},
         {.method = "GET",
          .path = "/api/v1/health",
@@ -165,8 +174,7 @@ struct Routes {
          .query = {kPool},
          .answer = "Health",
          .call = [](Api& api, const Request& r, const Arguments&) -> Answer {
-           return json_answer(
-               view_health(api.scene(), std::string(r.parameter("pool").value_or(""))));
+           return in_pieces(HealthText(api.scene(), std::string(r.parameter("pool").value_or(""))));
          }},
         {.method = "GET",
          .path = "/api/v1/flows",

@@ -2,7 +2,8 @@
 // How pools and backends are, and why.
 #include "control/health_keeper.hpp"
 #include "control/health_targets.hpp"
-#include "control/view_parts.hpp"
+#include "control/list_text.hpp"
+#include "control/view_backends.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -42,17 +43,19 @@ Json last_answer(const Standing& standing) {
   return out.take();
 }
 
-Json probes(const ProbeCounts* counts) {
-  std::uint64_t good = 0;
-  std::uint64_t failed = 0;
-  if (counts != nullptr) {
-    good = counts->by_fault[static_cast<std::size_t>(health::Fault::kNone)];
-    for (const auto n : counts->by_fault) failed += n;
-    failed -= good;
-  }
+// Those that were answered well, and the others.
+std::pair<std::uint64_t, std::uint64_t> probes_of(const ProbeCounts* counts) {
+  if (counts == nullptr) return {};
+  const auto good = counts->by_fault[static_cast<std::size_t>(health::Fault::kNone)];
+  std::uint64_t all = 0;
+  for (const auto n : counts->by_fault) all += n;
+  return {good, all - good};
+}
+
+Json probes(const HealthRow& row) {
   Object out(2);
-  out.add("good", good);
-  out.add("failed", failed);
+  out.add("good", row.good_probes);
+  out.add("failed", row.failed_probes);
   return out.take();
 }
 
@@ -101,9 +104,8 @@ std::string remedy_of(const Scene& scene, const config::Pool& pool, const config
   return remedy_of_fault(pool, backend, service, standing.last->fault);
 }
 
-/// @param backend  null: it has left the pool, and health has not been told yet.
-Json backend_json(const Scene& scene, const config::Pool& pool, const config::Backend* backend,
-                  const Standing& standing, const config::Service* service, health::Time now) {
+Json backend_json(const HealthRow& row, health::Time now) {
+  const auto& standing = row.standing;
   Object out(17);
   out.add("name", standing.name);
   out.add("state", health::name(standing.state));
@@ -112,21 +114,26 @@ Json backend_json(const Scene& scene, const config::Pool& pool, const config::Ba
   out.add("checked", health::name(standing.checked));
   out.add("takes_new_flows", standing.takes_new_flows);
   out.add("keeps_flows", standing.keeps_flows);
-  out.add("active_flows",
-          scene.fast_path.active_flows(scene.model.number(pool.name, standing.name)));
+  out.add("active_flows", row.active_flows);
   out.add("last", last_answer(standing));
   out.add("good_in_a_row", standing.good);
   out.add("failed_in_a_row", standing.bad);
-  out.add("probes", probes(scene.health->counts(pool.name, standing.name)));
+  out.add("probes", probes(row));
   out.add("ejections", standing.ejections);
   out.add("ejected_for_s", standing.ejected_until
                                ? std::max(0.0, -seconds_since(*standing.ejected_until, now))
                                : 0.0);
   out.add("flaps", standing.flaps);
   out.add("hold_s", std::chrono::duration<double>(standing.hold).count());
-  out.add("remedy",
-          backend == nullptr ? std::string() : remedy_of(scene, pool, *backend, standing, service));
+  out.add("remedy", row.remedy);
   return out.take();
+}
+
+Json backends_json(const PoolHealthRow& row, Stretch stretch) {
+  Json backends = Json::array();
+  for (std::size_t b = stretch.from; b < stretch.end(row.backends.size()); ++b)
+    backends.push_back(backend_json(row.backends[b], row.now));
+  return backends;
 }
 
 // The pool's backends are in its health in the same order, unless one of the two is older.
@@ -156,43 +163,109 @@ std::string_view PoolStates::of(const config::Backend& backend) const {
 
 namespace {
 
-Json pool_json(const Scene& scene, const config::Pool& pool, const FirstServices& services,
-               Stretch stretch) {
+std::optional<PoolHealthRow> read_pool(const Scene& scene, const config::Pool& pool,
+                                       const FirstServices& services, Stretch stretch) {
   const auto* health = scene.health == nullptr ? nullptr : scene.health->pool(pool.name);
-  if (health == nullptr) return nullptr;
-  const auto now = EventLoop::Clock::now();
+  if (health == nullptr) return std::nullopt;
   const auto first = services.find(pool.name);
   const auto* const service = first == services.end() ? nullptr : first->second;
-  Json backends = Json::array();
-  const auto standings = health->standings();
-  for (std::size_t b = stretch.from; b < stretch.end(standings.size()); ++b)
-    backends.push_back(
-        backend_json(scene, pool, find(pool, b, standings[b].name), standings[b], service, now));
-  return {{"name", pool.name},
-          {"state", health::name(health->state())},
-          {"since_s", seconds_since(health->since(), now)},
-          {"probed", pool.health.has_value()},
-          {"watched", pool.outlier.has_value()},
-          {"panic", health->panic()},
-          {"backends", std::move(backends)}};
+  PoolHealthRow row{.name = pool.name,
+                    .state = health::name(health->state()),
+                    .since = health->since(),
+                    .probed = pool.health.has_value(),
+                    .watched = pool.outlier.has_value(),
+                    .panic = health->panic(),
+                    .now = EventLoop::Clock::now(),
+                    .backends = {}};
+  auto standings = health->standings();
+  for (std::size_t b = stretch.from; b < stretch.end(standings.size()); ++b) {
+    auto& standing = standings[b];
+    const auto [good, failed] = probes_of(scene.health->counts(pool.name, standing.name));
+    // Null: it has left the pool, and health has not been told yet.
+    const auto* backend = find(pool, b, standing.name);
+    row.backends.push_back(
+        {.standing = {},
+         .active_flows = scene.fast_path.active_flows(scene.model.number(pool.name, standing.name)),
+         .good_probes = good,
+         .failed_probes = failed,
+         .remedy = backend == nullptr ? std::string()
+                                      : remedy_of(scene, pool, *backend, standing, service)});
+    row.backends.back().standing = std::move(standing);
+  }
+  return row;
 }
 
 }  // namespace
 
-Json health_of(const Scene& scene, std::size_t pool, Stretch stretch) {
+std::optional<PoolHealthRow> health_row(const Scene& scene, std::size_t pool, Stretch stretch) {
   const auto& running = scene.model.running();
-  return pool_json(scene, running.pools[pool], first_services(running), stretch);
+  return read_pool(scene, running.pools[pool], first_services(running), stretch);
 }
 
-Json view_health(const Scene& scene, const std::string& wanted) {
-  Json pools = Json::array();
+Json to_json(const PoolHealthRow& row, Stretch stretch) {
+  return {{"name", row.name},
+          {"state", row.state},
+          {"since_s", seconds_since(row.since, row.now)},
+          {"probed", row.probed},
+          {"watched", row.watched},
+          {"panic", row.panic},
+          {"backends", backends_json(row, stretch)}};
+}
+
+Json health_of(const Scene& scene, std::size_t pool, Stretch stretch) {
+  const auto row = health_row(scene, pool, stretch);
+  return row ? to_json(*row) : Json(nullptr);
+}
+
+HealthText::HealthText(const Scene& scene, const std::string& wanted) {
   const auto services = first_services(scene.model.running());
   for (const auto& pool : scene.model.running().pools) {
     if (!wanted.empty() && pool.name != wanted) continue;
-    if (auto one = pool_json(scene, pool, services, {}); !one.is_null())
-      pools.push_back(std::move(one));
+    if (auto row = read_pool(scene, pool, services, {})) pools_.push_back(std::move(*row));
   }
+}
+
+Json HealthText::json() const {
+  Json pools = Json::array();
+  for (const auto& row : pools_) pools.push_back(to_json(row));
   return {{"pools", std::move(pools)}};
+}
+
+bool HealthText::next(std::string& out) {
+  if (ended_) return false;
+  if (pools_.empty()) {
+    out += "{\n  \"pools\": []\n}\n";
+    return ended_ = true;
+  }
+  if (pool_ == 0 && at_ == 0) out += "{\n  \"pools\": [\n";
+  // A pool counts as a backend: there may be many of few.
+  for (std::size_t left = kRowsPerPiece; left > 0 && pool_ < pools_.size(); --left) {
+    const auto& row = pools_[pool_];
+    const Stretch some{at_, left};
+    if (at_ == 0 && pool_ != 0) out += ",\n";
+    if (at_ == 0) {
+      Json first = Json::array();
+      first.push_back(to_json(row, some));
+      out += elements(std::move(first), 1);
+      constexpr std::string_view kEnd = "\n      ]\n    }";
+      if (!row.backends.empty()) out.resize(out.size() - kEnd.size());
+    } else {
+      out += ",\n" + elements(backends_json(row, some), 2);
+    }
+    left -= std::min(left - 1, some.end(row.backends.size()) - at_);
+    at_ = some.end(row.backends.size());
+    if (at_ < row.backends.size()) break;
+    if (!row.backends.empty()) out += "\n      ]\n    }";
+    at_ = 0;
+    ++pool_;
+  }
+  ended_ = pool_ == pools_.size();
+  if (ended_) out += kEndOfList;
+  return true;
+}
+
+Json view_health(const Scene& scene, const std::string& wanted) {
+  return HealthText(scene, wanted).json();
 }
 
 }  // namespace sluice::control

@@ -18,16 +18,26 @@ std::string_view word(health::Wish wish) noexcept {
   return wish == health::Wish::kServe ? "none" : health::name(wish);
 }
 
-Json next_hop(const Scene& scene, const IpAddress& address, config::Forwarding forwarding) {
+NextHop next_hop_of(const Scene& scene, const IpAddress& address, config::Forwarding forwarding) {
   const Reach& reach = scene.model.reach(address);
-  const auto* hop = usable_hop(reach, forwarding);
-  Json::object_t out;  // as in put_pool_backends(): one for each backend
+  NextHop out;
+  if (const auto* hop = usable_hop(reach, forwarding); hop != nullptr) {
+    out.mac = hop->destination;
+    out.port = scene.model.ports()[hop->port].name;
+  }
+  out.configured = reach.configured;
+  out.problem = problem_of(reach, forwarding);
+  return out;
+}
+
+Json to_json(const NextHop& hop) {
+  Json::object_t out;  // as of a BackendRow: one for each backend
   out.reserve(5);
-  out.emplace_back("resolved", hop != nullptr);
-  out.emplace_back("mac", hop != nullptr ? hop->destination.text() : "");
-  out.emplace_back("port", hop != nullptr ? scene.model.ports()[hop->port].name : "");
-  out.emplace_back("source", reach.configured ? "configuration" : "kernel");
-  out.emplace_back("problem", problem_of(reach, forwarding));
+  out.emplace_back("resolved", hop.mac.has_value());
+  out.emplace_back("mac", hop.mac ? hop.mac->text() : "");
+  out.emplace_back("port", hop.port);
+  out.emplace_back("source", hop.configured ? "configuration" : "kernel");
+  out.emplace_back("problem", hop.problem);
   return out;
 }
 

@@ -49,9 +49,17 @@ struct Stretch {
 /// known of its health.
 [[nodiscard]] Json health_of(const Scene& scene, std::size_t pool, Stretch stretch);
 
+/// How a backend is reached.
+struct NextHop {
+  std::optional<MacAddress> mac;  ///< Of the hop; absent: it is not known.
+  std::string port;               ///< Its name; empty: no hop is known.
+  bool configured = false;        ///< By the configuration, not by the kernel.
+  std::string problem;
+};
+[[nodiscard]] NextHop next_hop_of(const Scene& scene, const IpAddress& address,
+                                  config::Forwarding forwarding);
 /// {"resolved", "mac", "port", "source", "problem"}
-[[nodiscard]] Json next_hop(const Scene& scene, const IpAddress& address,
-                            config::Forwarding forwarding);
+[[nodiscard]] Json to_json(const NextHop& hop);
 
 /// The words for how a pool's backends are.
 class PoolStates {

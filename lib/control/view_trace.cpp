@@ -99,7 +99,7 @@ void put_choice(Json& out, const Scene& scene, std::size_t pool_index, std::uint
   out["backend"] = backend->name;
   out["number"] = backend->number;
   out["state"] = "up";
-  out["next_hop"] = next_hop(scene, backend->address, configured.forwarding);
+  out["next_hop"] = to_json(next_hop_of(scene, backend->address, configured.forwarding));
   out["verdict"] = backend->hop ? "forward" : "drop";
   const bool bounded = pool.max_load_ratio != 0 || backend->max_connections != 0;
   out["why"] = fmt::format(

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The node's parts, one list each: services, pools, backends, workers, drops.
-#include "base/nearest.hpp"
+// The node's parts, one list each: services, pools, workers, drops.
 #include "config/words.hpp"
 #include "control/traffic.hpp"
 #include "control/view_parts.hpp"
@@ -9,7 +8,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 namespace sluice::control {
@@ -36,69 +34,6 @@ PoolSummary summary_of(const Scene& scene, const config::Pool& pool) {
     return scene.model.use(pool, backend).takes_new_flows;
   });
   return {pool.forwarding, static_cast<std::size_t>(up), pool.backends.size()};
-}
-
-// Weights as the file gives them.
-std::map<std::string_view, std::uint32_t> weights_in_file(const Scene& scene,
-                                                          const std::string& pool) {
-  std::map<std::string_view, std::uint32_t> weights;
-  const auto& pools = scene.model.file().pools;
-  if (const auto found = std::ranges::find(pools, pool, &config::Pool::name); found != pools.end())
-    for (const auto& backend : found->backends) weights.emplace(backend.name, backend.weight);
-  return weights;
-}
-
-// `entries`: room by backend number, all 0 before and after.
-void put_pool_backends(Json& out, const Scene& scene, std::size_t index,
-                       std::vector<std::uint64_t>& entries, Stretch stretch = {}) {
-  const auto& pool = scene.model.running().pools[index];
-  const auto& now = scene.model.snapshot();
-  const auto& in_force = now.input.pools[index].backends;  // as the model has them, in its order
-  for (const auto number : now.pools[index].slots) ++entries[number];
-  const auto* changes = changes_of(scene, pool.name);
-  const auto in_file = weights_in_file(scene, pool.name);
-  std::set<std::string_view> added;
-  if (changes != nullptr)
-    for (const auto& backend : changes->added) added.insert(backend.name);
-  const PoolStates states(scene, pool);
-  std::uint64_t weights = 0;
-  for (const auto& backend : pool.backends)
-    if (scene.model.use(pool, backend).takes_new_flows) weights += backend.weight;
-  const auto end = stretch.end(pool.backends.size());
-  for (std::size_t b = stretch.from; b < end; ++b) {
-    const auto& backend = pool.backends[b];
-    const bool up = scene.model.use(pool, backend).takes_new_flows;
-    const auto number = in_force[b].number;
-    const auto held = entries[number];
-    const bool by_operator = added.contains(backend.name);
-    // Key by key, without look-ups or temporaries: a node may have tens of thousands of these.
-    Json::object_t one;
-    one.reserve(19);
-    const auto add = [&](const char* key, auto&& value) {
-      one.emplace_back(key, std::forward<decltype(value)>(value));
-    };
-    const auto traffic = traffic_of_backend(scene.fast_path, number);
-    add("pool", pool.name);
-    add("name", backend.name);
-    add("address", backend.address.text());
-    add("number", number);
-    add("weight", backend.weight);
-    add("weight_now", in_force[b].weight);  // less than asked in slow start
-    add("configured_weight", by_operator ? backend.weight : in_file.at(backend.name));
-    add("state", states.of(backend));
-    add("operator", word(wish_of(changes, backend.name)));
-    add("origin", by_operator ? "operator" : "configuration");
-    add("next_hop", next_hop(scene, backend.address, pool.forwarding));
-    add("slots", held);
-    add("slots_share", share(held, now.pools[index].slots.size()));
-    add("weight_share", up ? share(backend.weight, weights) : 0.0);
-    add("packets", traffic.packets);
-    add("bytes", traffic.bytes);
-    add("new_flows", traffic.new_flows);
-    add("active_flows", scene.fast_path.active_flows(number));
-    out.push_back(std::move(one));
-  }
-  for (const auto& backend : in_force) entries[backend.number] = 0;
 }
 
 Json nat_json(const flow::NatTable& nat) {
@@ -144,31 +79,6 @@ Json view_pools(const Scene& scene) {
                      {"backends", std::move(names)}});
   }
   return {{"pools", std::move(pools)}};
-}
-
-Json backends_of(const Scene& scene, std::size_t pool, Stretch stretch) {
-  Json backends = Json::array();
-  std::vector<std::uint64_t> entries(scene.model.snapshot().backends.size());
-  put_pool_backends(backends, scene, pool, entries, stretch);
-  return backends;
-}
-
-Result<Json> view_backends(const Scene& scene, const std::string& wanted) {
-  const auto& pools = scene.model.running().pools;
-  Json backends = Json::array();
-  std::vector<std::uint64_t> entries(scene.model.snapshot().backends.size());
-  bool found = wanted.empty();
-  for (std::size_t p = 0; p < pools.size(); ++p) {
-    if (!wanted.empty() && pools[p].name != wanted) continue;
-    found = true;
-    put_pool_backends(backends, scene, p, entries);
-  }
-  if (!found) {
-    std::vector<std::string_view> names;
-    for (const auto& pool : pools) names.push_back(pool.name);
-    return fail(Errc::kNotFound, "pool " + wanted, "does not exist{}", did_you_mean(wanted, names));
-  }
-  return Json{{"backends", std::move(backends)}};
 }
 
 Json view_workers(const Scene& scene) {

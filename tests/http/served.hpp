@@ -73,6 +73,21 @@ class Client {
   bool closed_ = false;
 };
 
+/// The bodies of all chunks of an answer.
+inline std::string unchunked(const std::string& answer) {
+  std::string body;
+  auto at = answer.find("\r\n\r\n") + 4;
+  while (at < answer.size()) {
+    const auto size = std::strtoull(answer.c_str() + at, nullptr, 16);
+    if (size == 0) return body;
+    at = answer.find("\r\n", at) + 2;
+    body += answer.substr(at, size);
+    at += size + 2;
+  }
+  ADD_FAILURE() << "the last chunk is missing";
+  return body;
+}
+
 struct HttpServerTest : testing::Test {
   HttpServerTest() {
     std::string name = testing::TempDir() + "sluice-http-XXXXXX";

@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 
@@ -38,21 +37,6 @@ struct HttpPiecesTest : HttpServerTest {
   std::size_t given = 0;
   std::shared_ptr<int> held = std::make_shared<int>();
 };
-
-// The bodies of all chunks of an answer.
-std::string unchunked(const std::string& answer) {
-  std::string body;
-  auto at = answer.find("\r\n\r\n") + 4;
-  while (at < answer.size()) {
-    const auto size = std::strtoull(answer.c_str() + at, nullptr, 16);
-    if (size == 0) return body;
-    at = answer.find("\r\n", at) + 2;
-    body += answer.substr(at, size);
-    at += size + 2;
-  }
-  ADD_FAILURE() << "the last chunk is missing";
-  return body;
-}
 
 TEST_F(HttpPiecesTest, AllOfThemArriveInOrder) {
   count = 30;
