@@ -349,9 +349,15 @@ void Daemon::step_readiness() {
              });
     });
   if (told_ready_ || standing_.stopping) return;
-  if (!health_->first_round_done() && loop_->now() < ready_at_latest_) return;
+  if (!health_is_in_force() && loop_->now() < ready_at_latest_) return;
   told_ready_ = true;
   notify("READY=1\nSTATUS=forwarding");
+}
+
+// The first answers of all backends are there, and the tables that came of them are published.
+bool Daemon::health_is_in_force() const {
+  return health_->first_round_done() && !health_->has_news() && !publish_pace_.waits() &&
+         !model_->behind();
 }
 
 void Daemon::step_slow_start() {

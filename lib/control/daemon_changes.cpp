@@ -106,6 +106,7 @@ void Daemon::follow_next_hops() {
     health_->follow(model_->running(), model_->operator_state(), model_->reaches(),
                     model_->ports());
   }
+  if (model_->behind()) publish_pace_.ask();
   note_next_hops();
 }
 
@@ -121,6 +122,7 @@ void Daemon::follow_health() {
     events_.add(Level::kError, "health", "not_published", published.error().text());
   else if (published->changed)
     admit();
+  if (published && model_->behind()) publish_pace_.ask();  // the other pools, after a rest
   save_pace_.ask();
 }
 

@@ -71,6 +71,7 @@ class Daemon {
   Result<void> announce(const config::Configuration& configuration);
   Result<void> push_events(const config::Configuration& configuration);
   void step_readiness();
+  [[nodiscard]] bool health_is_in_force() const;
   void step_slow_start();
   void step_capture();
   void repair();

@@ -85,6 +85,8 @@ class HealthKeeper {
   [[nodiscard]] std::size_t targets() const noexcept { return prober_->targets(); }
   /// No backend is still waiting for its first answer.
   [[nodiscard]] bool first_round_done() const;
+  /// Who takes flows has changed in this turn, and `changed` is yet to be called for it.
+  [[nodiscard]] bool has_news() const noexcept { return *notice_; }
 
   /// Writes what must outlive the daemon, when it differs from what was written last.
   void save();

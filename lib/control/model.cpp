@@ -5,6 +5,7 @@
 #include "base/nearest.hpp"
 #include "config/decode.hpp"
 #include "config/encode.hpp"
+#include "snapshot/put_off.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -124,7 +125,7 @@ Result<Published> Model::commit(Truth candidate) {
     kernel_reaches_ = resolve_(without_reach(candidate.running, candidate.configured_reaches));
   candidate.reaches = merged(candidate.configured_reaches, kernel_reaches_);
   auto published = publish(candidate.running, candidate.operator_state, numbers, candidate.reaches,
-                           /*tell_movement=*/true);
+                           Extent::kWhole);
   if (!published) return published;
   candidate.operator_state.generation = published->generation;
   truth_ = std::move(candidate);
@@ -134,27 +135,32 @@ Result<Published> Model::commit(Truth candidate) {
 
 Result<Published> Model::publish(const config::Configuration& running,
                                  const OperatorState& operator_state, const NumberSpace& numbers,
-                                 const Reaches& reaches, bool tell_movement) {
+                                 const Reaches& reaches, Extent extent) {
   const auto begun = now_();
   auto input = describe(running, operator_state, numbers, reaches, use_);
   if (load_) load_(running, input);
   SlowStart slow_start = slow_start_;  // a change that fails starts nobody
   slow_start.apply(running, now_(), input);
   const snapshot::Snapshot* before = publisher_ != nullptr ? &publisher_->current() : first_.get();
+  std::optional<std::size_t> next_pool;
+  if (before != nullptr && extent == Extent::kSome)
+    next_pool = snapshot::put_off(input, *before, next_pool_.value_or(0), kEntriesAtOnce);
   Published published;
   if (before != nullptr && same_content(before->input, input)) {
     published.generation = before->generation;
     slow_start_ = std::move(slow_start);
+    next_pool_ = next_pool;
     return published;
   }
   input.generation = (before == nullptr ? operator_state.generation : before->generation) + 1;
   auto next = snapshot::build(std::move(input), before);
   if (!next) return forward_error(next);
   slow_start_ = std::move(slow_start);
+  next_pool_ = next_pool;
   published.changed = true;
   published.generation = (*next)->generation;
   // A pass over all tables, old and new: only for who asked for the change.
-  if (before != nullptr && tell_movement) note_movement(*before, **next, published);
+  if (before != nullptr && extent == Extent::kWhole) note_movement(*before, **next, published);
   if (publisher_ != nullptr)
     publisher_->publish(std::move(*next));
   else
@@ -279,8 +285,7 @@ Result<Published> Model::set_weight(const std::string& pool, const std::string& 
 // No copy of the truth here: neighbours may change in bursts.
 Result<Published> Model::set_kernel_reaches(Reaches reaches) {
   auto all = merged(truth_.configured_reaches, reaches);
-  auto published =
-      publish(truth_.running, truth_.operator_state, numbers_, all, /*tell_movement=*/false);
+  auto published = publish(truth_.running, truth_.operator_state, numbers_, all, Extent::kSome);
   if (!published) return published;
   kernel_reaches_ = std::move(reaches);
   truth_.reaches = std::move(all);
@@ -289,8 +294,8 @@ Result<Published> Model::set_kernel_reaches(Reaches reaches) {
 }
 
 Result<Published> Model::follow_health() {
-  auto published = publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches,
-                           /*tell_movement=*/false);
+  auto published =
+      publish(truth_.running, truth_.operator_state, numbers_, truth_.reaches, Extent::kSome);
   if (published) truth_.operator_state.generation = published->generation;
   return published;
 }

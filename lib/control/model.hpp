@@ -16,6 +16,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,14 +78,21 @@ class Model {
   [[nodiscard]] Result<Published> set_weight(const std::string& pool, const std::string& name,
                                              std::uint32_t weight);
 
+  /// Entries of tables that follow_health() and set_kernel_reaches() build at most in one call, or
+  /// one table of whatever size: what a turn of the slow path may take.
+  static constexpr std::size_t kEntriesAtOnce = 4 * std::size_t{maglev::kDefaultSize};
+
   /// What the kernel says of next hops; `neighbours` of the configuration come before it. Nothing
-  /// moves. Cost: linear in the backends; tables are kept.
+  /// moves. Cost: linear in the backends; tables are kept, unless follow_health() is due.
   [[nodiscard]] Result<Published> set_kernel_reaches(Reaches reaches);
   /// From here on each snapshot asks there what is to be done with a backend by its health.
   void use_by(UseOf use) { use_ = std::move(use); }
-  /// The answers of use_by() or load_by() have changed. What moved is not found out. Cost: as of
-  /// set_kernel_reaches().
+  /// The answers of use_by() or load_by() have changed. What moved is not found out. Each pool
+  /// takes its change whole, but not all of them need do so in this call: see behind(). Cost:
+  /// linear in the backends, and kEntriesAtOnce entries.
   [[nodiscard]] Result<Published> follow_health();
+  /// Some pools' tables are older than the answers of use_by(): follow_health() goes on with them.
+  [[nodiscard]] bool behind() const noexcept { return next_pool_.has_value(); }
   /// From here on each snapshot asks there for the loads of its backends.
   void load_by(LoadOf load) { load_ = std::move(load); }
   /// What the data path does with a backend now, by its health and the operator's wish.
@@ -119,6 +127,11 @@ class Model {
     Reaches reaches;  ///< Configured before the kernel's.
   };
 
+  enum class Extent : std::uint8_t {
+    kWhole,  ///< All at once, and find out what moves.
+    kSome,   ///< No more tables than a turn may build.
+  };
+
   Model(std::vector<EgressPort> ports, NumberSpace numbers, Now now)
       : ports_(std::move(ports)), numbers_(std::move(numbers)), now_(std::move(now)) {}
   void derive(Truth& truth) const;
@@ -126,7 +139,7 @@ class Model {
   [[nodiscard]] Result<Published> publish(const config::Configuration& running,
                                           const OperatorState& operator_state,
                                           const NumberSpace& numbers, const Reaches& reaches,
-                                          bool tell_movement);
+                                          Extent extent);
   [[nodiscard]] Result<Published> change_pool(
       const std::string& pool,
       const std::function<Result<void>(const config::Pool& running, PoolChanges&)>& change);
@@ -142,6 +155,7 @@ class Model {
   Truth truth_;
   SlowStart slow_start_;
   Durations build_times_;
+  std::optional<std::size_t> next_pool_;  ///< Whose table is the next to come.
   std::unique_ptr<const snapshot::Snapshot> first_;
   snapshot::Publisher* publisher_ = nullptr;
 };

@@ -304,6 +304,59 @@ TEST(Model, SlowStartPublishesAStepWhenItIsDueAndNothingBetween) {
   EXPECT_EQ(model->running().pools[0].backends[2].weight, 100U) << "what was asked for";
 }
 
+// Of a node of many pools whose health changes at once: what a call builds is bounded, a pool takes
+// its change whole or not yet, and calls enough bring all of them to it.
+TEST(Model, HealthOfManyPoolsIsFollowedInCallsThatBuildFewTables) {
+  auto c = sample(2);
+  const auto pattern = c.pools[0];
+  for (int i = 1; i < 10; ++i) {
+    c.pools.push_back(pattern);
+    c.pools.back().name = fmt::format("pool-{}", i);
+  }
+  const auto model = model_of(std::move(c));
+  bool well = false;
+  model->use_by([&](const std::string&, const std::string& backend) {
+    return Use{backend != "gpu-1" || well, true};
+  });
+  const auto shares = [&] {
+    std::vector<std::size_t> counts;
+    for (std::size_t p = 0; p < model->snapshot().pools.size(); ++p) {
+      const auto number = model->snapshot().input.pools[p].backends[0].number;
+      counts.push_back(
+          static_cast<std::size_t>(std::ranges::count(model->snapshot().pools[p].slots, number)));
+    }
+    return counts;
+  };
+  const auto follow = [&] {
+    const auto before = shares();
+    const auto done = model->follow_health();
+    EXPECT_TRUE(done && done->changed);
+    const auto after = shares();
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) changed += before[i] != after[i] ? 1U : 0U;
+    EXPECT_LE(changed * maglev::kDefaultSize, Model::kEntriesAtOnce);
+    return changed;
+  };
+  EXPECT_FALSE(model->behind());
+  std::size_t changed = 0;
+  while (changed < 10) {
+    const auto some = follow();
+    ASSERT_GT(some, 0U);
+    changed += some;
+    EXPECT_EQ(model->behind(), changed < 10);
+  }
+  EXPECT_EQ(shares(), std::vector<std::size_t>(10, 0));
+
+  well = true;
+  EXPECT_LT(follow(), 10U);
+  EXPECT_TRUE(model->behind());
+  ASSERT_FALSE(model->set_weight("llama", "gpu-9", 50));
+  EXPECT_TRUE(model->behind()) << "what is refused changes nothing";
+  ASSERT_TRUE(model->set_weight("llama", "gpu-2", 50));
+  EXPECT_FALSE(model->behind()) << "what an operator asks for is published whole";
+  EXPECT_TRUE(std::ranges::none_of(shares(), [](auto n) { return n == 0; }));
+}
+
 TEST(Model, LosingAllBackendsIsAllowedAndEmptiesTheTable) {
   const auto model = model_of(sample(1));
   ASSERT_TRUE(model->remove_backend("llama", "gpu-1"));
