@@ -71,16 +71,16 @@ void ClassLearning::configure(const config::BackendClass& configured) {
 }
 
 void ClassLearning::keep(forecast::Fields& fields) {
-  constexpr double kMostSeconds = 1e9;
-  constexpr double kMostCapacity = 1e12;
-  fields.numbers("starts", starts_, 0, kMostStarts, 0, kMostSeconds);
+  constexpr double kLongestStart = 1e9;
+  constexpr double kLargestCapacity = 1e12;
+  fields.numbers("starts", starts_, 0, kMostStarts, 0, kLongestStart);
   fields.whole("starts_seen", starts_seen_, std::size_t{1} << 40U);
-  fields.numbers("capacities", capacities_, 0, kMostCapacities, 0, kMostCapacity);
+  fields.numbers("capacities", capacities_, 0, kMostCapacities, 0, kLargestCapacity);
   // The figures may have been corrected since.
   double cold_start_s = cold_start_s_;
   double capacity = capacity_;
-  fields.number("configured_cold_start_s", cold_start_s, 0, kMostSeconds);
-  fields.number("configured_capacity", capacity, 0, kMostCapacity);
+  fields.number("configured_cold_start_s", cold_start_s, 0, kLongestStart);
+  fields.number("configured_capacity", capacity, 0, kLargestCapacity);
   if (cold_start_s != cold_start_s_) starts_.clear();
   if (capacity != capacity_) capacities_.clear();
   std::erase_if(capacities_, [&](double one) { return !plausible(one); });

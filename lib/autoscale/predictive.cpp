@@ -186,7 +186,7 @@ void Predictive::configure(const Options& options) {
 }
 
 void Predictive::keep(forecast::Fields& fields, Options& options) {
-  constexpr double kMostSeconds = 1e9;
+  constexpr double kLongestSpan = 1e9;
   constexpr std::size_t kMostBackends = 65535;
   const auto whole = [&](std::string_view name, unsigned& value, std::size_t most) {
     std::size_t wide = value;
@@ -196,22 +196,22 @@ void Predictive::keep(forecast::Fields& fields, Options& options) {
   auto kind = static_cast<unsigned>(options.forecaster);
   whole("forecaster", kind, static_cast<std::size_t>(config::ForecastKind::kNetwork));
   options.forecaster = static_cast<config::ForecastKind>(kind);
-  fields.number("season_s", options.season_s, 0, kMostSeconds);
-  fields.number("tick_s", options.tick_s, 1e-3, kMostSeconds);
+  fields.number("season_s", options.season_s, 0, kLongestSpan);
+  fields.number("tick_s", options.tick_s, 1e-3, kLongestSpan);
   fields.number("unit", options.unit, 1e-6, 1e12);
   whole("min", options.min, kMostBackends);
   whole("max", options.max, kMostBackends);
   fields.require(options.max >= std::max(1U, options.min), "max", "is less than min, or none");
-  fields.number("cold_start_s", options.cold_start_s, 0, kMostSeconds);
-  fields.number("drain_s", options.drain_s, 0, kMostSeconds);
-  fields.number("stabilisation_s", options.stabilisation_s, 0, kMostSeconds);
-  fields.number("slo_wait_s", options.late.slo_wait_s, 0, kMostSeconds);
-  fields.number("late_cost", options.late.late_cost, 0, kMostSeconds);
-  fields.number("half_life_s", options.late.half_life_s, 1, kMostSeconds);
+  fields.number("cold_start_s", options.cold_start_s, 0, kLongestSpan);
+  fields.number("drain_s", options.drain_s, 0, kLongestSpan);
+  fields.number("stabilisation_s", options.stabilisation_s, 0, kLongestSpan);
+  fields.number("slo_wait_s", options.late.slo_wait_s, 0, kLongestSpan);
+  fields.number("late_cost", options.late.late_cost, 0, kLongestSpan);
+  fields.number("half_life_s", options.late.half_life_s, 1, kLongestSpan);
 }
 
 void Predictive::keep(forecast::Fields& fields, double origin) {
-  constexpr double kMostSeconds = 1e12;
+  constexpr double kLongestSpan = 1e12;
   Options kept = options_;
   fields.nested("options", [&](forecast::Fields& nested) { keep(nested, kept); });
   if (kept != options_) *this = Predictive(kept);
@@ -220,10 +220,10 @@ void Predictive::keep(forecast::Fields& fields, double origin) {
   fields.nested("pretended", [&](forecast::Fields& nested) { pretended_.keep(nested, origin); });
   floors_.keep(fields, "floors", origin);
   fields.number("step_arrivals", step_arrivals_, 0, forecast::kMostKept);
-  fields.number("step_seconds", step_seconds_, 0, kMostSeconds);
-  fields.number("seen_s", seen_s_, 0, kMostSeconds);
+  fields.number("step_seconds", step_seconds_, 0, kLongestSpan);
+  fields.number("seen_s", seen_s_, 0, kLongestSpan);
   fields.number("queue", queue_, 0, forecast::kMostKept);
-  fields.number("waiting_s", waiting_s_, 0, kMostSeconds);
+  fields.number("waiting_s", waiting_s_, 0, kLongestSpan);
   fields.number("rate", rate_, 0, forecast::kMostKept);
   fields.flag("stands_ready", constant_);
   fields.number("late_cost", late_cost_, 0, forecast::kMostKept);

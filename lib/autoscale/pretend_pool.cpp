@@ -9,7 +9,7 @@ namespace sluice::autoscale {
 
 namespace {
 
-constexpr double kMostBackends = 1e9;
+constexpr double kMostPretended = 1e9;
 constexpr double kMostSeconds = 1e9;
 constexpr double kSlack = 1e-6;  // s: times kept relative to another origin lose their last digits
 
@@ -64,7 +64,7 @@ void PretendPool::follow(double t, std::size_t wanted, double cold_start_s, doub
 }
 
 void PretendPool::keep(forecast::Fields& fields, double origin) {
-  fields.whole("ready", ready_, static_cast<std::size_t>(kMostBackends));
+  fields.whole("ready", ready_, static_cast<std::size_t>(kMostPretended));
   std::vector<double> when;
   std::vector<double> how_many;
   for (const auto& [at, count] : coming_) {
@@ -73,7 +73,7 @@ void PretendPool::keep(forecast::Fields& fields, double origin) {
   }
   constexpr std::size_t kMostSteps = 100'000;
   fields.numbers("coming_s", when, 0, kMostSteps, -kMostSeconds, kMostSeconds);
-  fields.numbers("coming", how_many, when.size(), when.size(), 0, kMostBackends);
+  fields.numbers("coming", how_many, when.size(), when.size(), 0, kMostPretended);
   fields.number("queue", queue_, 0, forecast::kMostKept);
   fields.number("cost", cost_, 0, forecast::kMostKept);
   coming_.clear();

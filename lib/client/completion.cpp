@@ -150,7 +150,7 @@ std::vector<std::string> of_argument(const Walk& walk, const NamesOf& names) {
   return {};
 }
 
-std::vector<std::string> options_of(const Walk& walk) {
+std::vector<std::string> options_at(const Walk& walk) {
   std::vector<std::string> all;
   for (const auto* app : walk.chain())
     for (const auto* option : app->get_options(nullptr))
@@ -158,7 +158,7 @@ std::vector<std::string> options_of(const Walk& walk) {
   return all;
 }
 
-std::vector<std::string> commands_of(const CLI::App& app) {
+std::vector<std::string> commands_at(const CLI::App& app) {
   std::vector<std::string> all;
   for (const auto* sub : app.get_subcommands(nullptr))
     if (!sub->get_group().empty()) all.push_back(sub->get_name());
@@ -202,9 +202,9 @@ std::vector<std::string> candidates(const std::vector<std::string>& words, const
   if (walk.option() != nullptr) {
     found = of_option(walk, walk.option()->get_lnames().front(), plain);
   } else if (begun.starts_with("-")) {
-    found = options_of(walk);
+    found = options_at(walk);
   } else {
-    found = commands_of(walk.command());
+    found = commands_at(walk.command());
     if (found.empty()) found = of_argument(walk, plain);
   }
   if (found == std::vector{kFiles}) return found;

@@ -23,11 +23,6 @@ std::string requests_text(double requests) {
   return count_text(static_cast<std::uint64_t>(std::llround(std::max(0.0, requests))));
 }
 
-bool has_prices(const PlanAnswer& answer) {
-  return std::ranges::any_of(answer.model.classes,
-                             [](const auto& one) { return one.price_per_hour > 0; });
-}
-
 std::string hours(double backend_seconds) { return fmt::format("{:.1f}", backend_seconds / 3600); }
 
 std::string classes_text(const PlanAnswer& answer) {
@@ -107,6 +102,11 @@ std::string show_table(const PlanAnswer& answer, bool colour) {
 }
 
 }  // namespace
+
+bool has_prices(const PlanAnswer& answer) {
+  return std::ranges::any_of(answer.model.classes,
+                             [](const auto& one) { return one.price_per_hour > 0; });
+}
 
 std::string show_plan(const PlanAnswer& answer, bool colour) {
   auto text = show_one(answer, answer.rows.front(), colour);

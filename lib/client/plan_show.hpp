@@ -22,6 +22,9 @@ struct PlanAnswer {
   std::vector<plan::Figures> rows;
 };
 
+/// Whether any class costs anything: without prices no cost is shown.
+[[nodiscard]] bool has_prices(const PlanAnswer& answer);
+
 /// One run as a list, several as a table.
 [[nodiscard]] std::string show_plan(const PlanAnswer& answer, bool colour);
 

@@ -17,11 +17,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-bool has_prices(const PlanAnswer& answer) {
-  return std::ranges::any_of(answer.model.classes,
-                             [](const auto& one) { return one.price_per_hour > 0; });
-}
-
 // "12:00", of the second day "36:00".
 std::string clock(std::size_t seconds) {
   return fmt::format("{}:{:02}", seconds / 3600, seconds / 60 % 60);

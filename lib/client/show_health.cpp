@@ -21,7 +21,7 @@ std::string last_text(const View& last) {
   return last["fault"].text(20) + (detail.empty() ? "" : ": " + detail);
 }
 
-std::string note_on(const View& backend) {
+std::string checks_note(const View& backend) {
   std::string note;
   const auto add = [&](std::string text) { note += (note.empty() ? "" : ", ") + std::move(text); };
   if (!backend["operator"].is("none"))
@@ -79,7 +79,7 @@ Result<std::string> show_health(const View& answer, const Look& look) {
                  {row_text(b)},
                  {good && failed ? count_text(*good + *failed) : "?"},
                  {b["probes"]["failed"].count()},
-                 {note_on(b), Tone::kWarning},
+                 {checks_note(b), Tone::kWarning},
                  {b["remedy"].is_string() ? b["remedy"].text(400) : ""}});
     }
   }

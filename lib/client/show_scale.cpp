@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kLatest = 10;  // decisions of one pool that are shown
 constexpr std::size_t kWidestReason = 160;
 
-std::string decimal(const View& value) {
+std::string short_decimal(const View& value) {
   const auto number = value.real();
   if (!number) return "?";
   return fmt::format("{:.{}f}", *number, *number < 10 ? 2 : *number < 1000 ? 1 : 0);
@@ -44,21 +44,23 @@ std::string sum_text(const std::vector<View>& classes, std::string_view key) {
   return count_text(sum);
 }
 
-std::string note_on(const View& pool) {
+std::string scaling_note(const View& pool) {
   std::string note;
   const auto add = [&](std::string text) { note += (note.empty() ? "" : ", ") + std::move(text); };
   if (pool["awaits"].is_true()) add("clients wait for the first backend");
   if (pool["actuator"]["trouble"].present())
     add("actuator: " + pool["actuator"]["trouble"].text(120));
   if (pool["decision"]["uncovered_per_s"].real().value_or(0) > 0)
-    add(decimal(pool["decision"]["uncovered_per_s"]) + "/s uncovered");
+    add(short_decimal(pool["decision"]["uncovered_per_s"]) + "/s uncovered");
   return note;
 }
 
 void add_pool(Table& table, const View& pool, const std::vector<View>& classes) {
   const auto& decision = pool["decision"];
   const bool decided = decision.present();
-  const auto figure = [&](std::string_view key) { return decided ? decimal(decision[key]) : "-"; };
+  const auto figure = [&](std::string_view key) {
+    return decided ? short_decimal(decision[key]) : "-";
+  };
   table.add({{pool["name"].text(), Tone::kStrong},
              {standing_text(pool), tone_of_standing(pool)},
              {figure("demand_per_s")},
@@ -71,7 +73,7 @@ void add_pool(Table& table, const View& pool, const std::vector<View>& classes) 
              {sum_text(classes, "asleep")},
              {figure("cost_per_hour")},
              {decided ? decision["reason"].text(kWidestReason) : "nothing is decided yet"},
-             {note_on(pool), Tone::kWarning}});
+             {scaling_note(pool), Tone::kWarning}});
 }
 
 Result<std::string> details(const View& pool, const Look& look) {
@@ -100,8 +102,8 @@ Result<std::string> details(const View& pool, const Look& look) {
                   {one["draining"].count()},
                   {one["asleep"].count()},
                   {one["cold_start_s"].duration()},
-                  {decimal(one["capacity_per_s"])},
-                  {decimal(one["price_per_hour"])},
+                  {short_decimal(one["capacity_per_s"])},
+                  {short_decimal(one["price_per_hour"])},
                   {note, Tone::kBad}});
   }
   std::string out = "\n" + by_class.text(look.colour);

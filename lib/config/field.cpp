@@ -22,7 +22,7 @@ std::string what_it_is(const Value& value) {
       return fmt::format("{} is a number", pointer_token(r.text));
     }
     std::string operator()(const std::string& s) const {
-      return fmt::format("{} is text", quoted(s));
+      return fmt::format("{} is text", config::quoted(s));
     }
     std::string operator()(const Value::List&) const { return "is a list"; }
     std::string operator()(const Value::Members&) const { return "is an object"; }

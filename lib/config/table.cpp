@@ -10,11 +10,6 @@
 namespace sluice::config {
 namespace {
 
-constexpr auto kRequired = Need::kRequired;
-constexpr auto kOptional = Need::kOptional;
-constexpr auto kRestart = TakenBy::kRestart;
-constexpr auto kReload = TakenBy::kReload;
-
 // A field that a document may carry and that says nothing about the node.
 Field schema_reference() {
   const Text text = form::url();

@@ -10,11 +10,6 @@
 namespace sluice::config {
 namespace {
 
-constexpr auto kRequired = Need::kRequired;
-constexpr auto kOptional = Need::kOptional;
-constexpr auto kReload = TakenBy::kReload;
-
-constexpr std::string_view kPathRule = "'/' and after it printable ASCII characters";
 constexpr std::size_t kLongestPath = 4095;
 
 auto metric_choice() {

@@ -7,17 +7,6 @@
 #include "config/tables.hpp"
 
 namespace sluice::config {
-namespace {
-
-constexpr auto kRequired = Need::kRequired;
-constexpr auto kOptional = Need::kOptional;
-constexpr auto kReload = TakenBy::kReload;
-constexpr auto kRestart = TakenBy::kRestart;
-
-constexpr std::string_view kPathRule = "'/' and after it printable ASCII characters";
-
-}  // namespace
-
 std::shared_ptr<const Object> health_object() {
   return object<Health>(
       "health", "",

@@ -10,10 +10,6 @@
 namespace sluice::config {
 namespace {
 
-constexpr auto kRequired = Need::kRequired;
-constexpr auto kOptional = Need::kOptional;
-constexpr auto kReload = TakenBy::kReload;
-
 auto backend() {
   return object<Backend>(
       "backend", "name",

@@ -9,10 +9,6 @@
 namespace sluice::config {
 namespace {
 
-constexpr auto kRequired = Need::kRequired;
-constexpr auto kOptional = Need::kOptional;
-constexpr auto kReload = TakenBy::kReload;
-
 constexpr std::int64_t kMostASecond = 1'000'000'000;
 constexpr std::int64_t kMostBitsASecond = 1'000'000'000'000;
 

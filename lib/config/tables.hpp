@@ -8,12 +8,22 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 namespace sluice::config {
 
 inline constexpr std::int64_t kMostBackends = 65535;   ///< Backend numbers have 16 bits.
 inline constexpr std::size_t kMostPrefixes = 200'000;  ///< Of one service's shards or deny list.
 inline constexpr std::size_t kMostDenied = 100'000;    ///< Of the node's own deny list.
+
+// Short, since each line of the tables has two of them.
+inline constexpr auto kRequired = Need::kRequired;
+inline constexpr auto kOptional = Need::kOptional;
+inline constexpr auto kReload = TakenBy::kReload;
+inline constexpr auto kRestart = TakenBy::kRestart;
+
+/// What the form of a path in an HTTP request is said to be.
+inline constexpr std::string_view kPathRule = "'/' and after it printable ASCII characters";
 
 [[nodiscard]] std::shared_ptr<const Object> service_object();
 [[nodiscard]] std::shared_ptr<const Object> pool_object();

@@ -14,14 +14,14 @@ namespace {
 
 using Plain = nlohmann::json;
 
-constexpr std::size_t kLongestBody = 4096;
+constexpr std::size_t kLongestOrder = 4096;
 constexpr std::array<std::string_view, 6> kKeys = {"service", "backend", "verdicts",
                                                    "sample",  "snap",    "count"};
 
 // An object of which only the verdicts are a list.
 Result<Plain> parse(std::string_view body) {
-  if (body.size() > kLongestBody)
-    return fail(Errc::kInvalid, "body", "is longer than {} bytes", kLongestBody);
+  if (body.size() > kLongestOrder)
+    return fail(Errc::kInvalid, "body", "is longer than {} bytes", kLongestOrder);
   bool deep = false;
   const auto shallow = [&](int depth, Plain::parse_event_t event, const Plain&) {
     if (depth >= 2 &&

@@ -54,7 +54,7 @@ struct Rows {
   std::function<void(Exposition& out, std::size_t row)> put;
 };
 
-double seconds(std::chrono::nanoseconds time) {
+double seconds_of(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
@@ -232,7 +232,8 @@ void MetricsText::Figures::lay_out(bool with_health) {
   // By pool, not by backend: ten series each would be too many for a thousand backends.
   add("sluice_health_check_duration_seconds", pools.size(), [this](Exposition& to, std::size_t i) {
     if (const auto& checks = pools[i].checks)
-      to.histogram(ProbeCounts::kBounds, checks->by_time, seconds(checks->time), pools[i].labels);
+      to.histogram(ProbeCounts::kBounds, checks->by_time, seconds_of(checks->time),
+                   pools[i].labels);
   });
 }
 

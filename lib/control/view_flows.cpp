@@ -10,7 +10,7 @@
 namespace sluice::control {
 namespace {
 
-std::string_view word(flow::State state) {
+std::string_view state_word(flow::State state) {
   switch (state) {
     case flow::State::kNew:
       return "new";
@@ -24,7 +24,7 @@ std::string_view word(flow::State state) {
   return "free";
 }
 
-std::string_view word(flow::NatState state) {
+std::string_view state_word(flow::NatState state) {
   switch (state) {
     case flow::NatState::kNew:
       return "new";
@@ -74,7 +74,7 @@ Owner owner_of(const std::vector<Owner>& names, flow::BackendNumber number) {
 
 // Of an entry of a flow cache, or of a NAT session.
 Json entry_json(const auto& sample, flow::Tick now, const Owner& owner) {
-  return {{"state", word(sample.state)},
+  return {{"state", state_word(sample.state)},
           {"idle_s", seconds_since(sample.tick, now)},
           {"pool", owner.pool == nullptr ? Json(nullptr) : Json(owner.pool->name)},
           {"backend", owner.backend == nullptr ? Json(nullptr) : Json(owner.backend->name)},

@@ -18,10 +18,10 @@ namespace {
 
 using Plain = nlohmann::json;
 
-constexpr std::size_t kLongestBody = 4096;
+constexpr std::size_t kLongestChange = 4096;
 constexpr std::uint64_t kLongestOverride = 366 * 86400;  // s
 
-std::string_view word(config::ScalePolicy policy) {
+std::string_view policy_word(config::ScalePolicy policy) {
   switch (policy) {
     case config::ScalePolicy::kThreshold:
       return "threshold";
@@ -37,7 +37,7 @@ std::string_view word(config::ScalePolicy policy) {
   return "cost_aware";
 }
 
-std::string_view word(config::ActuatorType type) {
+std::string_view actuator_word(config::ActuatorType type) {
   switch (type) {
     case config::ActuatorType::kStandby:
       return "standby";
@@ -148,7 +148,7 @@ Json pool_json(const ScalePool& pool) {
           {"standing", name_of(pool.controller().standing())},
           {"override_left_s", left ? Json(*left) : Json()},
           {"mode", settings.mode == config::ScaleMode::kAct ? "act" : "advise"},
-          {"policy", word(settings.policy)},
+          {"policy", policy_word(settings.policy)},
           {"min", settings.min},
           {"max", settings.max},
           {"budget_per_hour", settings.budget_per_hour},
@@ -158,7 +158,7 @@ Json pool_json(const ScalePool& pool) {
           {"classes", classes_json(pool, now)},
           {"backends", units_json(pool, now)},
           {"actuator",
-           {{"type", word(settings.actuator.type)},
+           {{"type", actuator_word(settings.actuator.type)},
             {"ready", actuator != nullptr},
             {"pending", pool.fleet().pending()},
             {"failures", pool.counts().failures},
@@ -192,8 +192,8 @@ Result<ScaleOrder> parse_scale_order(std::string_view body) {
                                                                      {"auto", Action::kAuto},
                                                                      {"pause", Action::kPause},
                                                                      {"resume", Action::kResume}};
-  if (body.size() > kLongestBody)
-    return fail(Errc::kInvalid, "body", "is longer than {} bytes", kLongestBody);
+  if (body.size() > kLongestChange)
+    return fail(Errc::kInvalid, "body", "is longer than {} bytes", kLongestChange);
   const auto flat = [](int depth, Plain::parse_event_t event, const Plain&) {
     return depth < 1 || (event != Plain::parse_event_t::object_start &&
                          event != Plain::parse_event_t::array_start);

@@ -9,18 +9,18 @@ namespace sluice::doctor {
 namespace {
 
 using health::Fault;
-using Heard = std::optional<health::Outcome>;
+using Said = std::optional<health::Outcome>;
 
 // A packet came there and something came back, be it a refusal.
-bool reached(const Heard& heard) {
+bool reached(const Said& heard) {
   return heard && (heard->ok() || heard->fault == Fault::kRefused);
 }
 
-bool silent(const Heard& heard) {
+bool silent(const Said& heard) {
   return heard && (heard->fault == Fault::kTimeout || heard->fault == Fault::kUnreachable);
 }
 
-bool could_not_ask(const Heard& heard) { return heard && heard->fault == Fault::kLocal; }
+bool could_not_ask(const Said& heard) { return heard && heard->fault == Fault::kLocal; }
 
 const config::Service* service_of(const config::Configuration& configuration,
                                   const std::string& pool) {

@@ -133,7 +133,7 @@ std::optional<Finding> IcmpProbes::open(bool v4) {
   UniqueFd& fd = v4 ? v4_ : v6_;
   if (fd) return std::nullopt;
   UniqueFd made(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                         v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
+                         v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
   if (!made) return Finding{Fault::kLocal, failed_by(errno, "make a raw socket").detail};
   // Everything else that the node is told by ICMP would wake us in vain.
   int filtered = 0;

@@ -14,10 +14,10 @@ namespace sluice::plan {
 namespace {
 
 constexpr double kRounding = 1e-6;  // requests
-constexpr int kDecimals = 6;
+constexpr int kFigureDecimals = 6;
 
 double share(double part, double whole) {
-  return whole > 0 ? round_decimals(part / whole, kDecimals) : 0.0;
+  return whole > 0 ? round_decimals(part / whole, kFigureDecimals) : 0.0;
 }
 
 int sign(double x) { return (x > 0 ? 1 : 0) - (x < 0 ? 1 : 0); }
@@ -146,7 +146,7 @@ double price(const Course& course, const PoolModel& pool) {
     sum += (static_cast<double>(course.billed_seconds[i]) * pool.classes[i].price_per_hour +
             static_cast<double>(course.asleep_seconds[i]) * pool.classes[i].asleep_price_per_hour) /
            3600.0;
-  return round_decimals(sum, kDecimals);
+  return round_decimals(sum, kFigureDecimals);
 }
 
 }  // namespace
@@ -161,8 +161,8 @@ Figures figures_of(const Arrivals& arrivals, const PoolModel& pool,
   figures.peak_need = *std::ranges::max_element(need);
   figures.slo_violation_share = share(waits.late(), total);
   figures.underserved_share = share(course.underserved, total);
-  figures.delayed_requests = round_decimals(waits.late(), kDecimals);
-  figures.lost_requests = round_decimals(waits.longer_than(kPatience), kDecimals);
+  figures.delayed_requests = round_decimals(waits.late(), kFigureDecimals);
+  figures.lost_requests = round_decimals(waits.longer_than(kPatience), kFigureDecimals);
   figures.wait_p50_s = waits.percentile(0.5);
   figures.wait_p99_s = waits.percentile(0.99);
   figures.wait_max_s = waits.longest();

@@ -12,7 +12,7 @@ namespace sluice::plan {
 namespace {
 
 constexpr std::size_t kHour = 3600;
-constexpr double kRounding = 1e-6;  // of a backend's capacity
+constexpr double kCapacityRounding = 1e-6;  // of a backend's capacity
 
 class Mixer {
  public:
@@ -28,7 +28,8 @@ class Mixer {
   void cover(HourNeed& need, std::span<const double> rates) {
     need.peak_rate = *std::ranges::max_element(rates);
     // A backend too many for what is rounding only would be a backend too many.
-    bounds_.capacity = std::max(0.0, need.peak_rate - kRounding * classes_.front().capacity);
+    bounds_.capacity =
+        std::max(0.0, need.peak_rate - kCapacityRounding * classes_.front().capacity);
     const auto mix = autoscale::cheapest_mix(classes_, bounds_);
     need.counts = mix.counts;
     need.cost = mix.price * static_cast<double>(need.seconds) / static_cast<double>(kHour);

@@ -208,11 +208,11 @@ std::vector<double> smoothest_service(const Arrivals& arrivals, std::uint32_t de
 }
 
 std::vector<std::uint32_t> backends_needed(const Arrivals& arrivals, const PoolModel& pool) {
-  constexpr double kRounding = 1e-6;  // of a backend
+  constexpr double kBackendRounding = 1e-6;  // of a backend
   std::vector<std::uint32_t> need;
   need.reserve(arrivals.seconds());
   for (const double rate : smoothest_service(arrivals, pool.slo_wait_s - 1)) {
-    const auto count = ceil_count(rate / pool.classes.front().capacity - kRounding);
+    const auto count = ceil_count(rate / pool.classes.front().capacity - kBackendRounding);
     need.push_back(static_cast<std::uint32_t>(
         std::max<std::int64_t>(pool.min, std::min<std::int64_t>(count, kMostBackends))));
   }

@@ -10,8 +10,8 @@
 namespace sluice::plan {
 namespace {
 
-constexpr std::uint32_t kTick = 15;           // seconds, and window of the present rate
-constexpr std::int64_t kStabilisation = 300;  // seconds on the way down
+constexpr std::uint32_t kTick = 15;                  // seconds, and window of the present rate
+constexpr std::int64_t kFormulaStabilisation = 300;  // seconds on the way down
 
 // S = S0 + k L.
 class Reactive : public Scaler {
@@ -39,7 +39,7 @@ class Reactive : public Scaler {
   double min_;
   double cold_start_;
   double k_;
-  HighestRecent recommended_{kStabilisation};
+  HighestRecent recommended_{kFormulaStabilisation};
 };
 
 // A least-squares line through ten minutes of rates, read where a backend asked for now serves.

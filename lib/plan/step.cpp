@@ -21,9 +21,9 @@ struct Range {
 };
 
 // Reads numbers out of an object; the first that is wrong stays as the failure.
-class Reader {
+class FieldReader {
  public:
-  Reader(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
+  FieldReader(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
 
   void number(const char* key, Range range, double& into) {
     const auto found = object_.find(key);
@@ -73,7 +73,7 @@ Result<autoscale::Controller::Options> with_config(autoscale::Controller::Option
   one.capacity = options.classes.front().capacity;
   one.service_time_s = options.classes.front().service_time_s;
   one.cold_start_s = options.classes.front().cold_start_s;
-  Reader reader(config, where);
+  FieldReader reader(config, where);
   reader.optional("cold_start", {0, 86'400}, one.cold_start_s);
   reader.optional("capacity", {0.001, 1e9}, one.capacity);
   reader.optional("service_time", {0, 86'400}, one.service_time_s);
@@ -95,7 +95,7 @@ Result<autoscale::Observation> observation_of(const json& line, const std::strin
                                               std::optional<double> last_t) {
   autoscale::Observation seen;
   autoscale::Fleet fleet;
-  Reader reader(line, where);
+  FieldReader reader(line, where);
   reader.number("t", {0, 1e12}, seen.t);
   reader.number("arrivals", {0, kMostRequests}, seen.arrivals);
   reader.number("served", {0, kMostRequests}, seen.served);

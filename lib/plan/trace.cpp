@@ -22,9 +22,9 @@ std::string shown(std::string_view field) {
   return text + (field.size() > kLongestShown ? "...'" : "'");
 }
 
-class Reader {
+class TraceReader {
  public:
-  Reader(std::string_view text, std::string_view name) : text_(text), name_(name) {
+  TraceReader(std::string_view text, std::string_view name) : text_(text), name_(name) {
     if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);  // some spreadsheets' mark
   }
 
@@ -161,7 +161,7 @@ class Reader {
 }  // namespace
 
 Result<Trace> parse_trace(std::string_view text, std::string_view name) {
-  return Reader(text, name).read();
+  return TraceReader(text, name).read();
 }
 
 Result<Trace> read_trace(const std::filesystem::path& path) {
