@@ -14,10 +14,6 @@
 namespace sluice::control {
 namespace {
 
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 // Weights as the file gives them.
 std::map<std::string_view, std::uint32_t> weights_in_file(const Scene& scene,
                                                           const std::string& pool) {

@@ -163,8 +163,8 @@ std::string_view PoolStates::of(const config::Backend& backend) const {
 
 namespace {
 
-std::optional<PoolHealthRow> read_pool(const Scene& scene, const config::Pool& pool,
-                                       const FirstServices& services, Stretch stretch) {
+std::optional<PoolHealthRow> read_health(const Scene& scene, const config::Pool& pool,
+                                         const FirstServices& services, Stretch stretch) {
   const auto* health = scene.health == nullptr ? nullptr : scene.health->pool(pool.name);
   if (health == nullptr) return std::nullopt;
   const auto first = services.find(pool.name);
@@ -199,7 +199,7 @@ std::optional<PoolHealthRow> read_pool(const Scene& scene, const config::Pool& p
 
 std::optional<PoolHealthRow> health_row(const Scene& scene, std::size_t pool, Stretch stretch) {
   const auto& running = scene.model.running();
-  return read_pool(scene, running.pools[pool], first_services(running), stretch);
+  return read_health(scene, running.pools[pool], first_services(running), stretch);
 }
 
 Json to_json(const PoolHealthRow& row, Stretch stretch) {
@@ -221,7 +221,7 @@ HealthText::HealthText(const Scene& scene, const std::string& wanted) {
   const auto services = first_services(scene.model.running());
   for (const auto& pool : scene.model.running().pools) {
     if (!wanted.empty() && pool.name != wanted) continue;
-    if (auto row = read_pool(scene, pool, services, {})) pools_.push_back(std::move(*row));
+    if (auto row = read_health(scene, pool, services, {})) pools_.push_back(std::move(*row));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,11 @@ struct KnownFlow {
 
 /// What each worker knows of the flow: a list, one for each worker. Read while they work.
 [[nodiscard]] Json known_flow(const Scene& scene, const KnownFlow& flow);
+
+/// 0 of nothing.
+[[nodiscard]] inline double share(std::uint64_t part, std::uint64_t whole) noexcept {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 
 /// An address as packets have it: of IPv4 the first word.
 [[nodiscard]] std::string address_text(const std::uint32_t* words, std::uint8_t family);

@@ -19,10 +19,6 @@ void put(Json& out, const Traffic& traffic) {
   out["new_flows"] = traffic.new_flows;
 }
 
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 struct PoolSummary {
   config::Forwarding forwarding;
   std::size_t up;
