@@ -22,18 +22,28 @@ constexpr const char* kSite = "203.0.113.10";
 constexpr const char* kSite6 = "2001:db8::10";
 constexpr std::size_t kRoom = 128;
 
-Bytes plain_v4() {
-  return Packet().eth().ipv4("198.51.100.1", kSite).tos(0x2e).df().tcp(40000, 443).payload(20);
+// Built once: some tests want a million of them.
+const Bytes& plain_v4() {
+  static const Bytes frame =
+      Packet().eth().ipv4("198.51.100.1", kSite).tos(0x2e).df().tcp(40000, 443).payload(20);
+  return frame;
 }
-Bytes plain_v6() {
-  return Packet().eth().ipv6("2001:db8::1", kSite6).tos(0xb8).udp(40000, 443).payload(20);
+const Bytes& plain_v6() {
+  static const Bytes frame =
+      Packet().eth().ipv6("2001:db8::1", kSite6).tos(0xb8).udp(40000, 443).payload(20);
+  return frame;
 }
 
-Target target(std::uint8_t family) {
+Target target_of(std::uint8_t family) {
   Parsed p;
   const Bytes frame = family == 4 ? plain_v4() : plain_v6();
   EXPECT_EQ(parse_frame(frame, frame.size(), p), Verdict::kForward);
   return {std::to_array(p.key.destination), p.key.destination_port, p.key.protocol};
+}
+const Target& target(std::uint8_t family) {
+  static const Target v4 = target_of(4);
+  static const Target v6 = target_of(6);
+  return family == 4 ? v4 : v6;
 }
 
 /// A burst of frames in memory of their own, each with room behind it for what is read.
@@ -145,6 +155,8 @@ class EightAtATime : public testing::TestWithParam<std::uint8_t> {
 TEST_P(EightAtATime, FindsTheSameInFramesWithAnyByteChanged) {
   std::mt19937 random(7);
   const auto pick = [&](std::size_t below) { return std::size_t{random() % below}; };
+  const Bytes datagram = Packet().eth().ipv4("192.0.2.7", kSite).udp(7, 443).payload(30);
+  const Bytes segment = Packet().eth().ipv6("2001:db8::7", kSite6).tcp(7, 443).payload(3);
   std::size_t plain = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::vector<Bytes> packets;
@@ -152,9 +164,7 @@ TEST_P(EightAtATime, FindsTheSameInFramesWithAnyByteChanged) {
     for (std::size_t i = 0; i < count; ++i) {
       Bytes frame = pick(16) == 0 ? plain_v6() : plain_v4();
       if (GetParam() == 6) frame = pick(16) == 0 ? plain_v4() : plain_v6();
-      if (pick(4) == 0)
-        frame = GetParam() == 4 ? Packet().eth().ipv4("192.0.2.7", kSite).udp(7, 443).payload(30)
-                                : Packet().eth().ipv6("2001:db8::7", kSite6).tcp(7, 443).payload(3);
+      if (pick(4) == 0) frame = GetParam() == 4 ? datagram : segment;
       // Addresses and ports at random, so that all of the hash is seen; and up to two bytes of the
       // headers before them, mostly of those where a single bit decides.
       for (std::size_t at = GetParam() == 4 ? 26 : 23; at < (GetParam() == 4 ? 38U : 58U); ++at)

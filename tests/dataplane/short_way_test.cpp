@@ -8,13 +8,14 @@
 #include "support/dissect.hpp"
 #include "support/packet.hpp"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace sluice::dataplane {
@@ -146,7 +147,9 @@ void expect_same(const std::vector<test::Handled>& a, const std::vector<test::Ha
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].verdict, b[i].verdict) << i;
-    EXPECT_EQ(test::hex(a[i].bytes), test::hex(b[i].bytes)) << i;
+    // In words only when they differ: under sanitizers those took a third of the time.
+    EXPECT_TRUE(a[i].bytes == b[i].bytes)
+        << i << ": " << test::hex(a[i].bytes) << " and " << test::hex(b[i].bytes);
     EXPECT_EQ(a[i].service, b[i].service) << i;
     EXPECT_EQ(a[i].backend, b[i].backend) << i;
     EXPECT_EQ(a[i].port, b[i].port) << i;
@@ -156,14 +159,14 @@ void expect_same(const std::vector<test::Handled>& a, const std::vector<test::Ha
 
 /// The same flows line by line, wherever in it they stand.
 void expect_same(const flow::Cache& a, const flow::Cache& b) {
+  using Flow = std::tuple<std::uint32_t, int, flow::Tick, flow::BackendNumber>;
   const auto flows = [](const flow::Cache& of, std::size_t line) {
-    std::vector<std::string> all;
+    std::array<Flow, flow::kFlowsInLine> all{};
     for (unsigned way = 0; way < flow::kFlowsInLine; ++way) {
       const flow::Sample s = of.sample(line, way);
-      all.push_back(s.state == flow::State::kFree
-                        ? "free"
-                        : fmt::format("{:08x}: state {}, tick {}, backend {}", s.tag,
-                                      static_cast<int>(s.state), s.tick, s.backend));
+      const int state = static_cast<int>(s.state);
+      all[way] = s.state == flow::State::kFree ? Flow{0, state, 0, 0}
+                                               : Flow{s.tag, state, s.tick, s.backend};
     }
     std::ranges::sort(all);
     return all;
