@@ -12,9 +12,63 @@ namespace {
 
 using std::chrono::milliseconds;
 
-bool is_ejected(const Machine& machine) { return machine.checked() == State::kEjected; }
+bool may_be_readmitted(const Machine& machine) {
+  return machine.checked() == State::kEjected && machine.wish() == Wish::kServe &&
+         machine.bad() == 0;
+}
 
 }  // namespace
+
+// `times`: 1, or -1 to take it out again.
+void PoolHealth::Tally::add(const Part& part, std::size_t times) noexcept {
+  const auto count = [times](std::size_t& of, bool is) { of += is ? times : 0; };
+  const bool serves = part.wish == Wish::kServe;
+  const bool is_unheard = part.checked == State::kStarting;
+  count(usable, takes_new_flows(part.state));
+  count(counted, part.counts());
+  count(spare, part.spare());
+  count(ejected, part.checked == State::kEjected);
+  count(unheard, is_unheard);
+  count(starting, serves && is_unheard);
+  count(judged, serves && !is_unheard);
+}
+
+bool PoolHealth::recount(Members::value_type& entry) {
+  auto& [name, member] = entry;
+  const Machine& machine = member.machine;
+  ++looked_at_;
+  std::optional<Time> readmissible_from;
+  if (may_be_readmitted(machine)) readmissible_from = machine.ejected_until();
+  if (readmissible_from != member.readmissible_from) {
+    if (member.readmissible_from) readmissible_.erase({*member.readmissible_from, name});
+    if (readmissible_from) readmissible_.emplace(*readmissible_from, name);
+    member.readmissible_from = readmissible_from;
+  }
+  const Part now{.state = machine.state(),
+                 .checked = machine.checked(),
+                 .wish = machine.wish(),
+                 .proven = machine.proven(),
+                 .hopeless = machine.hopeless()};
+  if (!member.is_new && now == member.part) return false;
+  if (!std::exchange(member.is_new, false)) tally_.add(member.part, static_cast<std::size_t>(-1));
+  tally_.add(now, 1);
+  member.part = now;
+  if (!std::exchange(member.touched, true)) touched_.push_back(&entry);
+  return true;
+}
+
+// Also where members have come or gone.
+void PoolHealth::recount_all() {
+  tally_ = {};
+  readmissible_.clear();
+  touched_.clear();
+  for (auto& entry : members_) {
+    entry.second.is_new = true;
+    entry.second.touched = false;
+    entry.second.readmissible_from.reset();
+    std::ignore = recount(entry);
+  }
+}
 
 PoolHealth::PoolHealth(const config::Pool& pool, Time now) : name_(pool.name), since_(now) {
   std::ignore = replace(pool, now);
@@ -68,6 +122,7 @@ std::vector<Change> PoolHealth::replace(const config::Pool& pool, Time now) {
   }
   if (detector_)
     for (const auto& gone : before) detector_->forget(gone.first);
+  recount_all();
   settle(changes, now);
   return changes;
 }
@@ -78,6 +133,7 @@ void PoolHealth::restore(const KeptPool& kept, milliseconds away, Time now) {
       found->second.machine.restore(what, away, now);
       if (!outlier_) std::ignore = found->second.machine.pardon(now);
     }
+  recount_all();
   std::vector<Change> ignored;
   settle(ignored, now);
   since_ = now;
@@ -85,7 +141,8 @@ void PoolHealth::restore(const KeptPool& kept, milliseconds away, Time now) {
 
 void PoolHealth::assume(const std::function<Wish(std::string_view)>& wish) {
   for (auto& [backend, member] : members_) member.machine.assume(wish(backend));
-  std::vector<Change> ignored;  // once, for all of them: it looks at each
+  recount_all();
+  std::vector<Change> ignored;
   settle(ignored, since_);
 }
 
@@ -103,19 +160,14 @@ void PoolHealth::add(std::vector<Change>& changes, std::string_view backend,
   changes.push_back(std::move(*change));
 }
 
-// One step of one backend. Most change nothing, and then nothing else can have changed: what the
-// pool derives depends on these four alone.
+// One step of one backend. Most change nothing, and then nothing else can have changed.
 template <class Step>
 std::vector<Change> PoolHealth::step(std::string_view backend, Time now, Step step) {
   const auto found = members_.find(backend);
   if (found == members_.end()) return {};
   std::vector<Change> changes;
-  const auto derived_from = [&machine = found->second.machine] {
-    return std::tuple(machine.state(), machine.checked(), machine.wish(), machine.hopeless());
-  };
-  const auto before = derived_from();
   add(changes, backend, step(found->second.machine));
-  if (derived_from() != before) settle(changes, now);
+  if (recount(*found)) settle(changes, now);
   return changes;
 }
 
@@ -124,7 +176,7 @@ std::vector<Change> PoolHealth::wish(std::string_view backend, Wish wish, Time n
 }
 
 std::vector<Change> PoolHealth::probed(std::string_view backend, const Outcome& outcome, Time now) {
-  const bool last_resort = outcome.ok() && usable_ == 0;
+  const bool last_resort = outcome.ok() && tally_.usable == 0;
   return step(backend, now,
               [&](Machine& machine) { return machine.answered(outcome, last_resort, now); });
 }
@@ -161,11 +213,15 @@ void PoolHealth::act(Members::value_type& member, const Suspicion& suspicion,
     add(changes, member.first,
         machine.suspect(suspicion.why, suspicion.evidence + limit, now + outlier_->interval, now));
   }
+  std::ignore = recount(member);
 }
 
 std::vector<Change> PoolHealth::tick(Time now) {
   std::vector<Change> changes;
-  for (auto& [backend, member] : members_) add(changes, backend, member.machine.tick(now));
+  for (auto& entry : members_) {
+    add(changes, entry.first, entry.second.machine.tick(now));
+    std::ignore = recount(entry);
+  }
   if (detector_)
     for (const auto& [backend, suspicion] : detector_->sweep(now))
       if (const auto found = members_.find(backend);
@@ -185,16 +241,6 @@ std::optional<Time> PoolHealth::next_tick() const {
   return next;
 }
 
-std::size_t PoolHealth::ejected() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      members_, [](const auto& entry) { return is_ejected(entry.second.machine); }));
-}
-
-std::size_t PoolHealth::usable() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      members_, [](const auto& entry) { return takes_new_flows(entry.second.machine.state()); }));
-}
-
 std::size_t PoolHealth::most_ejected() const noexcept {
   return std::max<std::size_t>(members_.size() * outlier_->max_ejection_percent / 100, 1);
 }
@@ -204,28 +250,22 @@ std::size_t PoolHealth::least_usable() const noexcept {
   return std::max<std::size_t>(min_healthy_, 1);
 }
 
-bool PoolHealth::may_eject() const {
-  return ejected() < most_ejected() && usable() > least_usable();
+bool PoolHealth::may_eject() const noexcept {
+  return tally_.ejected < most_ejected() && tally_.usable > least_usable();
 }
 
 bool PoolHealth::readmit_one(std::string_view why, std::vector<Change>& changes, Time now) {
-  Members::value_type* soonest = nullptr;
-  for (auto& entry : members_) {
-    const Machine& machine = entry.second.machine;
-    if (!is_ejected(machine) || machine.wish() != Wish::kServe || machine.bad() > 0) continue;
-    if (soonest == nullptr || machine.ejected_until() < soonest->second.machine.ejected_until())
-      soonest = &entry;
-  }
-  if (soonest == nullptr) return false;
-  add(changes, soonest->first, soonest->second.machine.readmit(std::string(why), now));
-  return true;
+  if (readmissible_.empty()) return false;
+  auto& soonest = *members_.find(readmissible_.begin()->second);
+  add(changes, soonest.first, soonest.second.machine.readmit(std::string(why), now));
+  return recount(soonest);
 }
 
 void PoolHealth::limit_ejections(std::vector<Change>& changes, Time now) {
   if (!outlier_) return;
-  while (ejected() > most_ejected())
+  while (tally_.ejected > most_ejected())
     if (!readmit_one("too large a share of the pool is ejected", changes, now)) break;
-  while (ejected() > 0 && usable() < least_usable())
+  while (tally_.ejected > 0 && tally_.usable < least_usable())
     if (!readmit_one("too few backends are left", changes, now)) break;
 }
 
@@ -234,42 +274,35 @@ void PoolHealth::settle(std::vector<Change>& changes, Time now) {
   judge_pool(changes, now);
 }
 
+// Goes by the counts, and looks at those alone that have changed: a pool may have thousands, and
+// all of them may change one after the other.
 void PoolHealth::judge_pool(std::vector<Change>& changes, Time now) {
-  // Who never was up yet, as one that loads its model, is neither missed nor sent to.
-  const auto counts = [](const Machine& m) { return m.wish() == Wish::kServe && m.proven(); };
-  std::size_t counted = 0;
-  bool starting = false;
-  bool judged = false;
-  for (const auto& entry : members_) {
-    const Machine& machine = entry.second.machine;
-    if (machine.wish() != Wish::kServe) continue;
-    counted += counts(machine) ? 1 : 0;
-    (machine.checked() == State::kStarting ? starting : judged) = true;
-  }
-  usable_ = usable();
-  panic_ = counted > 0 && usable_ * 100 < counted * panic_threshold_;
+  const auto& [usable, counted, spare, ejected, unheard, starting, judged] = tally_;
+  const bool panic = counted > 0 && usable * 100 < counted * panic_threshold_;
+  const bool panic_before = std::exchange(panic_, panic);
 
-  bool any = false;
   bool moved = false;
-  for (auto& entry : members_) {
-    Member& member = entry.second;
-    const Machine& machine = member.machine;
-    // A client that is refused or gets nowhere has nothing from panic.
-    const bool takes =
-        takes_new_flows(machine.state()) || (panic_ && counts(machine) && !machine.hopeless());
-    const bool keeps = takes || keeps_flows(machine.state());
-    moved |= takes != member.takes || keeps != member.keeps;
-    member.takes = takes;
-    member.keeps = keeps;
-    any |= takes;
+  std::size_t others = spare;  // that are not touched: they take flows in panic and else none
+  for (auto* const entry : touched_) {
+    ++looked_at_;
+    Member& member = entry->second;
+    moved |= takes(member.judged, panic_before) != takes(member.part, panic) ||
+             keeps(member.judged, panic_before) != keeps(member.part, panic);
+    others -= member.part.spare() ? 1 : 0;
+    member.judged = member.part;
+    member.touched = false;
   }
+  touched_.clear();
+  moved |= panic != panic_before && others > 0;
   if (moved) ++table_version_;
+  const bool any = usable > 0 || (panic && spare > 0);
 
   const State before = state_;
   if (any)
     state_ = panic_ ? State::kDegraded : State::kUp;
   else  // when the daemon starts, the first answers of some say nothing of the pool yet
-    state_ = starting && (!judged || before == State::kStarting) ? State::kStarting : State::kDown;
+    state_ = starting > 0 && (judged == 0 || before == State::kStarting) ? State::kStarting
+                                                                         : State::kDown;
   if (state_ == before) return;
   const auto why = state_ == State::kUp         ? cause::kUsable
                    : state_ == State::kDegraded ? cause::kPanic
@@ -280,7 +313,7 @@ void PoolHealth::judge_pool(std::vector<Change>& changes, Time now) {
                      before,
                      state_,
                      std::string(why),
-                     fmt::format("{} of {} backends usable", usable_, members_.size()),
+                     fmt::format("{} of {} backends usable", usable, members_.size()),
                      ms(now) - ms(since_)});
   since_ = now;
 }
@@ -292,17 +325,11 @@ std::vector<Standing> PoolHealth::standings() const {
     const auto& [name, member] = *entry;
     const Machine& machine = member.machine;
     standings.push_back({name, machine.state(), machine.wish(), machine.checked(), machine.since(),
-                         member.takes, member.keeps, machine.changing(), machine.last(),
-                         machine.good(), machine.bad(), machine.ejections(),
+                         takes(member.part, panic_), keeps(member.part, panic_), machine.changing(),
+                         machine.last(), machine.good(), machine.bad(), machine.ejections(),
                          machine.ejected_until(), machine.flaps(), machine.hold()});
   }
   return standings;
-}
-
-bool PoolHealth::all_known() const {
-  return std::ranges::none_of(members_, [](const auto& entry) {
-    return entry.second.machine.checked() == State::kStarting;
-  });
 }
 
 bool PoolHealth::changing(std::string_view backend) const {

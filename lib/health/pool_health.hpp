@@ -17,8 +17,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::health {
@@ -86,12 +88,12 @@ class PoolHealth {
   /// Calls see(const Glance&) for each backend, in the order of the configuration.
   void each(auto&& see) const {
     for (const auto* member : order_)
-      see(Glance{member->first, member->second.machine, member->second.takes,
-                 member->second.keeps});
+      see(Glance{member->first, member->second.machine, takes(member->second.part, panic_),
+                 keeps(member->second.part, panic_)});
   }
   [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
-  /// No backend has not been heard of yet. Cost: linear in the backends, no copy.
-  [[nodiscard]] bool all_known() const;
+  /// No backend has not been heard of yet.
+  [[nodiscard]] bool all_known() const noexcept { return tally_.unheard == 0; }
   /// Whether a backend's next probes may change it; false for one that is not in the pool.
   [[nodiscard]] bool changing(std::string_view backend) const;
   /// Fewer backends are usable than the pool's threshold asks for: all that may answer take flows.
@@ -104,17 +106,58 @@ class PoolHealth {
   /// tables do.
   [[nodiscard]] std::uint64_t table_version() const noexcept { return table_version_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// Backends looked at since the pool was made: what its calls cost. wish(), probed() and
+  /// observed() look at a few whatever the size of the pool, all others at each.
+  [[nodiscard]] std::uint64_t looked_at() const noexcept { return looked_at_; }
 
  private:
+  /// What of a backend the pool goes by.
+  struct Part {
+    State state = State::kStarting;
+    State checked = State::kStarting;
+    Wish wish = Wish::kServe;
+    bool proven = false;
+    bool hopeless = false;
+    friend bool operator==(const Part&, const Part&) = default;
+    /// Who never was up yet, as one that loads its model, is neither missed nor sent to.
+    [[nodiscard]] bool counts() const noexcept { return wish == Wish::kServe && proven; }
+    /// Takes flows in panic only. A client that is refused or gets nowhere has nothing from it.
+    [[nodiscard]] bool spare() const noexcept {
+      return counts() && !takes_new_flows(state) && !hopeless;
+    }
+  };
+  /// How many there are of each kind.
+  struct Tally {
+    std::size_t usable = 0;    ///< Take new flows, were there no panic.
+    std::size_t counted = 0;   ///< Part::counts().
+    std::size_t spare = 0;     ///< Part::spare().
+    std::size_t ejected = 0;   ///< By checks, whatever is wished.
+    std::size_t unheard = 0;   ///< Not heard of yet, likewise.
+    std::size_t starting = 0;  ///< Of those that shall serve, not heard of yet,
+    std::size_t judged = 0;    ///< or heard of.
+    void add(const Part& part, std::size_t times) noexcept;
+  };
   struct Member {
     IpAddress address;
     std::uint16_t port;
     Machine machine;
-    bool takes = false;
-    bool keeps = true;
+    Part part = {};                              ///< As it is in tally_.
+    Part judged = {};                            ///< As it was when the pool was judged last.
+    bool touched = false;                        ///< It is in touched_.
+    bool is_new = true;                          ///< It is not in tally_ yet.
+    std::optional<Time> readmissible_from = {};  ///< It is in readmissible_ with that time.
   };
   using Members = std::map<std::string, Member, std::less<>>;
 
+  /// After each call of a member's machine. @return whether what the pool goes by has changed.
+  bool recount(Members::value_type& member);
+  void recount_all();
+  [[nodiscard]] static bool takes(const Part& part, bool panic) noexcept {
+    return takes_new_flows(part.state) || (panic && part.spare());
+  }
+  [[nodiscard]] static bool keeps(const Part& part, bool panic) noexcept {
+    return takes(part, panic) || keeps_flows(part.state);
+  }
   void settle(std::vector<Change>& changes, Time now);
   void limit_ejections(std::vector<Change>& changes, Time now);
   bool readmit_one(std::string_view why, std::vector<Change>& changes, Time now);
@@ -122,11 +165,9 @@ class PoolHealth {
   void act(Members::value_type& member, const Suspicion& suspicion, std::vector<Change>& changes,
            Time now);
   void add(std::vector<Change>& changes, std::string_view backend, std::optional<Change> change);
-  [[nodiscard]] bool may_eject() const;
+  [[nodiscard]] bool may_eject() const noexcept;
   [[nodiscard]] std::size_t most_ejected() const noexcept;
   [[nodiscard]] std::size_t least_usable() const noexcept;
-  [[nodiscard]] std::size_t ejected() const;
-  [[nodiscard]] std::size_t usable() const;
   [[nodiscard]] Machine::Rules rules() const;
   template <class Step>
   std::vector<Change> step(std::string_view backend, Time now, Step step);
@@ -140,7 +181,11 @@ class PoolHealth {
   std::vector<const Members::value_type*> order_;  ///< Of the configuration.
   Members members_;
   std::optional<OutlierDetector> detector_;
-  std::size_t usable_ = 0;  ///< usable(), as it was when the pool was judged last.
+  Tally tally_;
+  std::vector<Members::value_type*> touched_;  ///< Changed since the pool was judged last.
+  /// Ejected ones that may come back before their time, soonest first.
+  std::set<std::pair<Time, std::string_view>> readmissible_;
+  std::uint64_t looked_at_ = 0;
   bool panic_ = false;
   State state_ = State::kStarting;
   Time since_;

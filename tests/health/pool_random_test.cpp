@@ -47,6 +47,7 @@ class World {
   explicit World(std::uint32_t seed)
       : random_(seed), pool_(random_pool()), health_(pool_, at(now_)) {
     note_all();
+    check_sums();
   }
 
   /// One random call, and all that must hold after it. The call, and what it changed.
@@ -98,6 +99,7 @@ class World {
     check_changes(changes);
     check_limits(changes, before, replaced);
     check_standings();
+    check_sums();
     return call + ": " + test::text(changes);
   }
 
@@ -231,6 +233,39 @@ class World {
     EXPECT_EQ(any && health_.panic(), health_.state() == S::kDegraded);
   }
 
+  // What the pool keeps in counts, counted anew.
+  void check_sums() {
+    std::size_t usable = 0;
+    std::size_t counted = 0;
+    bool unheard = false;
+    health_.each([&](const PoolHealth::Glance& seen) {
+      usable += takes_new_flows(seen.machine.state()) ? 1U : 0U;
+      counted += seen.machine.wish() == Wish::kServe && seen.machine.proven() ? 1U : 0U;
+      unheard |= seen.machine.checked() == S::kStarting;
+    });
+    EXPECT_EQ(health_.panic(), counted > 0 && usable * 100 < counted * pool_.panic_threshold);
+    EXPECT_EQ(health_.all_known(), !unheard);
+    std::map<std::string, std::pair<bool, bool>> flows;
+    health_.each([&](const PoolHealth::Glance& seen) {
+      const auto& m = seen.machine;
+      const bool hope = m.wish() == Wish::kServe && m.proven() && !m.hopeless();
+      const bool takes = takes_new_flows(m.state()) || (health_.panic() && hope);
+      EXPECT_EQ(seen.takes_new_flows, takes) << seen.name;
+      EXPECT_EQ(seen.keeps_flows, takes || keeps_flows(m.state())) << seen.name;
+      flows[seen.name] = {seen.takes_new_flows, seen.keeps_flows};
+    });
+    bool moved = false;
+    for (const auto& [name, how] : flows)
+      moved |= flows_.contains(name) ? flows_.at(name) != how : how != std::pair(false, true);
+    if (moved) {
+      EXPECT_GT(health_.table_version(), version_);
+    }
+    flows_ = std::move(flows);
+    version_ = health_.table_version();
+  }
+
+  std::map<std::string, std::pair<bool, bool>> flows_;
+  std::uint64_t version_ = 0;
   std::mt19937 random_;
   std::chrono::microseconds now_{1};
   config::Pool pool_;
