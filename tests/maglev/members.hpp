@@ -15,6 +15,8 @@
 
 namespace sluice::maglev {
 
+inline constexpr std::uint32_t kSize = 65537;  ///< Entries of a table, where a test wants no other.
+
 /// `count` members of weight 1, named PREFIX-0, PREFIX-1, ...; the value is the number in the name.
 inline std::vector<Member> equal_members(std::size_t count, std::string_view prefix = "gpu") {
   std::vector<Member> members;

@@ -16,8 +16,6 @@
 namespace sluice::maglev {
 namespace {
 
-constexpr std::uint32_t kSize = 65537;
-
 struct Movement {
   std::size_t away = 0;    ///< Entries that left the member in question.
   std::size_t to = 0;      ///< Entries that came to it.

@@ -21,8 +21,6 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-constexpr std::uint32_t kSize = 65537;
-
 class TableShares : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(TableShares, EqualWeightsDifferByAtMostOneEntry) {

@@ -28,7 +28,7 @@ using test::kVip6;
 
 constexpr std::uint16_t kUdpPort = 7007;
 constexpr std::uint16_t kTcpPort = 7008;
-constexpr std::uint64_t kHour = 3'600'000'000'000;
+constexpr std::uint64_t kAnHour = 3'600'000'000'000;
 
 std::uint64_t now() {
   timespec t{};
@@ -59,7 +59,7 @@ class Answers : public ProgramTest {
     settings_.flags = SLUICE_XDP_ANSWER_ECHO;
     settings_.answer_udp = __builtin_bswap16(kUdpPort);
     settings_.answer_tcp = __builtin_bswap16(kTcpPort);
-    settings_.answer_age = kHour;
+    settings_.answer_age = kAnHour;
     settings_.workers = 2;
     settings_.secret = 12345;
     set(settings_);
@@ -210,14 +210,14 @@ TEST_F(Answers, OneWorkersSilenceSilencesTheNode) {
     }
   };
   for (const std::uint32_t worker : {0U, 1U}) {
-    beat(worker, now() - 2 * kHour);
+    beat(worker, now() - 2 * kAnHour);
     all({SLUICE_XDP_SILENT, XDP_DROP, {}});
     beat(worker, 0);
     all({SLUICE_XDP_SILENT, XDP_DROP, {}});
     beat(worker, now());
     for (const auto& probe : probes) (void)reply_to(probe);
   }
-  beat(1, now() + kHour);
+  beat(1, now() + kAnHour);
   for (const auto& probe : probes) (void)reply_to(probe);
 
   settings_.workers = 3;  // one that has not begun
@@ -243,7 +243,7 @@ TEST_F(Answers, TheLastOfAsManyWorkersAsFitCountsToo) {
   set(settings_);
   for (std::uint32_t i = 0; i < SLUICE_XDP_WORKERS; ++i) beat(i, now());
   (void)reply_to(echo(kVip));
-  beat(SLUICE_XDP_WORKERS - 1, now() - 2 * kHour);
+  beat(SLUICE_XDP_WORKERS - 1, now() - 2 * kAnHour);
   EXPECT_EQ(judge(echo(kVip)).stat, SLUICE_XDP_SILENT);
 }
 

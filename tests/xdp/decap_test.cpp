@@ -27,12 +27,12 @@ enum Stat : std::uint32_t { kDone, kOther, kRefused, kStats };  // as in decap.b
 
 constexpr const char* kBalancer = "10.0.0.1";
 constexpr const char* kBackend = "10.0.1.11";
-constexpr const char* kClient = "198.51.100.7";
-constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kPeer = "198.51.100.7";
+constexpr const char* kService = "203.0.113.10";
 constexpr const char* kBalancer6 = "2001:db8:a::1";
 constexpr const char* kBackend6 = "2001:db8:a::1:b";
-constexpr const char* kClient6 = "2001:db8:b::7";
-constexpr const char* kVip6 = "2001:db8:f::10";
+constexpr const char* kPeer6 = "2001:db8:b::7";
+constexpr const char* kService6 = "2001:db8:f::10";
 
 class Decap : public test::Sandboxed {
  protected:
@@ -69,29 +69,29 @@ class Decap : public test::Sandboxed {
 Packet outer() { return Packet().eth().ipip(kBalancer, kBackend); }
 
 TEST_F(Decap, TheOuterHeaderGoesAndAllElseStays) {
-  const Bytes bare = Packet().eth().ipv4(kClient, kVip).tcp(40000, 443).payload(100);
-  EXPECT_EQ(run(outer().ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+  const Bytes bare = Packet().eth().ipv4(kPeer, kService).tcp(40000, 443).payload(100);
+  EXPECT_EQ(run(outer().ipv4(kPeer, kService).tcp(40000, 443).payload(100)),
             (std::pair{kDone, bare}));
-  EXPECT_EQ(run(outer().options(10).ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+  EXPECT_EQ(run(outer().options(10).ipv4(kPeer, kService).tcp(40000, 443).payload(100)),
             (std::pair{kDone, bare}));
-  EXPECT_EQ(run(outer().df().ipv4(kClient, kVip).tcp(40000, 443).payload(100)),
+  EXPECT_EQ(run(outer().df().ipv4(kPeer, kService).tcp(40000, 443).payload(100)),
             (std::pair{kDone, bare}));
 }
 
 TEST_F(Decap, AnInnerPacketWithOptionsOrOfAnyProtocolIsTakenOut) {
   for (const auto& [inside, bare] :
        {std::pair<Bytes, Bytes>{
-            outer().ipv4(kClient, kVip).options(3).udp(1, 53).payload(9),
-            Packet().eth().ipv4(kClient, kVip).options(3).udp(1, 53).payload(9)},
-        {outer().ipv4(kClient, kVip).icmp_echo(1, 1),
-         Packet().eth().ipv4(kClient, kVip).icmp_echo(1, 1)},
-        {outer().ipv4(kClient, kVip).fragment(5, true).udp(1, 53),
-         Packet().eth().ipv4(kClient, kVip).fragment(5, true).udp(1, 53)}})
+            outer().ipv4(kPeer, kService).options(3).udp(1, 53).payload(9),
+            Packet().eth().ipv4(kPeer, kService).options(3).udp(1, 53).payload(9)},
+        {outer().ipv4(kPeer, kService).icmp_echo(1, 1),
+         Packet().eth().ipv4(kPeer, kService).icmp_echo(1, 1)},
+        {outer().ipv4(kPeer, kService).fragment(5, true).udp(1, 53),
+         Packet().eth().ipv4(kPeer, kService).fragment(5, true).udp(1, 53)}})
     EXPECT_EQ(run(inside), (std::pair{kDone, bare}));
 }
 
-Bytes inner4() { return Packet().eth().ipv4(kClient, kVip).udp(40000, 53).payload(33); }
-Bytes inner6() { return Packet().eth().ipv6(kClient6, kVip6).tcp(40000, 443).payload(33); }
+Bytes inner4() { return Packet().eth().ipv4(kPeer, kService).udp(40000, 53).payload(33); }
+Bytes inner6() { return Packet().eth().ipv6(kPeer6, kService6).tcp(40000, 443).payload(33); }
 
 /// `outer`, then the IP packet of a frame.
 Bytes around(Packet outer, const Bytes& frame) {
@@ -135,33 +135,33 @@ TEST_F(Decap, UdpThatIsNoGueIsLeftAloneAndGueThatLiesIsRefused) {
 
 TEST_F(Decap, WhatIsNoTunnelIsLeftAlone) {
   for (const Bytes& frame :
-       {Packet().eth().ipv4(kClient, kVip).tcp(1, 443).bytes(),
+       {Packet().eth().ipv4(kPeer, kService).tcp(1, 443).bytes(),
         Packet().eth().ipv6("2001:db8::1", "2001:db8::2").tcp(1, 443).bytes(),
-        Packet().eth().arp_request("02:00:00:00:00:02", kClient, kVip).bytes(),
-        Packet().eth().vlan(5).ipip(kBalancer, kBackend).ipv4(kClient, kVip).udp(1, 2).bytes()})
+        Packet().eth().arp_request("02:00:00:00:00:02", kPeer, kService).bytes(),
+        Packet().eth().vlan(5).ipip(kBalancer, kBackend).ipv4(kPeer, kService).udp(1, 2).bytes()})
     EXPECT_EQ(run(frame).first, kOther);
 }
 
 TEST_F(Decap, LiesAndFragmentsAreLeftToLinux) {
   for (const Bytes& frame :
-       {outer().fragment(0, true).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().fragment(7, false).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().total_length(1400).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().total_length(39).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().header_length(4).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().header_length(15).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().ip_version(6).ipv4(kClient, kVip).udp(1, 2).bytes(),
-        outer().ipv4(kClient, kVip).total_length(1400).udp(1, 2).bytes(),
-        outer().ipv4(kClient, kVip).total_length(19).udp(1, 2).bytes(),
-        outer().ipv4(kClient, kVip).ip_version(6).udp(1, 2).bytes(),
-        outer().ipv4(kClient, kVip).header_length(4).udp(1, 2).bytes(),
+       {outer().fragment(0, true).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().fragment(7, false).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().total_length(1400).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().total_length(39).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().header_length(4).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().header_length(15).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().ip_version(6).ipv4(kPeer, kService).udp(1, 2).bytes(),
+        outer().ipv4(kPeer, kService).total_length(1400).udp(1, 2).bytes(),
+        outer().ipv4(kPeer, kService).total_length(19).udp(1, 2).bytes(),
+        outer().ipv4(kPeer, kService).ip_version(6).udp(1, 2).bytes(),
+        outer().ipv4(kPeer, kService).header_length(4).udp(1, 2).bytes(),
         outer().protocol(4).ipv6("2001:db8::1", "2001:db8::2").udp(1, 2).bytes()})
     EXPECT_EQ(run(frame).first, kRefused);
 }
 
 TEST_F(Decap, AFrameCutAnywhereIsLeftAlone) {
   for (const Bytes& whole :
-       {outer().options(2).ipv4(kClient, kVip).options(2).udp(1, 53).payload(20).bytes(),
+       {outer().options(2).ipv4(kPeer, kService).options(2).udp(1, 53).payload(20).bytes(),
         around(outer6().protocol(41), inner6()), around(outer6().udp(50000, 6080), inner4())}) {
     ASSERT_EQ(run(whole).first, kDone);
     for (std::size_t length = 14; length < whole.size(); ++length) {
@@ -172,7 +172,7 @@ TEST_F(Decap, AFrameCutAnywhereIsLeftAlone) {
 }
 
 TEST_F(Decap, PassPassesEverything) {
-  const Bytes frame = outer().ipv4(kClient, kVip).udp(1, 2);
+  const Bytes frame = outer().ipv4(kPeer, kService).udp(1, 2);
   const auto ran = test::run(bpf_program__fd(object_->progs.sluice_pass), frame);
   EXPECT_EQ(ran.action, static_cast<std::uint32_t>(XDP_PASS));
   EXPECT_EQ(ran.frame, frame);
@@ -195,14 +195,14 @@ TEST_P(DecapOnAnInterface, AServerOnTheVipReceivesWhatCameInTheTunnel) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(8000);
-  ASSERT_EQ(::inet_pton(AF_INET, kVip, &address.sin_addr), 1);
+  ASSERT_EQ(::inet_pton(AF_INET, kService, &address.sin_addr), 1);
   ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
 
   const test::RawSocket balancer("be1");
   ASSERT_TRUE(balancer.send(Packet()
                                 .eth("ff:ff:ff:ff:ff:ff")
                                 .ipip(kBalancer, kBackend)
-                                .ipv4(kClient, kVip)
+                                .ipv4(kPeer, kService)
                                 .udp(40000, 8000)
                                 .payload("through the tunnel")
                                 .bytes()));

@@ -118,10 +118,10 @@ class Testpmd {
   std::string text_;
 };
 
-constexpr const char* kVip = "203.0.113.10";
+constexpr const char* kPortVip = "203.0.113.10";
 
 Bytes frame(std::uint16_t source_port, std::uint16_t port) {
-  return Packet().eth("ff:ff:ff:ff:ff:ff").ipv4("198.51.100.1", kVip).tcp(source_port, port);
+  return Packet().eth("ff:ff:ff:ff:ff:ff").ipv4("198.51.100.1", kPortVip).tcp(source_port, port);
 }
 
 bool goes_to(std::span<const std::byte> received, std::uint16_t port) {
@@ -148,7 +148,7 @@ TEST_P(DpdkPortInMode, ServicePacketsReachItsSocketsAndAllOthersReachLinux) {
   const test::Cable cable("lb0", "lb1", 2);
   Filter filter = Filter::open("edge-1").value();
   ASSERT_TRUE(
-      filter.set_services(std::array{ServiceEntry{IpAddress::parse(kVip).value(), 443, 6, 1}}));
+      filter.set_services(std::array{ServiceEntry{IpAddress::parse(kPortVip).value(), 443, 6, 1}}));
   const auto report = filter.attach("lb0", GetParam());
   ASSERT_TRUE(report) << report.error().text();
   Testpmd worker;
@@ -183,7 +183,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, DpdkPortInMode, testing::Values(Mode::kNative, M
 
 TEST_F(DpdkPort, AfterAKillTheNextProcessGetsThePacketsByTheSameMaps) {
   const test::Cable cable("lb0", "lb1", 2);
-  const std::array services{ServiceEntry{IpAddress::parse(kVip).value(), 443, 6, 1}};
+  const std::array services{ServiceEntry{IpAddress::parse(kPortVip).value(), 443, 6, 1}};
   const test::RawSocket peer("lb1");
   {
     Filter killed = Filter::open("edge-1").value();

@@ -18,7 +18,7 @@ using test::kHostAddress6;
 using test::kNat;
 using test::kVip;
 using test::kVip6;
-using Kind = BackendEvent::Kind;
+using EventKind = BackendEvent::Kind;
 
 constexpr const char* kBackend = "10.0.1.11";
 constexpr const char* kBackend6 = "2001:db8:a::11";
@@ -116,8 +116,8 @@ class Observation : public AttachedTest {
     }
     return after;
   }
-  std::vector<Kind> kinds() {
-    std::vector<Kind> found;
+  std::vector<EventKind> kinds() {
+    std::vector<EventKind> found;
     for (const auto& event : filter_->poll_events()) found.push_back(event.kind);
     return found;
   }
@@ -273,18 +273,18 @@ TEST_F(Observation, EachChangeIsAnEvent) {
   const auto events = filter_->poll_events();
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].backend, kOne);
-  EXPECT_EQ(events[0].kind, Kind::kAnswers);
+  EXPECT_EQ(events[0].kind, EventKind::kAnswers);
   EXPECT_GE(events[0].at, before);
   EXPECT_LE(events[0].at, now());
 
   watch({.silence = {}, .event_gap = {}});
-  const std::pair<Bytes, Kind> changes[] = {
-      {reset(kBackend, kNat), Kind::kResets},
-      {refusal(kBackend, kNat), Kind::kRefuses},
-      {unreachable("10.0.0.254", kHostAddress, tunnelled()), Kind::kUnreachable},
-      {between(kBackend, kHostAddress).udp(7, 1).bytes(), Kind::kAnswers},
-      {refusal(kBackend, kNat), Kind::kRefuses},
-      {syn_ack(kBackend, kHostAddress), Kind::kAnswers}};
+  const std::pair<Bytes, EventKind> changes[] = {
+      {reset(kBackend, kNat), EventKind::kResets},
+      {refusal(kBackend, kNat), EventKind::kRefuses},
+      {unreachable("10.0.0.254", kHostAddress, tunnelled()), EventKind::kUnreachable},
+      {between(kBackend, kHostAddress).udp(7, 1).bytes(), EventKind::kAnswers},
+      {refusal(kBackend, kNat), EventKind::kRefuses},
+      {syn_ack(kBackend, kHostAddress), EventKind::kAnswers}};
   for (const auto& [frame, kind] : changes) {
     for (int i = 0; i < 3; ++i) (void)run(frame);
     EXPECT_EQ(kinds(), std::vector{kind}) << name(kind);
@@ -315,7 +315,7 @@ TEST_F(Observation, AFloodRaisesOneEventOfEachKindInAGapAndTheLastStateIsToldAft
     (void)run(reset(kBackend, kNat));
     (void)run(refusal(kBackend, kNat));
   }
-  EXPECT_EQ(kinds(), (std::vector{Kind::kAnswers, Kind::kResets, Kind::kRefuses}));
+  EXPECT_EQ(kinds(), (std::vector{EventKind::kAnswers, EventKind::kResets, EventKind::kRefuses}));
   EXPECT_EQ(of(kOne).syn_acks, 2000U);
   EXPECT_EQ(of(kOne).resets, 4000U);
   EXPECT_EQ(filter_->events_lost().value(), 0U);
@@ -324,7 +324,7 @@ TEST_F(Observation, AFloodRaisesOneEventOfEachKindInAGapAndTheLastStateIsToldAft
   EXPECT_TRUE(kinds().empty());
   watch({.silence = {}, .event_gap = {}});
   (void)run(syn_ack(kBackend, kNat));
-  EXPECT_EQ(kinds(), std::vector{Kind::kAnswers});
+  EXPECT_EQ(kinds(), std::vector{EventKind::kAnswers});
 }
 
 TEST_F(Observation, EventsThatFindNoRoomAreCounted) {
