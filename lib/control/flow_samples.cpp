@@ -21,10 +21,10 @@ std::uint64_t each_sample(const flow::Cache& cache, std::uint64_t start,
 
 std::optional<flow::Sample> find_sample(const flow::Cache& cache, std::uint64_t hash,
                                         flow::Tick now, flow::Tick timeout) {
-  for (unsigned way = 0; way < flow::kFlowsInLine; ++way) {
+  for (unsigned way = 0; way < flow::kNoWay; ++way) {
     const auto sample = cache.sample(hash & (cache.lines() - 1), way);
     const auto mark = flow::detail::mark_of(sample.state, sample.tick);
-    if (sample.state != flow::State::kFree && sample.tag == hash >> 32U &&
+    if (sample.state != flow::State::kFree && sample.tag == flow::Cache::tag_of(hash) &&
         !flow::detail::is_expired(mark, now, timeout))
       return sample;
   }

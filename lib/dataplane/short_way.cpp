@@ -26,17 +26,18 @@ void each(std::uint32_t mask, auto&& f) noexcept {
   for (; mask != 0; mask &= mask - 1) f(static_cast<std::uint16_t>(std::countr_zero(mask)));
 }
 
-/// Flows by the low bits of their hash, which tell their line in the cache, too.
+/// Flows by bits of their hash that tell their line in the cache, too: those of two lines side by
+/// side are the same, since a flow may have its entry in either.
 class FlowSet {
  public:
-  void add(std::uint64_t hash) noexcept { bits_ |= std::uint64_t{1} << (hash & 63U); }
+  void add(std::uint64_t hash) noexcept { bits_ |= std::uint64_t{1} << (hash >> 1 & 63U); }
   void add_all() noexcept { bits_ = ~std::uint64_t{0}; }
   friend FlowSet operator|(FlowSet a, FlowSet b) noexcept {
     a.bits_ |= b.bits_;
     return a;
   }
   [[nodiscard]] bool may_have(std::uint64_t hash) const noexcept {
-    return (bits_ >> (hash & 63U) & 1U) != 0;
+    return (bits_ >> (hash >> 1 & 63U) & 1U) != 0;
   }
 
  private:

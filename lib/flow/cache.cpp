@@ -14,7 +14,11 @@ enum class Ease : unsigned { kEstablished, kNewOrClosing, kExpired, kFree };
 
 struct Easiest {
   unsigned way;
-  Ease ease;
+  unsigned rank;  ///< Ease, then age.
+
+  [[nodiscard]] Ease ease() const noexcept {
+    return static_cast<Ease>(rank >> detail::kStateShift);
+  }
 };
 
 __m128i all(unsigned value) noexcept { return _mm_set1_epi16(static_cast<std::int16_t>(value)); }
@@ -40,51 +44,78 @@ Easiest easiest(const Line& line, Tick now, Tick timeout) noexcept {
   // The CPU has the least of eight and its place in one instruction.
   const auto least = static_cast<std::uint32_t>(
       _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(rank, _mm_set1_epi8(-1)))));
-  const std::uint32_t largest = ~least & 0xffffU;
-  return {least >> 16, static_cast<Ease>(largest >> detail::kStateShift)};
+  return {least >> 16, ~least & 0xffffU};
 }
 
-/// The oldest entry that the flow has itself, past its time or not, or kFlowsInLine.
+/// The oldest entry that the flow has itself, past its time or not, or kNoWay.
 unsigned own_way(const Line& line, std::uint32_t tag, Tick now) noexcept {
-  unsigned way = kFlowsInLine;
+  unsigned way = kNoWay;
   for (unsigned rest = detail::matches(line, tag); rest != 0; rest &= rest - 1) {
     const auto w = static_cast<unsigned>(std::countr_zero(rest));
     if (detail::state_of(line.mark[w]) == State::kFree) continue;
-    if (way == kFlowsInLine ||
-        detail::age_of(line.mark[w], now) > detail::age_of(line.mark[way], now))
+    if (way == kNoWay || detail::age_of(line.mark[w], now) > detail::age_of(line.mark[way], now))
       way = w;
   }
   return way;
+}
+
+/// Whether the line at that place holds a flow of the line beside it.
+bool has_guests(const Line& line, std::size_t at) noexcept {
+  for (unsigned way = 0; way < kFlowsInLine; ++way)
+    if (detail::state_of(line.mark[way]) != State::kFree && ((line.tag[way] ^ at) & 1U) != 0)
+      return true;
+  return false;
 }
 
 }  // namespace
 
 Cache::Cache(std::span<Line> lines, Active* active) noexcept
     : lines_(lines.data()), mask_(lines.size() - 1), active_(active) {
-  SLUICE_ASSERT(std::has_single_bit(lines.size()), "a flow cache has a power of two of lines");
+  SLUICE_ASSERT(std::has_single_bit(lines.size()) && lines.size() > 1,
+                "a flow cache has a power of two of lines, at least two");
 }
 
 std::size_t Cache::lines_for(std::size_t flows) noexcept {
   const std::size_t lines = flows / kFlowsInLine + (flows % kFlowsInLine != 0 ? 1 : 0);
-  return std::bit_ceil(std::max<std::size_t>(1, lines));
+  return std::bit_ceil(std::max<std::size_t>(2, lines));
 }
 
-unsigned Cache::make_room(const Line& line, std::uint32_t tag, Tick now, Tick timeout) noexcept {
-  if (const unsigned own = own_way(line, tag, now); own != kFlowsInLine) [[unlikely]] {
-    if (!detail::is_expired(line.mark[own], now, timeout)) return own;
+Found Cache::find_beside(std::uint64_t hash, Tick now, Tick timeout) const noexcept {
+  Found found = detail::find_in(line_of(hash, kFlowsInLine), tag_of(hash), now, timeout);
+  if (found.hit) found.way += kFlowsInLine;
+  return found;
+}
+
+unsigned Cache::make_room(std::uint64_t hash, Tick now, Tick timeout) noexcept {
+  const Line& line = line_of(hash);
+  const Line& beside = line_of(hash, kFlowsInLine);
+  unsigned own = own_way(line, tag_of(hash), now);
+  const bool full = detail::was_full(line);
+  if (own == kNoWay && full) {
+    own = own_way(beside, tag_of(hash), now);
+    if (own != kNoWay) own += kFlowsInLine;
+  }
+  if (own != kNoWay) [[unlikely]] {
+    if (!detail::is_expired(line_of(hash, own).mark[own % kFlowsInLine], now, timeout)) return own;
     stats_.inserts.add(1);
     stats_.expired.add(1);
     return own;
   }
   stats_.inserts.add(1);
-  const auto [way, ease] = easiest(line, now, timeout);
-  if (ease == Ease::kExpired) stats_.expired.add(1);
-  if (ease == Ease::kEstablished) stats_.evictions_established.add(1);
-  if (ease == Ease::kNewOrClosing)
-    (detail::state_of(line.mark[way]) == State::kNew ? stats_.evictions_new
-                                                     : stats_.evictions_closing)
+  Easiest best = easiest(line, now, timeout);
+  if (best.ease() == Ease::kFree) return best.way;
+  if (best.ease() != Ease::kExpired) {  // so the line is full
+    const Easiest other = easiest(beside, now, timeout);
+    if (other.rank > best.rank) best = {other.way + kFlowsInLine, other.rank};
+  }
+  if (best.ease() == Ease::kExpired) stats_.expired.add(1);
+  if (best.ease() == Ease::kEstablished) stats_.evictions_established.add(1);
+  if (best.ease() == Ease::kNewOrClosing) {
+    const auto mark = line_of(hash, best.way).mark[best.way % kFlowsInLine];
+    (detail::state_of(mark) == State::kNew ? stats_.evictions_new : stats_.evictions_closing)
         .add(1);
-  return way;
+  }
+  return best.way;
 }
 
 void Cache::forget(std::uint16_t mark, BackendNumber backend) noexcept {
@@ -95,12 +126,16 @@ void Cache::forget(std::uint16_t mark, BackendNumber backend) noexcept {
 
 void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
                    Tick timeout, bool established) noexcept {
-  Line& line = line_of(hash);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  const auto tag = tag_of(hash);
   if (!found.hit) stats_.misses.add(1);
-  const bool still_there = found.hit && line.tag[found.way] == tag &&
-                           detail::state_of(line.mark[found.way]) != State::kFree;
-  const unsigned way = still_there ? found.way : make_room(line, tag, now, timeout);
+  const auto is_there = [&] {
+    const Line& line = line_of(hash, found.way);
+    const unsigned way = found.way % kFlowsInLine;
+    return line.tag[way] == tag && detail::state_of(line.mark[way]) != State::kFree;
+  };
+  const unsigned place = found.hit && is_there() ? found.way : make_room(hash, now, timeout);
+  Line& line = line_of(hash, place);
+  const unsigned way = place % kFlowsInLine;
   forget(line.mark[way], line.backend[way]);
   if (active_ != nullptr) active_->add(backend);
   detail::put(line.tag[way], tag);
@@ -111,24 +146,31 @@ void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend
 
 void Cache::sweep(std::size_t count, Tick now, Tick timeout) noexcept {
   for (std::size_t i = std::min(count, lines()); i != 0; --i) {
-    Line& line = lines_[swept_];
-    for (unsigned way = 0; way < kFlowsInLine; ++way) {
-      std::uint16_t& mark = line.mark[way];
-      if (detail::state_of(mark) == State::kFree || !detail::is_expired(mark, now, timeout))
-        continue;
-      forget(mark, line.backend[way]);
-      detail::put(mark, std::uint16_t{0});
-      stats_.expired.add(1);
-    }
+    free_expired(swept_, now, timeout);
     swept_ = (swept_ + 1) & mask_;
   }
+}
+
+void Cache::free_expired(std::size_t at, Tick now, Tick timeout) noexcept {
+  Line& line = lines_[at];
+  const std::uint16_t freed = detail::was_full(line) ? detail::kFreed : 0;
+  for (std::uint16_t& mark : line.mark) {
+    if (detail::state_of(mark) == State::kFree || !detail::is_expired(mark, now, timeout)) continue;
+    forget(mark, line.backend[&mark - line.mark]);
+    detail::put(mark, freed);
+    stats_.expired.add(1);
+  }
+  if (!detail::was_full(line) || has_guests(lines_[at ^ 1], at ^ 1)) return;
+  for (std::uint16_t& mark : line.mark)
+    if (mark == detail::kFreed) detail::put(mark, std::uint16_t{0});
 }
 
 Sample Cache::sample(std::size_t line, unsigned way) const noexcept {
   const auto load = [](auto& field) {
     return std::atomic_ref(field).load(std::memory_order_relaxed);
   };
-  Line& from = lines_[line];
+  Line& from = line_of(line, way);
+  way %= kFlowsInLine;
   const std::uint16_t mark = load(from.mark[way]);
   return {.state = detail::state_of(mark),
           .tick = static_cast<Tick>(mark & kTickMask),

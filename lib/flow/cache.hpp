@@ -39,11 +39,15 @@ inline constexpr Tick kClosingTicks = 30;        ///< A minute of silence, as TI
 inline constexpr Tick kLongestTimeout = 0x1fff;  ///< Ticks; half of the clock's range.
 
 struct alignas(64) Line {
-  std::uint32_t tag[kFlowsInLine];  ///< Upper half of the flow hash.
+  std::uint32_t tag[kFlowsInLine];  ///< Upper half of the flow hash, its last bit the line's.
   BackendNumber backend[kFlowsInLine];
   std::uint16_t mark[kFlowsInLine];  ///< State (high 2 bits) and tick of the last packet; 0: free.
 };
 static_assert(sizeof(Line) == 64);
+
+/// Ways of a flow: those of its own line, then those of the line beside it, which takes what a full
+/// line cannot. As many again stand for none.
+inline constexpr unsigned kNoWay = 2 * kFlowsInLine;
 
 /// What find() knows of a flow. It may be looked up for a whole burst before anything is touched or
 /// assigned: touch() and assign() go by what the entry holds by then. But it does not know of flows
@@ -51,7 +55,7 @@ static_assert(sizeof(Line) == 64);
 /// than the hash looks up again what it has not found.
 struct Found {
   bool hit;
-  std::uint8_t way;       ///< Which entry of the line; kFlowsInLine when !hit.
+  std::uint8_t way;       ///< Which entry; kNoWay when !hit.
   State state;            ///< As it was before this packet; kFree when !hit.
   BackendNumber backend;  ///< Undefined when !hit.
 };
@@ -86,12 +90,18 @@ struct Stats {
 
 class Cache {
  public:
-  /// @param lines   memory that outlives the cache, zeroed; a power of two of lines, at least 1.
+  /// @param lines   memory that outlives the cache, zeroed; a power of two of lines, at least 2.
   /// @param active  is told of every flow that a backend gets or loses; null: nobody is.
   explicit Cache(std::span<Line> lines, Active* active = nullptr) noexcept;
 
-  /// Lines needed for at least `flows` flows: a power of two.
+  /// Lines needed for at least `flows` flows: a power of two, at least 2.
   [[nodiscard]] static std::size_t lines_for(std::size_t flows) noexcept;
+
+  /// What an entry keeps of a flow's hash. Its last bit is that of the line's number: it tells the
+  /// flows of a line from those of the line beside it, wherever of the two they are.
+  [[nodiscard]] static constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
+    return (static_cast<std::uint32_t>(hash >> 32) & ~1U) | (static_cast<std::uint32_t>(hash) & 1U);
+  }
 
   /// Starts the load of a flow's line; call it a burst ahead of find().
   void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&line_of(hash)); }
@@ -101,12 +111,12 @@ class Cache {
   ///
   /// @param hash     uniform: low bits choose the line, the upper half is the tag.
   /// @param timeout  at most kLongestTimeout.
-  /// Cost: one cache line.
+  /// Cost: one cache line; two for a flow that a full line does not have.
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
   /// Whether find() finds an established flow that had a packet in this very tick, and its backend:
-  /// touch() without `closing` would write nothing, and pass() counts it. Cost: 15 instructions, of
-  /// find() and touch() together 45.
+  /// touch() without `closing` would write nothing, and pass() counts it. Says no for a flow beside
+  /// its line. Cost: 15 instructions, of find() and touch() together 45.
   [[nodiscard]] bool find_settled(std::uint64_t hash, Tick now,
                                   BackendNumber& backend) const noexcept;
   /// Counts packets of flows that were found settled, as touch() would.
@@ -122,8 +132,8 @@ class Cache {
 
   /// Gives the flow to `backend`: over the found entry on a hit; on a miss, or when that entry has
   /// gone to another flow since, over one with the flow's own tag (a flow never has two), a free
-  /// one, one past its `timeout`, the oldest kNew or kClosing one, or the oldest of all, in this
-  /// order.
+  /// one or one past its `timeout` of its own line, and then of both lines such a one, the oldest
+  /// kNew or kClosing one, or the oldest of all, in this order.
   /// The state is kNew, or kEstablished when `established` (a flow that was met in its middle).
   void assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now, Tick timeout,
               bool established) noexcept;
@@ -133,7 +143,8 @@ class Cache {
   /// a newer one, and gives the longest `timeout` of all its services.
   void sweep(std::size_t count, Tick now, Tick timeout) noexcept;
 
-  /// One entry, for a thread that takes samples. `line` < lines(), `way` < kFlowsInLine.
+  /// One entry, for a thread that takes samples. `line` < lines(), `way` < kNoWay: of that line and
+  /// of the one beside it.
   [[nodiscard]] Sample sample(std::size_t line, unsigned way) const noexcept;
 
   [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
@@ -141,11 +152,16 @@ class Cache {
   [[nodiscard]] std::size_t lines() const noexcept { return mask_ + 1; }
 
  private:
-  [[nodiscard]] Line& line_of(std::uint64_t hash) const noexcept { return lines_[hash & mask_]; }
+  /// The flow's own line, or with a way beyond it the line beside.
+  [[nodiscard]] Line& line_of(std::uint64_t hash, unsigned way = 0) const noexcept {
+    return lines_[(hash & mask_) ^ (way / kFlowsInLine)];
+  }
+  [[nodiscard]] Found find_beside(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
   /// The way to overwrite for a flow that has no entry; counts what is lost.
-  [[nodiscard]] unsigned make_room(const Line& line, std::uint32_t tag, Tick now,
-                                   Tick timeout) noexcept;
+  [[nodiscard]] unsigned make_room(std::uint64_t hash, Tick now, Tick timeout) noexcept;
+  /// Frees the line's entries past their time.
+  void free_expired(std::size_t at, Tick now, Tick timeout) noexcept;
   /// The entry with that mark is about to go: its backend has a flow less, if it still had it.
   void forget(std::uint16_t mark, BackendNumber backend) noexcept;
 
@@ -168,6 +184,10 @@ inline constexpr unsigned kStateShift = 14;
   return static_cast<std::uint16_t>(static_cast<unsigned>(state) << kStateShift |
                                     (tick & kTickMask));
 }
+
+/// The mark of an entry that was freed while the line beside may hold flows of this line: they are
+/// looked for as long as no entry here has the mark 0.
+inline constexpr std::uint16_t kFreed = 1;
 
 /// Ticks since the entry's own, modulo 2^14.
 [[nodiscard]] constexpr Tick age_of(std::uint16_t mark, Tick now) noexcept {
@@ -202,25 +222,39 @@ void put(T& to, T value) noexcept {
 #endif
 }
 
+/// Whether the line beside may hold flows of this one.
+[[nodiscard]] inline bool was_full(const Line& line) noexcept {
+  const auto marks = _mm_load_si128(reinterpret_cast<const __m128i*>(line.mark));
+  return _mm_movemask_epi8(_mm_cmpeq_epi16(marks, _mm_setzero_si128())) == 0;
+}
+
+/// The entry of that tag that is neither free nor past its time.
+[[nodiscard]] inline Found find_in(const Line& line, std::uint32_t tag, Tick now,
+                                   Tick timeout) noexcept {
+  for (unsigned rest = matches(line, tag); rest != 0; rest &= rest - 1) {
+    const auto way = static_cast<unsigned>(std::countr_zero(rest));
+    const std::uint16_t mark = line.mark[way];
+    const State state = state_of(mark);
+    if (state != State::kFree && !is_expired(mark, now, timeout))
+      return {true, static_cast<std::uint8_t>(way), state, line.backend[way]};
+  }
+  return {false, kNoWay, State::kFree, 0};
+}
+
 }  // namespace detail
 
 inline Found Cache::find(std::uint64_t hash, Tick now, Tick timeout) const noexcept {
   const Line& line = line_of(hash);
-  for (unsigned rest = detail::matches(line, static_cast<std::uint32_t>(hash >> 32)); rest != 0;
-       rest &= rest - 1) {
-    const auto way = static_cast<unsigned>(std::countr_zero(rest));
-    const std::uint16_t mark = line.mark[way];
-    const State state = detail::state_of(mark);
-    if (state != State::kFree && !detail::is_expired(mark, now, timeout))
-      return {true, static_cast<std::uint8_t>(way), state, line.backend[way]};
-  }
-  return {false, kFlowsInLine, State::kFree, 0};
+  const Found found = detail::find_in(line, tag_of(hash), now, timeout);
+  if (found.hit || !detail::was_full(line)) [[likely]]
+    return found;
+  return find_beside(hash, now, timeout);
 }
 
 inline bool Cache::find_settled(std::uint64_t hash, Tick now,
                                 BackendNumber& backend) const noexcept {
   const Line& line = line_of(hash);
-  const unsigned matching = detail::matches(line, static_cast<std::uint32_t>(hash >> 32));
+  const unsigned matching = detail::matches(line, tag_of(hash));
   if (matching == 0) [[unlikely]]
     return false;
   const auto way = static_cast<unsigned>(std::countr_zero(matching));
@@ -232,15 +266,15 @@ inline bool Cache::find_settled(std::uint64_t hash, Tick now,
 
 inline bool Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {
   stats_.hits.add(1);
-  Line& line = line_of(hash);
-  std::uint16_t& mark = line.mark[found.way];
+  Line& line = line_of(hash, found.way);
+  const unsigned way = found.way % kFlowsInLine;
+  std::uint16_t& mark = line.mark[way];
   const State state = detail::state_of(mark);  // not found.state: a FIN may stand between the two
-  if (line.tag[found.way] != static_cast<std::uint32_t>(hash >> 32) || state == State::kFree)
-    return false;
+  if (line.tag[way] != tag_of(hash) || state == State::kFree) return false;
   const bool ending = closing || state == State::kClosing;
   const auto next = detail::mark_of(ending ? State::kClosing : State::kEstablished, now);
   if (mark == next) return false;
-  if (closing) forget(mark, line.backend[found.way]);
+  if (closing) forget(mark, line.backend[way]);
   detail::put(mark, next);
   return state == State::kNew && !ending;
 }

@@ -3,6 +3,8 @@
 
 #include "base/assert.hpp"
 
+#include <smmintrin.h>
+
 #include <bit>
 
 namespace sluice::flow {
@@ -12,10 +14,8 @@ constexpr unsigned kAwaitedShift = 14;
 constexpr unsigned kRepeatShift = 12;
 constexpr unsigned kMostRepeats = 3;
 constexpr std::uint16_t kNumberMask = (1U << kRepeatShift) - 1;
-
-Awaited awaited_of(std::uint16_t mark) noexcept {
-  return static_cast<Awaited>(mark >> kAwaitedShift);
-}
+constexpr unsigned kAllWays = (1U << kHandshakesInLine) - 1;
+static_assert(kHandshakesInLine == 5, "four and one are compared below");
 
 std::uint16_t mark_of(Awaited what, std::uint32_t sequence) noexcept {
   const auto number = what == Awaited::kHandshake ? sequence & kNumberMask : 0U;
@@ -27,26 +27,39 @@ bool is_same(std::uint16_t mark, Awaited what, std::uint32_t sequence) noexcept 
   return (mark & ~(kMostRepeats << kRepeatShift)) == mark_of(what, sequence);
 }
 
-/// The entry of a tag that is in use, or kHandshakesInLine.
-unsigned way_of(const HandshakeLine& line, std::uint32_t tag) noexcept {
-  unsigned way = 0;
-  while (way < kHandshakesInLine &&
-         (line.tag[way] != tag || awaited_of(line.mark[way]) == Awaited::kNothing))
-    ++way;
-  return way;
+/// A bit for each entry that is free.
+unsigned free_ways(const HandshakeLine& line) noexcept {
+  // Eight numbers: the marks, and three backends behind them.
+  const auto marks = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line.mark));
+  const auto awaits = _mm_srli_epi16(marks, kAwaitedShift);
+  const auto free = _mm_packs_epi16(_mm_cmpeq_epi16(awaits, _mm_setzero_si128()), awaits);
+  return static_cast<unsigned>(_mm_movemask_epi8(free)) & kAllWays;
 }
 
-/// The entry for a newcomer: a free one, or the oldest if that has had its time.
-unsigned room_in(const HandshakeLine& line, Micros now) noexcept {
-  unsigned way = kHandshakesInLine;
-  Micros oldest = kHandshakePatience;
-  for (unsigned w = 0; w < kHandshakesInLine; ++w) {
-    if (awaited_of(line.mark[w]) == Awaited::kNothing) return w;
-    const Micros age = now - line.since[w];
-    if (age <= oldest) continue;
-    oldest = age;
-    way = w;
-  }
+/// The first entry of a tag among those that are not `free`, or kHandshakesInLine.
+unsigned way_of(const HandshakeLine& line, std::uint32_t tag, unsigned free) noexcept {
+  const auto tags = _mm_load_si128(reinterpret_cast<const __m128i*>(line.tag));
+  const auto equal = _mm_cmpeq_epi32(tags, _mm_set1_epi32(static_cast<std::int32_t>(tag)));
+  const auto four = static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(equal)));
+  const unsigned all = (four | (line.tag[4] == tag ? 16U : 0U)) & ~free;
+  return all == 0 ? kHandshakesInLine : static_cast<unsigned>(std::countr_zero(all));
+}
+
+unsigned way_of(const HandshakeLine& line, std::uint32_t tag) noexcept {
+  return way_of(line, tag, free_ways(line));
+}
+
+/// The oldest entry if it has had its time, or kHandshakesInLine. In a flood none has.
+unsigned late_way(const HandshakeLine& line, Micros now) noexcept {
+  const auto patience = _mm_set1_epi32(kHandshakePatience);
+  const auto since = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line.since));
+  const auto ages = _mm_sub_epi32(_mm_set1_epi32(static_cast<std::int32_t>(now)), since);
+  const auto early = _mm_cmpeq_epi32(_mm_max_epu32(ages, patience), patience);
+  if (_mm_movemask_epi8(early) == 0xffff && now - line.since[4] <= kHandshakePatience)
+    return kHandshakesInLine;
+  unsigned way = 0;
+  for (unsigned w = 1; w < kHandshakesInLine; ++w)
+    if (now - line.since[w] > now - line.since[way]) way = w;
   return way;
 }
 
@@ -62,8 +75,10 @@ Handshakes::Handshakes(std::span<HandshakeLine> lines) noexcept
 bool Handshakes::begin(std::uint64_t hash, Awaited what, BackendNumber backend,
                        std::uint32_t sequence, Micros now) noexcept {
   HandshakeLine& line = line_of(hash);
-  unsigned way = way_of(line, tag_of(hash));
-  if (way == kHandshakesInLine) way = room_in(line, now);
+  const unsigned free = free_ways(line);
+  unsigned way = way_of(line, tag_of(hash), free);
+  if (way == kHandshakesInLine)
+    way = free != 0 ? static_cast<unsigned>(std::countr_zero(free)) : late_way(line, now);
   if (way == kHandshakesInLine) return false;
   line.tag[way] = tag_of(hash);
   line.since[way] = now;

@@ -33,12 +33,12 @@ inline constexpr Micros kLongestWait = 64'000'000;
 inline constexpr Micros kLeastRepeat = 100'000;
 
 struct alignas(64) HandshakeLine {
-  std::uint32_t tag[kHandshakesInLine];      ///< Upper half of the flow hash.
-  Micros since[kHandshakesInLine];           ///< When the first SYN, or the request, came.
-  BackendNumber backend[kHandshakesInLine];  ///< Where it went.
+  std::uint32_t tag[kHandshakesInLine];  ///< Upper half of the flow hash.
+  Micros since[kHandshakesInLine];       ///< When the first SYN, or the request, came.
   /// What is awaited (high 2 bits), repeats (2 bits, 3 stands for more), low 12 bits of the SYN's
   /// sequence number.
   std::uint16_t mark[kHandshakesInLine];
+  BackendNumber backend[kHandshakesInLine];  ///< Where it went.
   std::uint32_t unused;
 };
 static_assert(sizeof(HandshakeLine) == 64);

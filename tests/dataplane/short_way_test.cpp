@@ -202,8 +202,8 @@ void expect_same(const Rig& a, const Rig& b) {
 }
 
 struct Load {
-  std::size_t
-      flows;  ///< Of the cache: 64 lines at least, which is how finely a burst tells them apart.
+  std::size_t flows;  ///< Of the cache: 64 pairs of lines at least, which is how finely a burst
+                      ///< tells them apart.
   unsigned clients;
   /// Packets that never take the short way do not wait for those that do, so who is pushed out of a
   /// line that is full is another one.
@@ -252,7 +252,7 @@ TEST_P(BothWays, DoTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(Caches, BothWays,
                          testing::Values(Load{1U << 14, 4, false}, Load{1U << 14, 100, false},
-                                         Load{512, 5, true}, Load{1024, 60, true}));
+                                         Load{1024, 10, true}, Load{2048, 100, true}));
 
 /// Packets that took the short way of a burst.
 std::uint32_t taken(const snapshot::Snapshot& now, std::span<const Bytes> packets) {

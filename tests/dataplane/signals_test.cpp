@@ -120,13 +120,13 @@ TEST_F(Direct, HandshakeOfASynThatWasLostIsSeenFromTheFirst) {
 }
 
 TEST_F(Direct, SynsThatOnlyRepeatDoNotMakeAFlowEstablished) {
-  Rig full(8);
+  Rig full(flow::kNoWay);
   for (unsigned n = 0; n < 100; ++n) {
     full.one(*now, tcp(n, kTcpSyn));
     full.one(*now, tcp(n, kTcpSyn));
   }
   EXPECT_EQ(full.cache_stats().evictions_established.value(), 0U);
-  EXPECT_EQ(full.cache_stats().evictions_new.value(), 100U - flow::kFlowsInLine);
+  EXPECT_EQ(full.cache_stats().evictions_new.value(), 100U - flow::kNoWay);
 }
 
 TEST_F(Direct, DoubledSynsAndSynsOfAnEstablishedFlowAreNoRepeats) {

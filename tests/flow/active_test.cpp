@@ -18,8 +18,8 @@ constexpr std::size_t kBackends = 8;
 constexpr Tick kIdle = 100;
 
 struct ActiveFlows : testing::Test {
-  static constexpr std::uint64_t hash_of(std::uint32_t tag, std::uint64_t line = 0) {
-    return std::uint64_t{tag} << 32 | line;
+  static constexpr std::uint64_t hash_of(std::uint32_t number, std::uint64_t line = 0) {
+    return std::uint64_t{number} << 33 | line;
   }
   void assign(std::uint64_t hash, BackendNumber backend, Tick now = 0) {
     cache.assign(hash, cache.find(hash, now, kIdle), backend, now, kIdle, false);
@@ -75,8 +75,8 @@ TEST_F(ActiveFlows, AFlowThatMovesCountsForItsNewBackendAlone) {
 }
 
 TEST_F(ActiveFlows, AFlowThatIsPushedOutOrSweptCountsNoMore) {
-  for (std::uint32_t tag = 1; tag <= kFlowsInLine + 1; ++tag) assign(hash_of(tag), 3);
-  EXPECT_EQ(active.of(3), kFlowsInLine);
+  for (std::uint32_t number = 0; number <= kNoWay; ++number) assign(hash_of(number), 3);
+  EXPECT_EQ(active.of(3), kNoWay);
   cache.sweep(cache.lines(), kIdle + 1, kIdle);
   EXPECT_EQ(active.of(3), 0U);
 }
@@ -113,7 +113,7 @@ TEST_F(ActiveFlows, ANumberBeyondTheMemoryHasNoFlowsAndHarmsNone) {
 }
 
 TEST_F(ActiveFlows, ACacheWithoutThemWorksAsEver) {
-  std::vector<Line> other(1);
+  std::vector<Line> other(2);
   Cache alone(other);
   alone.assign(hash_of(1), alone.find(hash_of(1), 0, kIdle), 2, 0, kIdle, false);
   EXPECT_EQ(alone.find(hash_of(1), 0, kIdle).backend, 2);

@@ -27,9 +27,8 @@ class Model {
   explicit Model(std::uint64_t lines) : lines_(lines) {}
 
   Entry* find(std::uint64_t hash, std::uint64_t now, Tick timeout) {
-    for (Way& way : map_[hash % lines_])
-      if (way && way->tag == hash >> 32 && !expired(*way, now, timeout)) return &*way;
-    return nullptr;
+    return entry_of(
+        oldest(hash, [&](const Way& w) { return is_of(w, hash) && !expired(*w, now, timeout); }));
   }
 
   static void touch(Entry& entry, std::uint64_t now, bool closing) {
@@ -40,21 +39,28 @@ class Model {
 
   void assign(std::uint64_t hash, BackendNumber backend, std::uint64_t now, Tick timeout,
               bool established) {
-    const Entry entry{static_cast<std::uint32_t>(hash >> 32), backend,
-                      established ? State::kEstablished : State::kNew, now};
+    const Entry entry{Cache::tag_of(hash), backend, established ? State::kEstablished : State::kNew,
+                      now};
     if (Entry* present = find(hash, now, timeout)) {
       *present = entry;
       return;
     }
     ++inserts;
-    if (Way* own = oldest(hash, [&](const Way& w) { return w && w->tag == entry.tag; })) {
+    const auto late = [&](const Way& w) { return w && expired(*w, now, timeout); };
+    const auto free = [](const Way& w) { return !w; };
+    if (Way* own = oldest(hash, [&](const Way& w) { return is_of(w, hash); })) {
       ++expirations;
       *own = entry;
-    } else if (Way* free = oldest(hash, [](const Way& w) { return !w; })) {
-      *free = entry;
-    } else if (Way* late = oldest(hash, [&](const Way& w) { return expired(*w, now, timeout); })) {
+    } else if (Way* here = oldest(hash, free, kFlowsInLine)) {
+      *here = entry;
+    } else if (Way* late_here = oldest(hash, late, kFlowsInLine)) {
       ++expirations;
-      *late = entry;
+      *late_here = entry;
+    } else if (Way* beside = oldest(hash, free)) {
+      *beside = entry;
+    } else if (Way* late_beside = oldest(hash, late)) {
+      ++expirations;
+      *late_beside = entry;
     } else if (Way* cheap =
                    oldest(hash, [](const Way& w) { return w->state != State::kEstablished; })) {
       ++((*cheap)->state == State::kNew ? evictions_new : evictions_closing);
@@ -84,11 +90,20 @@ class Model {
     return now - e.time > (e.state == State::kClosing ? kClosingTicks : timeout);
   }
 
+  static bool is_of(const Way& way, std::uint64_t hash) {
+    return way && way->tag == Cache::tag_of(hash);
+  }
+
+  static Entry* entry_of(Way* way) { return way == nullptr ? nullptr : &**way; }
+
+  /// Of the first `ways` of the flow: those of its line, then those of the line beside it.
   template <class Predicate>
-  Way* oldest(std::uint64_t hash, Predicate fits) {
+  Way* oldest(std::uint64_t hash, Predicate fits, unsigned ways = kNoWay) {
     Way* best = nullptr;
-    for (Way& way : map_[hash % lines_])
+    for (unsigned w = 0; w < ways; ++w) {
+      Way& way = map_[hash % lines_ ^ w / kFlowsInLine][w % kFlowsInLine];
       if (fits(way) && (best == nullptr || (way && way->time < (*best)->time))) best = &way;
+    }
     return best;
   }
 
@@ -140,7 +155,7 @@ TEST_P(FlowCacheModel, CacheDoesWhatTheModelDoesUnderRandomPackets) {
     }
     const auto now = static_cast<Tick>(time & kTickMask);
     const auto flow = random() % load.flows;
-    const std::uint64_t hash = flow << 32 | (flow * 7) % kLines;
+    const std::uint64_t hash = flow << 33 | (flow * 7) % kLines;
     const Tick timeout = kTimeouts[flow % kTimeouts.size()];
     const auto found = cache.find(hash, now, timeout);
     auto* const expected = model.find(hash, time, timeout);
@@ -189,7 +204,7 @@ class FlowCacheFlood : public testing::Test {
   void establish(std::uint32_t count) {
     for (std::uint64_t line = 0; line < kLines; ++line)
       for (std::uint32_t tag = 0; tag < count; ++tag) {
-        const std::uint64_t hash = std::uint64_t{tag} << 32 | line;
+        const std::uint64_t hash = std::uint64_t{tag} << 33 | line;
         cache.assign(hash, cache.find(hash, 0, kTimeout), 1, 0, kTimeout, true);
       }
   }
@@ -209,7 +224,7 @@ class FlowCacheFlood : public testing::Test {
     std::size_t found = 0;
     for (std::uint64_t line = 0; line < kLines; ++line)
       for (std::uint64_t tag = 0; tag < count; ++tag)
-        found += cache.find(tag << 32 | line, 10, kTimeout).hit ? 1 : 0;
+        found += cache.find(tag << 33 | line, 10, kTimeout).hit ? 1 : 0;
     return found;
   }
 
@@ -226,11 +241,24 @@ TEST_F(FlowCacheFlood, MillionNewFlowsEvictNoEstablishedOneFromALineWithRoom) {
   expect_books_balance(cache);
 }
 
-TEST_F(FlowCacheFlood, LineFullOfEstablishedFlowsLosesOneOfThemAtMost) {
+TEST_F(FlowCacheFlood, TwoLinesFullOfEstablishedFlowsLoseOneOfThemAtMost) {
   establish(kFlowsInLine);
   flood();
-  EXPECT_EQ(still_there(kFlowsInLine), kLines * (kFlowsInLine - 1));
-  EXPECT_EQ(cache.stats().evictions_established.value(), kLines);
+  EXPECT_EQ(still_there(kFlowsInLine), kLines / 2 * (kNoWay - 1));
+  EXPECT_EQ(cache.stats().evictions_established.value(), kLines / 2);
+  expect_books_balance(cache);
+}
+
+TEST(FlowCacheLoad, OfAsManyFlowsAsHalfTheCacheFewerThanOneInThousandFindsNoRoom) {
+  constexpr std::size_t kFlows = 1U << 17;
+  std::vector<Line> lines(Cache::lines_for(2 * kFlows));
+  Cache cache(lines);
+  std::mt19937_64 random(11);
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    const std::uint64_t hash = random();
+    cache.assign(hash, cache.find(hash, 0, 900), 1, 0, 900, true);
+  }
+  EXPECT_LT(cache.stats().evictions_established.value(), kFlows / 1000);
   expect_books_balance(cache);
 }
 

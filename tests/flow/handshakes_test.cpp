@@ -122,6 +122,48 @@ TEST_F(OneLine, AFlowHasOneEntry) {
 
 /// Ten seconds of 200,000 forged SYNs a second, which nobody ever answers, and 1,000 clients a
 /// second whose handshake takes 30 ms at backend 1 and never comes about at backend 2.
+/// The entry that a slow loop gives to a flow: its own, a free one, the oldest past its time, none.
+unsigned place_of(const HandshakeLine& line, std::uint32_t tag, Micros now) {
+  const auto used = [&](unsigned way) { return line.mark[way] >> 14 != 0; };
+  for (unsigned way = 0; way < kHandshakesInLine; ++way)
+    if (used(way) && line.tag[way] == tag) return way;
+  for (unsigned way = 0; way < kHandshakesInLine; ++way)
+    if (!used(way)) return way;
+  unsigned oldest = kHandshakesInLine;
+  Micros age = kHandshakePatience;
+  for (unsigned way = 0; way < kHandshakesInLine; ++way)
+    if (now - line.since[way] > age) {
+      oldest = way;
+      age = now - line.since[way];
+    }
+  return oldest;
+}
+
+TEST_F(OneLine, EntriesAreGivenAsASlowLoopGivesThemWhateverTheLineHolds) {
+  std::mt19937 random(9);
+  std::array<unsigned, kHandshakesInLine + 1> given{};
+  for (int round = 0; round < 50'000; ++round) {
+    const auto now = static_cast<Micros>(random());
+    for (unsigned way = 0; way < kHandshakesInLine; ++way) {
+      lines[0].tag[way] = static_cast<std::uint32_t>(random() % 16);
+      lines[0].since[way] =
+          static_cast<Micros>(now - random() % (round % 2 == 0 ? 5'000'000 : ~0U));
+      lines[0].mark[way] = static_cast<std::uint16_t>(random() | (round % 4 < 3 ? 1U << 14 : 0U));
+      lines[0].backend[way] = static_cast<BackendNumber>(random());
+    }
+    const auto before = lines[0];
+    const unsigned tag = static_cast<unsigned>(random() % 16);
+    const unsigned way = place_of(before, tag, now);
+    ++given[way];
+    ASSERT_EQ(begin(tag, now), way != kHandshakesInLine) << round;
+    for (unsigned w = 0; w < kHandshakesInLine; ++w) {
+      ASSERT_EQ(lines[0].tag[w], w == way ? tag : before.tag[w]) << round;
+      ASSERT_EQ(lines[0].since[w], w == way ? now : before.since[w]) << round;
+    }
+  }
+  for (const unsigned times : given) EXPECT_GT(times, 500U);
+}
+
 TEST(Flood, LeavesASampleInWhichEveryBackendIsSeenAsItIs) {
   std::vector<HandshakeLine> lines(1024);
   Handshakes table(lines);
