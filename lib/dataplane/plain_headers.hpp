@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dataplane/burst.hpp"
+#include "flow/cache.hpp"
 #include "packet/flow_key.hpp"
 
 #include <array>
@@ -30,6 +31,8 @@ struct Frames {
   /// to a multiple of eight, the last ones with no_frame().
   std::array<const std::byte*, kBurst> at;
   const std::uint32_t* length;  ///< Bytes of each; kBurst places.
+  /// The load of a flow's line is started as soon as its hash is known: a burst of them takes long.
+  const flow::Cache* flows;
 };
 
 /// Zeros, which are not plain.

@@ -226,6 +226,7 @@ SLUICE_LANES void read_eight_v4(const Frames& frames, unsigned first, const Hash
   add_pair(sums, source, secret.word[0], destination, secret.word[1]);
   add_pair(sums, ports, secret.word[2], _mm256_or_si256(protocol, all(4U << 8)), secret.word[3]);
   store_hashes(&out.hash[first], sums);
+  for (unsigned lane = 0; lane < kLanes; ++lane) frames.flows->prefetch(out.hash[first + lane]);
 
   store(&out.length[first], total);
   store(&out.look[first],
@@ -291,6 +292,7 @@ SLUICE_LANES void read_eight_v6(const Frames& frames, unsigned first, const Hash
   add_pair(sums, source[2], secret.word[6], destination[2], secret.word[7]);
   add_pair(sums, source[3], secret.word[8], destination[3], secret.word[9]);
   store_hashes(&out.hash[first], sums);
+  for (unsigned lane = 0; lane < kLanes; ++lane) frames.flows->prefetch(out.hash[first + lane]);
 
   store(&out.length[first], total);
   const __m256i high = _mm256_and_si256(_mm256_srli_epi32(begin, 12), all(0xf0));

@@ -86,7 +86,8 @@ struct Sorting {
   std::uint32_t v6 = 0;         ///< Those of `headers.hashed` that are IPv6.
   std::uint32_t left = 0;       ///< For the stages.
   std::uint32_t unread = 0;     ///< Those of them that were left for their headers.
-  std::uint32_t unsettled = 0;  ///< SYNs, and those whose flow find_settled() does not know.
+  std::uint32_t unsettled = 0;  ///< SYNs, and those whose flow the cache does not call settled.
+  std::uint32_t absent = 0;     ///< Those of them whose flow it does not know.
   FlowSet held;                 ///< What is behind a packet that was left.
   FlowSet changed;              ///< Lines of the cache that were written: look again.
 };
@@ -99,7 +100,7 @@ struct Sorting {
 }
 
 /// The device has just written the buffers' heads, but this core has not seen the frames.
-void take_frames(Burst& b, Sorting& s) noexcept {
+void take_frames(Burst& b, const flow::Cache& flows, Sorting& s) noexcept {
   std::uint32_t differing = 0;
   std::uint32_t shortest = ~std::uint32_t{0};
   const std::size_t size = b.size;
@@ -115,6 +116,7 @@ void take_frames(Burst& b, Sorting& s) noexcept {
   }
   for (std::size_t i = size; i % kLanes != 0; ++i) s.frames.at[i] = no_frame();
   s.frames.length = b.length.data();
+  s.frames.flows = &flows;
   if (differing != 0 || shortest < kPlainBytes4) [[unlikely]]
     drop_frames(b, kPlainBytes4, s.frames);
 }
@@ -174,23 +176,26 @@ const Service* find_service(const Target& target, bool v6, const snapshot::Snaps
   return service != nullptr && service->short_way ? service : nullptr;
 }
 
-/// Looks the first packet's service up for all that are like it, and starts the loads of flows.
-void find_services(Burst& b, const snapshot::Snapshot& now, const flow::Cache& flows,
-                   Sorting& s) noexcept {
+/// Looks the first packet's service up for all that are like it.
+void find_services(Burst& b, const snapshot::Snapshot& now, Sorting& s) noexcept {
   const std::uint32_t unlike = s.headers.plain & ~s.headers.like;
   const Service* const service =
       s.headers.like != 0 ? find_service(s.like, s.first_v6, now) : nullptr;
   if (service == nullptr) s.left |= s.headers.like;
-  const std::size_t size = b.size;
-  for (std::size_t i = 0; i < size; ++i) {
-    flows.prefetch(s.headers.hash[i]);
-    b.service[i] = service;
-  }
+  std::fill_n(b.service.begin(), b.size, service);
   each(unlike, [&](std::uint16_t i) {
     const bool v6 = (s.v6 & bit_of(i)) != 0;
     b.service[i] = find_service(target_of(s.frames.at[i], !v6), v6, now);
     if (b.service[i] == nullptr) s.left |= bit_of(i);
   });
+}
+
+/// Where a flow goes that is not known.
+const maglev::Slot* slot_of(const Service& service, std::uint64_t hash,
+                            const snapshot::Snapshot& now) noexcept {
+  const snapshot::Pool& pool = now.pools[service.pool];
+  if (pool.policy != nullptr || pool.slots.empty()) return nullptr;
+  return &pool.slots[maglev::Table::index(hash, static_cast<std::uint32_t>(pool.slots.size()))];
 }
 
 /// Looks a flow up for good; what is not known goes by its slot.
@@ -202,8 +207,8 @@ void find_services(Burst& b, const snapshot::Snapshot& now, const flow::Cache& f
   if (b.found[i].hit) {
     b.backend[i] = b.found[i].backend;
     rte_prefetch0(now.backends.data() + b.backend[i]);
-  } else if (const auto slots = now.pools[b.service[i]->pool].slots; !slots.empty()) {
-    rte_prefetch0(&slots[maglev::Table::index(hash, static_cast<std::uint32_t>(slots.size()))]);
+  } else if (const maglev::Slot* slot = slot_of(*b.service[i], hash, now); slot != nullptr) {
+    rte_prefetch0(slot);
   }
 }
 
@@ -213,14 +218,25 @@ void find_flows(Burst& b, const snapshot::Snapshot& now, const WorkerState& stat
   const flow::Tick tick = state.tick;
   const Backend* const backends = now.backends.data();
   std::uint32_t unsettled = s.headers.syn & ~s.left;  // they may begin a connection anew
+  std::uint32_t absent = 0;
   each(s.all & ~s.left, [&](std::uint16_t i) {
-    if (state.flows.find_settled(s.headers.hash[i], tick, b.backend[i])) [[likely]]
+    const flow::Glance seen = state.flows.glance(s.headers.hash[i], tick, b.backend[i]);
+    if (seen == flow::Glance::kSettled) [[likely]] {
       rte_prefetch0(backends + b.backend[i]);
-    else
+    } else {
       unsettled |= bit_of(i);
+      if (seen == flow::Glance::kAbsent) absent |= bit_of(i);
+    }
   });
   s.unsettled = unsettled;
-  each(unsettled, [&](std::uint16_t i) { find_flow(b, i, now, state, s); });
+  s.absent = absent;
+  each(absent, [&](std::uint16_t i) {
+    const std::uint64_t hash = s.headers.hash[i];
+    if (const maglev::Slot* slot = slot_of(*b.service[i], hash, now); slot != nullptr)
+      rte_prefetch0(slot);
+    state.signals.prefetch(hash);
+  });
+  each(unsettled & ~absent, [&](std::uint16_t i) { find_flow(b, i, now, state, s); });
 }
 
 /// Whether the packet may go to that backend as it is.
@@ -234,25 +250,38 @@ std::uint32_t sequence(const Sorting& s, std::uint16_t i) noexcept {
   return load<Be32>(s.frames.at[i] + l4 + offsetof(wire::Tcp, sequence)).to_host();
 }
 
-/// Notes the packet in the cache, as steer() does.
-void note(Burst& b, std::uint16_t i, const snapshot::Snapshot& now, WorkerState& state,
-          Sorting& s) noexcept {
+/// Notes the packet of a flow that is known, as steer() does.
+void note_known(const Burst& b, std::uint16_t i, WorkerState& state, const Sorting& s) noexcept {
+  const std::uint64_t hash = s.headers.hash[i];
+  const bool udp = (s.headers.udp & bit_of(i)) != 0;
+  if (state.flows.touch(hash, b.found[i], state.tick, /*closing=*/false) && !udp)
+    state.signals.accepted(hash, b.backend[i], sequence(s, i) - 1, state.cycles);
+}
+
+/// Notes the first packet of a flow, as steer() does.
+void note_new(Burst& b, std::uint16_t i, const snapshot::Snapshot& now, WorkerState& state,
+              Sorting& s) noexcept {
   const std::uint64_t hash = s.headers.hash[i];
   const flow::BackendNumber number = b.backend[i];
   const bool udp = (s.headers.udp & bit_of(i)) != 0;
   const bool syn = (s.headers.syn & bit_of(i)) != 0;
-  if (b.found[i].hit) {
-    if (state.flows.touch(hash, b.found[i], state.tick, /*closing=*/false) && !udp)
-      state.signals.accepted(hash, number, sequence(s, i) - 1, state.cycles);
-    return;
-  }
-  state.flows.assign(hash, b.found[i], number, state.tick, udp ? now.udp_timeout : now.tcp_timeout,
+  constexpr flow::Found kNotFound{false, flow::kNoWay, flow::State::kFree, 0};
+  state.flows.assign(hash, kNotFound, number, state.tick, udp ? now.udp_timeout : now.tcp_timeout,
                      /*established=*/false);
   s.changed.add(hash);
   if (!udp && !syn) return;  // met in its middle
   b.new_flow[i] = true;
   state.signals.opened(number);
   if (syn) state.signals.asked_for(hash, number, sequence(s, i), state.cycles);
+}
+
+/// Whether the cache still does not know a packet's flow, after what came before it.
+bool is_absent(std::uint16_t i, const WorkerState& state, const Sorting& s) noexcept {
+  if ((s.absent & bit_of(i)) == 0) return false;
+  const std::uint64_t hash = s.headers.hash[i];
+  flow::BackendNumber backend;
+  return !s.changed.may_have(hash) ||
+         state.flows.glance(hash, state.tick, backend) == flow::Glance::kAbsent;
 }
 
 /// All that is not a packet of a settled flow with nothing before it in the burst that matters to
@@ -262,21 +291,30 @@ void note(Burst& b, std::uint16_t i, const snapshot::Snapshot& now, WorkerState&
                               WorkerState& state, Sorting& s) noexcept {
   const std::uint64_t hash = s.headers.hash[i];
   if (s.held.may_have(hash)) return false;
-  if (s.changed.may_have(hash) || (s.unsettled & bit_of(i)) == 0) find_flow(b, i, now, state, s);
+  bool known = false;
+  if (!is_absent(i, state, s)) {
+    // What was absent is looked up now, what was settled or found once more if that may have
+    // changed.
+    if (s.changed.may_have(hash) || ((s.unsettled & ~s.absent) & bit_of(i)) == 0)
+      find_flow(b, i, now, state, s);
+    known = b.found[i].hit;
+  }
   const Service& service = *b.service[i];
-  if (b.found[i].hit) {
+  if (known) {
     if ((s.headers.syn & bit_of(i)) != 0) return false;  // it may be a new connection
     b.backend[i] = b.found[i].backend;
   } else {
-    const snapshot::Pool& pool = now.pools[service.pool];
-    if (pool.policy != nullptr || pool.slots.empty()) return false;
-    const auto size = static_cast<std::uint32_t>(pool.slots.size());
-    b.backend[i] = pool.slots[maglev::Table::index(hash, size)];
+    const maglev::Slot* const slot = slot_of(service, hash, now);
+    if (slot == nullptr) return false;
+    b.backend[i] = *slot;
   }
   if (b.backend[i] >= now.backends.size() ||
       !may_go(*b.packet[i], service, now.backends[b.backend[i]], s.headers.length[i]))
     return false;
-  note(b, i, now, state, s);
+  if (known)
+    note_known(b, i, state, s);
+  else
+    note_new(b, i, now, state, s);
   return true;
 }
 
@@ -379,7 +417,8 @@ void send(Burst& b, const snapshot::Snapshot& now, WorkerState& state, Sorting& 
     const std::size_t number = b.backend[i];
     rte_mbuf* const m = b.packet[i];
     const std::uint32_t length = s.headers.length[i];
-    if (number >= extent || !may_go(*m, *b.service[i], backends[number], length)) [[unlikely]] {
+    if (known && (number >= extent || !may_go(*m, *b.service[i], backends[number], length)))
+        [[unlikely]] {
       left |= bit;
       s.held.add(hash);
       watched.add(hash);
@@ -410,10 +449,10 @@ std::uint32_t take_short_way(Burst& b, const snapshot::Snapshot& now, WorkerStat
   s.all = static_cast<std::uint32_t>((std::uint64_t{1} << b.size) - 1);
   // Checksums are the stages' business, and so is what other workers have handed over.
   if (b.size == 0 || now.verify_checksums || b.taken) return s.all;
-  take_frames(b, s);
+  take_frames(b, state.flows, s);
   read_headers(b, now, state.readers, s);
   if (s.left == s.all) return s.all;
-  find_services(b, now, state.flows, s);
+  find_services(b, now, s);
   if (s.left == s.all) return s.all;
   find_flows(b, now, state, s);
   b.verdict.fill(Verdict::kForward);

@@ -5,11 +5,6 @@ namespace sluice::dataplane {
 
 using flow::Awaited;
 
-void Signals::asked_for(std::uint64_t hash, flow::BackendNumber backend, std::uint32_t sequence,
-                        std::uint64_t cycles) noexcept {
-  handshakes_.begin(hash, Awaited::kHandshake, backend, sequence, micros(cycles));
-}
-
 void Signals::asked_again(std::uint64_t hash, flow::BackendNumber backend, std::uint32_t sequence,
                           std::uint64_t cycles) noexcept {
   const unsigned times = handshakes_.repeat(hash, backend, sequence, micros(cycles));

@@ -57,10 +57,14 @@ class Signals {
 
   // Of the client's packets. `hash` is that of the flow, `sequence` that of the SYN.
 
+  /// Starts the load of what is noted of a handshake.
+  void prefetch(std::uint64_t hash) const noexcept { handshakes_.prefetch(hash); }
   void opened(flow::BackendNumber backend) noexcept { backends_[backend].new_flows.add(1); }
   /// The first SYN of a connection.
   void asked_for(std::uint64_t hash, flow::BackendNumber backend, std::uint32_t sequence,
-                 std::uint64_t cycles) noexcept;
+                 std::uint64_t cycles) noexcept {
+    handshakes_.begin(hash, flow::Awaited::kHandshake, backend, sequence, micros(cycles));
+  }
   /// A SYN of a flow that has shown nothing but SYNs.
   void asked_again(std::uint64_t hash, flow::BackendNumber backend, std::uint32_t sequence,
                    std::uint64_t cycles) noexcept;

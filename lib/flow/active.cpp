@@ -5,12 +5,6 @@ namespace sluice::flow {
 
 Active::Active(std::span<std::uint32_t> counts) noexcept : counts_(counts) {}
 
-// One writer: a load and a store, no locked instruction.
-void Active::add(std::size_t backend) noexcept {
-  if (backend < counts_.size())
-    std::atomic_ref(counts_[backend]).store(counts_[backend] + 1, std::memory_order_relaxed);
-}
-
 void Active::remove(std::size_t backend) noexcept {
   if (backend < counts_.size() && counts_[backend] != 0)
     std::atomic_ref(counts_[backend]).store(counts_[backend] - 1, std::memory_order_relaxed);

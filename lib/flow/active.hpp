@@ -28,7 +28,11 @@ class Active {
                : 0;
   }
 
-  void add(std::size_t backend) noexcept;
+  // One writer: a load and a store, no locked instruction.
+  void add(std::size_t backend) noexcept {
+    if (backend < counts_.size())
+      std::atomic_ref(counts_[backend]).store(counts_[backend] + 1, std::memory_order_relaxed);
+  }
   void remove(std::size_t backend) noexcept;
 
  private:

@@ -124,8 +124,8 @@ void Cache::forget(std::uint16_t mark, BackendNumber backend) noexcept {
     active_->remove(backend);
 }
 
-void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
-                   Tick timeout, bool established) noexcept {
+void Cache::assign_over(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
+                        Tick timeout, bool established) noexcept {
   const auto tag = tag_of(hash);
   if (!found.hit) stats_.misses.add(1);
   const auto is_there = [&] {

@@ -53,6 +53,9 @@ class Handshakes {
   /// @param lines  memory that outlives the table, zeroed; a power of two of lines, at least 1.
   explicit Handshakes(std::span<HandshakeLine> lines) noexcept;
 
+  /// Starts the load of a flow's line.
+  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&line_of(hash)); }
+
   /// A flow begins to wait; whatever it waited for before is forgotten.
   /// @param hash      uniform: low bits choose the line, the upper half is the tag.
   /// @param sequence  of the SYN; only for kHandshake.

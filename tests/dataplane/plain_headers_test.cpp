@@ -57,10 +57,13 @@ struct Memory {
       length[i] = there ? static_cast<std::uint32_t>(packets[i].size()) : 0;
     }
     frames.length = length.data();
+    frames.flows = &flows;
   }
   std::size_t count;
   std::array<std::array<std::byte, kRoom>, kBurst> rooms;
   std::array<std::uint32_t, kBurst> length;
+  std::array<flow::Line, 2> lines{};
+  flow::Cache flows{lines};
   Frames frames;
 };
 

@@ -147,12 +147,15 @@ TEST_F(FlowCacheRoom, FlowsOfTwoLinesSideBySideDifferWhereverTheyAre) {
   EXPECT_EQ(find(hash_of(7, 1)).backend, 8);
 }
 
-TEST_F(FlowCacheRoom, FlowBesideItsLineIsNotSettled) {
-  fill(0, 0);
-  assign(hash_of(7), 9, 0, true);
+TEST_F(FlowCacheRoom, OfALineThatWasFullAGlanceDoesNotTellWhoIsBeside) {
+  assign(hash_of(1000), 1, 0, true);
   BackendNumber backend = 0;
-  EXPECT_FALSE(cache.find_settled(hash_of(7), 0, backend));
-  EXPECT_TRUE(cache.find_settled(hash_of(1000), 0, backend));
+  EXPECT_EQ(cache.glance(hash_of(7), 0, backend), Glance::kAbsent);
+  fill(0, 0);
+  EXPECT_EQ(cache.glance(hash_of(7), 0, backend), Glance::kOther);
+  assign(hash_of(7), 9, 0, true);
+  EXPECT_EQ(cache.glance(hash_of(7), 0, backend), Glance::kOther);
+  EXPECT_EQ(cache.glance(hash_of(1000), 0, backend), Glance::kSettled);
 }
 
 TEST_F(FlowCacheRoom, FlowBesideItsLineIsFoundAfterTheLineWasSwept) {

@@ -153,19 +153,19 @@ TEST_F(FlowCache, SecondPacketMakesAFlowEstablished) {
 
 TEST_F(FlowCache, SettledIsAnEstablishedFlowThatWasSeenInThisTick) {
   BackendNumber backend = 0;
-  const auto settled = [&](Tick now) { return cache.find_settled(hash_of(7), now, backend); };
-  EXPECT_FALSE(settled(3));
+  const auto seen = [&](Tick now) { return cache.glance(hash_of(7), now, backend); };
+  EXPECT_EQ(seen(3), Glance::kAbsent);
   assign(hash_of(7), 9, 3);
-  EXPECT_FALSE(settled(3));  // it is new
+  EXPECT_EQ(seen(3), Glance::kOther);  // it is new
   touch(hash_of(7), 3);
-  EXPECT_TRUE(settled(3));
+  EXPECT_EQ(seen(3), Glance::kSettled);
   EXPECT_EQ(backend, 9);
-  EXPECT_FALSE(settled(4));  // its tick is to be written
+  EXPECT_EQ(seen(4), Glance::kOther);  // its tick is to be written
   touch(hash_of(7), 4);
-  EXPECT_TRUE(settled(4));
-  EXPECT_FALSE(cache.find_settled(hash_of(8), 4, backend));
+  EXPECT_EQ(seen(4), Glance::kSettled);
+  EXPECT_EQ(cache.glance(hash_of(8), 4, backend), Glance::kAbsent);
   touch(hash_of(7), 4, /*closing=*/true);
-  EXPECT_FALSE(settled(4));
+  EXPECT_EQ(seen(4), Glance::kOther);
 }
 
 TEST_F(FlowCache, SettledIsNobodyWhoseTagAnEntryBeforeItHas) {
@@ -174,7 +174,7 @@ TEST_F(FlowCache, SettledIsNobodyWhoseTagAnEntryBeforeItHas) {
   lines[0].backend[1] = 2;
   lines[0].mark[1] = detail::mark_of(State::kEstablished, 0);
   BackendNumber backend = 0;
-  EXPECT_FALSE(cache.find_settled(hash_of(7), 0, backend));  // as find() takes the first
+  EXPECT_EQ(cache.glance(hash_of(7), 0, backend), Glance::kOther);  // as find() takes the first
 }
 
 TEST_F(FlowCache, FlowMetInItsMiddleIsEstablishedAtOnce) {
