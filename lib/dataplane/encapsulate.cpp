@@ -82,24 +82,29 @@ Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Back
 
   trim_padding(packet, parsed.l3_offset + total);
   if (to.decrement_ttl) decrement_ttl(frame + to.overhead + parsed.l3_offset, parsed.key.family);
+  const bool gue = to.forwarding == snapshot::Forwarding::kGue;
+  // Some drivers lose a carry where a segment ends at an odd byte.
+  const bool leave = device_sums && packet.nb_segs == 1;
   const InnerPacket inner{
       .l3_offset = parsed.l3_offset,
       .length = parsed.l3_length,
       .tos = parsed.tos,
       .fragment = Be16::from_host(parsed.dont_fragment ? wire::kIpDontFragment : std::uint16_t{0}),
       .v4 = parsed.key.family == 4,
-      .hash = hash};
-  const bool gue = to.forwarding == snapshot::Forwarding::kGue;
+      .hash = hash,
+      .sum = gue && !leave ? segment_sum(packet, parsed.l3_offset + std::size_t{to.overhead},
+                                         parsed.l3_length)
+                           : 0};
   if (to.outer_family == 4) {
     if (gue)
-      write_outer<true, true>(packet, frame, inner, to, device_sums);
+      write_outer<true, true>(packet, frame, inner, to, leave);
     else
-      write_outer<true, false>(packet, frame, inner, to, device_sums);
+      write_outer<true, false>(packet, frame, inner, to, leave);
   } else {
     if (gue)
-      write_outer<false, true>(packet, frame, inner, to, device_sums);
+      write_outer<false, true>(packet, frame, inner, to, leave);
     else
-      write_outer<false, false>(packet, frame, inner, to, device_sums);
+      write_outer<false, false>(packet, frame, inner, to, leave);
   }
   return Verdict::kForward;
 }

@@ -4,8 +4,6 @@
 // Threads: called by the worker that owns the packet.
 #pragma once
 
-#include "dataplane/segment_sum.hpp"
-#include "packet/checksum.hpp"
 #include "packet/headers.hpp"
 #include "snapshot/header_template.hpp"
 #include "snapshot/snapshot.hpp"
@@ -27,7 +25,8 @@ struct InnerPacket {
   std::uint8_t tos;
   Be16 fragment;  ///< Don't-fragment or 0, as an IPv4 header has it.
   bool v4;
-  std::uint64_t hash;  ///< Of its flow.
+  std::uint64_t hash;     ///< Of its flow.
+  std::uint64_t sum = 0;  ///< For gue checksum_sum() of it, or of nothing if the device sums.
 };
 
 /// Leaves the checksum to the device, which wants the sum over the pseudo header in its place. The
@@ -53,12 +52,11 @@ template <std::size_t kFixed>
 }
 
 /// Writes Ethernet and outer headers at `frame`, where the packet begins once `to.overhead` bytes
-/// were put before it. @param device_sums  see encapsulate().
+/// were put before it. @param leave  whether the device makes the checksum of gue.
 template <bool kOuterV4, bool kGue>
 [[gnu::always_inline]] inline void write_outer(rte_mbuf& packet, std::byte* frame,
                                                const InnerPacket& inner,
-                                               const snapshot::Backend& to,
-                                               bool device_sums) noexcept {
+                                               const snapshot::Backend& to, bool leave) noexcept {
   constexpr std::size_t kIp = kOuterV4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
   constexpr std::size_t kFixed = kIp + (kGue ? sizeof(wire::Udp) : 0);
   std::byte* outer = copy_headers<kFixed>(frame, inner.l3_offset, to);
@@ -73,14 +71,8 @@ template <bool kOuterV4, bool kGue>
     if (gue_bytes != 0)
       std::memcpy(udp + sizeof(wire::Udp), to.header.data() + snapshot::kEthernetBytes + kFixed,
                   sizeof(snapshot::GueHeader));
-    // Some drivers lose a carry where a segment ends at an odd byte.
-    const bool leave = device_sums && packet.nb_segs == 1;
-    const std::size_t begin = inner.l3_offset + std::size_t{to.overhead};
-    const bool here = packet.data_len >= begin + inner.length;
-    const std::uint64_t sum = leave  ? 0
-                              : here ? checksum_sum({frame + begin, inner.length})
-                                     : segment_sum(packet, begin, inner.length);
-    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, inner.length, sum, inner.hash);
+    snapshot::finish_udp(udp, to.udp_sum, gue_bytes, inner_protocol, inner.length, inner.sum,
+                         inner.hash);
     if (leave) leave_checksum(packet, udp, to.udp_sum, inner.l3_offset, kOuterV4);
   }
   if constexpr (kOuterV4)

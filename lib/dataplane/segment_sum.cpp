@@ -10,6 +10,8 @@
 namespace sluice::dataplane {
 
 std::uint64_t segment_sum(const rte_mbuf& packet, std::size_t offset, std::size_t length) noexcept {
+  if (packet.data_len >= offset + length) [[likely]]
+    return checksum_sum({rte_pktmbuf_mtod(&packet, const std::byte*) + offset, length});
   std::uint64_t sum = 0;
   bool odd = false;  // an odd number of bytes went before: a word's halves change places
   for (const rte_mbuf* s = &packet; s != nullptr && length != 0; s = s->next) {

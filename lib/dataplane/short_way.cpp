@@ -2,6 +2,7 @@
 #include "dataplane/short_way.hpp"
 
 #include "dataplane/outer_header.hpp"
+#include "packet/checksum.hpp"
 #include "packet/headers.hpp"
 
 #include <rte_mbuf.h>
@@ -331,6 +332,13 @@ struct Leaving {
 
 template <bool kV4, bool kOuterV4, bool kGue>
 [[gnu::always_inline]] inline void tunnel(const Leaving& l, bool device_sums) noexcept {
+  std::uint64_t sum = 0;
+  if constexpr (kGue) {
+    // Before the TTL is stored, or the wide loads would wait for that store. An IPv4 header with
+    // its checksum has the same sum afterwards, an IPv6 header one less in an odd byte.
+    if (!device_sums) sum = checksum_sum({l.frame + kPlainIp, l.length});
+    if (!kV4 && l.to->decrement_ttl) sum += 0xffffU - 0x100U;
+  }
   if (l.to->decrement_ttl) {
     if constexpr (kV4) {
       wire::store(l.frame + kPlainIp + offsetof(wire::Ipv4, ttl), l.aged);
@@ -349,7 +357,8 @@ template <bool kV4, bool kOuterV4, bool kGue>
                           .tos = static_cast<std::uint8_t>(l.look),
                           .fragment = Be16::from_wire(static_cast<std::uint16_t>(l.look >> 16)),
                           .v4 = kV4,
-                          .hash = l.hash};
+                          .hash = l.hash,
+                          .sum = sum};
   write_outer<kOuterV4, kGue>(m, l.frame - l.to->overhead, inner, *l.to, device_sums);
 }
 
