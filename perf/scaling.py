@@ -9,7 +9,7 @@
   --check PAGE exits with 1 unless the page has what is printed
   --ghz F      clock of a core, in the unit that cycles were counted in (2.6)
   --driver N   cycles a packet that a NIC's driver takes beyond the benchmark's device (0)
-  --ring N     cycles of a look into another worker's empty ring, once a burst of 32 (20)
+  --bell N     cycles of asking whether another worker has handed anything over, once a burst of 32 (5)
   --gbps N     the line (100)
 
 packets/s is the least of: cores * clock / cycles a packet; the line, in; the line, out, with the tunnel's
@@ -52,7 +52,7 @@ def measured(paths):
 def limits(flows, frame, cores, cycles, options):
     """Packets/s by what limits them."""
     line = options.gbps * 1e9 / 8
-    whole = cycles[flows] + options.driver + (cores - 1) * options.ring / BURST
+    whole = cycles[flows] + options.driver + (options.bell / BURST if cores > 1 else 0)
     return {
         "cores": cores * options.ghz * 1e9 / whole,
         "line in": line / (frame + GAP),
@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--check", type=pathlib.Path)
     parser.add_argument("--ghz", type=float, default=2.6)
     parser.add_argument("--driver", type=float, default=0)
-    parser.add_argument("--ring", type=float, default=20)
+    parser.add_argument("--bell", type=float, default=5)
     parser.add_argument("--gbps", type=float, default=100)
     options = parser.parse_args()
     if options.runs:

@@ -41,7 +41,13 @@ HandOver::~HandOver() {
 }
 
 bool HandOver::give(unsigned from, unsigned to, rte_mbuf* packet) noexcept {
-  return rte_ring_sp_enqueue(ring(from, to), packet) == 0;
+  if (rte_ring_sp_enqueue(ring(from, to), packet) != 0) return false;
+  // Release, after the ring: who sees the value looks into a ring that has the packet; pairs with
+  // rung(). No two givers, and no two times of one, store the same.
+  auto& given = own_[from].given;
+  given += workers_;
+  bells_[to].value.store(given + from, std::memory_order_release);
+  return true;
 }
 
 unsigned HandOver::take(unsigned from, unsigned to, std::span<rte_mbuf*> packets) noexcept {

@@ -188,7 +188,8 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   const snapshot::Snapshot& now = reader.current();
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
   for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
-  if (settings_.hand_over != nullptr) received += poll_hand_over(b, now);
+  if (settings_.hand_over != nullptr && settings_.hand_over->rung(settings_.number))
+    received += poll_hand_over(b, now);
   if (state_->holds_any()) received += poll_held(b, now);
   for (const WorkerPort& port : settings_.ports)
     if (port.exception) pass_from_host(port);
@@ -217,7 +218,8 @@ std::uint16_t Worker::poll_hand_over(Burst& b, const snapshot::Snapshot& now) no
   for (unsigned from = 0; from < settings_.workers; ++from) {
     if (from == settings_.number) continue;
     const unsigned n = settings_.hand_over->take(from, settings_.number, taken);
-    for (unsigned at = 0; at < n;) {  // a burst comes from one port
+    if (n == kBurst) settings_.hand_over->ring_on(settings_.number);  // there may be more
+    for (unsigned at = 0; at < n;) {                                  // a burst comes from one port
       b.size = 0;
       b.port = taken[at]->port;
       b.taken = true;
