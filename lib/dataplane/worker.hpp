@@ -112,6 +112,7 @@ class Worker {
   std::uint16_t poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept;
   std::uint16_t poll_held(Burst& b, const snapshot::Snapshot& now) noexcept;
   void handle(Burst& b, const snapshot::Snapshot& now) noexcept;
+  bool transmit_whole(Burst& b) noexcept;
   void transmit(Burst& b) noexcept;
   void settle_unsent(Burst& b) noexcept;
   /// Sends on the worker's own queue. @return how many the device took.
