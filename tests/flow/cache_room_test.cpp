@@ -2,44 +2,17 @@
 // Which entry of the flow cache a new flow takes, and the flows that are beside their line.
 #include "flow/cache.hpp"
 
+#include "flow/cache_fixture.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
-#include <vector>
 
 namespace sluice::flow {
 namespace {
 
-constexpr Tick kTimeout = 100;
-
-/// The hash of the line's flow of this number, which its tag is made of.
-constexpr std::uint64_t hash_of(std::uint32_t number, std::uint64_t line = 0) {
-  return std::uint64_t{number} << 33 | line;
-}
-
-class FlowCacheRoom : public testing::Test {
- protected:
-  Found find(std::uint64_t hash, Tick now = 0) const { return cache.find(hash, now, kTimeout); }
-
-  void assign(std::uint64_t hash, BackendNumber backend, Tick now, bool established = false) {
-    cache.assign(hash, find(hash, now), backend, now, kTimeout, established);
-  }
-
-  /// A kClosing flow whose FIN came at `now`.
-  void close(std::uint64_t hash, BackendNumber backend, Tick now) {
-    assign(hash, backend, now);
-    cache.touch(hash, find(hash, now), now, /*closing=*/true);
-  }
-
-  /// Eight established flows of a line's own, after which it has no room.
-  void fill(std::uint64_t line, Tick now) {
-    for (std::uint32_t i = 0; i < kFlowsInLine; ++i) assign(hash_of(1000 + i, line), 1, now, true);
-  }
-
-  std::vector<Line> lines = std::vector<Line>(4);
-  Cache cache{lines};
-};
+class FlowCacheRoom : public FlowCache {};
 
 /// Fills line 0 with one candidate of every kind; each assign() must take the next best.
 TEST_F(FlowCacheRoom, RoomIsMadeInTheOrderFreeExpiredNewOrClosingOldest) {
