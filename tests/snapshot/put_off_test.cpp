@@ -114,7 +114,8 @@ TEST(PutOff, NobodyWaitsForEver) {
   std::vector<int> waits(7, 0);
   for (int call = 0; call < 100; ++call) {
     auto wanted = of_pools(7);
-    for (auto& one : wanted.pools) one.backends[0].weight = static_cast<std::uint32_t>(1 + dice() % 90);
+    for (auto& one : wanted.pools)
+      one.backends[0].weight = static_cast<std::uint32_t>(1 + dice() % 90);
     const auto asked = wanted;
     from = put_off(wanted, *now, from, kTwo).value_or(0);
     for (std::size_t i = 0; i < 7; ++i) {
