@@ -13,6 +13,7 @@ namespace sluice::snapshot {
 namespace {
 
 using test::backends;
+using test::built;
 using test::pool;
 
 constexpr std::size_t kTwo = 2 * std::size_t{test::kSmallTable};
@@ -23,12 +24,6 @@ Input of_pools(unsigned count) {
   for (unsigned i = 0; i < count; ++i)
     pools.push_back(pool("p" + std::to_string(i), backends(3, 1 + 3 * i)));
   return test::input(std::move(pools), {});
-}
-
-std::unique_ptr<const Snapshot> built(Input input, const Snapshot* before = nullptr) {
-  auto made = build(std::move(input), before);
-  EXPECT_TRUE(made) << made.error().text();
-  return std::move(*made);
 }
 
 // Whose table differs.
