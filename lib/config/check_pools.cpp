@@ -12,7 +12,7 @@
 namespace sluice::config {
 namespace {
 
-constexpr std::size_t kMostBackends = 65535;  // of all pools: backend numbers have 16 bits
+constexpr std::size_t kMostNumbers = 65535;   // of all pools: backend numbers have 16 bits
 constexpr unsigned kMostOfConnectionId = 19;  // bytes of server id and nonce (QUIC-LB)
 constexpr unsigned kPortsAtOnce = 64;         // of NAT, as workers get them
 constexpr unsigned kLeastRoom = 1280;         // what every IPv6 sender may count on (RFC 8200)
@@ -332,9 +332,9 @@ void check_pools(Rules& rules) {
     rules.each(configuration.pools, [&](const Pool& pool) {
       PoolRules(rules, pool, services).check();
       backends += pool.backends.size();
-      if (backends > kMostBackends && backends - pool.backends.size() <= kMostBackends)
+      if (backends > kMostNumbers && backends - pool.backends.size() <= kMostNumbers)
         rules.at("backends", [&] {
-          rules.fault(fmt::format("more than {} backends in all pools together", kMostBackends),
+          rules.fault(fmt::format("more than {} backends in all pools together", kMostNumbers),
                       "spread them over several nodes");
         });
     });

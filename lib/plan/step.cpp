@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kMostCount = 1e6;  // backends
-constexpr double kMostRequests = 1e15;
+constexpr double kMostInAStep = 1e15;
 
 struct Range {
   double low;
@@ -97,12 +97,12 @@ Result<autoscale::Observation> observation_of(const json& line, const std::strin
   autoscale::Fleet fleet;
   FieldReader reader(line, where);
   reader.number("t", {0, 1e12}, seen.t);
-  reader.number("arrivals", {0, kMostRequests}, seen.arrivals);
-  reader.number("served", {0, kMostRequests}, seen.served);
+  reader.number("arrivals", {0, kMostInAStep}, seen.arrivals);
+  reader.number("served", {0, kMostInAStep}, seen.served);
   reader.count("ready", fleet.ready);
   reader.count("starting", fleet.starting);
-  reader.number("queue", {0, kMostRequests}, seen.queue);
-  reader.number("inflight", {0, kMostRequests}, seen.inflight);
+  reader.number("queue", {0, kMostInAStep}, seen.queue);
+  reader.number("inflight", {0, kMostInAStep}, seen.inflight);
   double utc = seen.t;
   reader.optional("utc", {0, 1e12}, utc);
   if (last_t && seen.t <= *last_t)

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,10 +62,18 @@ std::vector<test::Bytes> handle(fuzz::Stages& stages, const std::vector<fuzz::Ar
   return stages.run(burst);
 }
 
+std::optional<fuzz::Stages> world;
+
 }  // namespace
 
+/// Before the clock of the first input runs: DPDK takes its time to start.
+extern "C" int LLVMFuzzerInitialize(int* /*count*/, char*** /*arguments*/) {
+  world.emplace();
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static fuzz::Stages stages;
+  fuzz::Stages& stages = *world;
   stages.forget();
   fuzz::Source source({data, size});
   std::vector<fuzz::Arrival> burst;
