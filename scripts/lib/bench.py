@@ -16,7 +16,7 @@ import time
 
 import bench_pktgen
 import bench_plot
-from bench_programs import Failure, Sluiced, Testpmd, missing, tsc_hz
+from bench_programs import Failure, Program, Sluiced, Testpmd, missing, tsc_hz
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", TOP / "build"))
@@ -335,13 +335,15 @@ def main():
         print(f"bench: {lacking}", file=sys.stderr)
         return 1
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):  # a background process of bash ignores SIGINT
-        signal.signal(number, lambda *_: sys.exit(130))
+        signal.signal(number, Program.told)
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         try:
             result = measured(chosen, pathlib.Path(folder))
         except Failure as failure:
             print(f"bench: {failure}", file=sys.stderr)
             return 1
+        finally:
+            Program.end_all()
     print(table(result["rows"]))
     print(f"\nmedian (lowest-highest) of {chosen.repetitions}, {chosen.seconds:g} s each; {result['machine']['cores']}.\n"
           f"by cycles: macswap's cycles a packet over the program's.\nlatency: {NO_LATENCY}.")

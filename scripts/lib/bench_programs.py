@@ -12,8 +12,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
+INTERRUPTED = 130  # exit status
 WORKER = "rte-worker-1"  # DPDK's name of the thread of lcore 1, which forwards in every program here
 
 
@@ -30,11 +32,36 @@ def tsc_hz():
 class Program:
     """`prefix` names DPDK's files of this process; `place` takes its log."""
 
+    running = []
+    starting = told_to_end = False
+
     def __init__(self, command, prefix, place):
         self.prefix, self.log = prefix, place / f"{prefix}.log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=log,
-                                            stderr=subprocess.STDOUT, start_new_session=True)
+            Program.starting = True  # a signal in the midst of it would leave a process that nobody knows
+            try:
+                self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=log,
+                                                stderr=subprocess.STDOUT, start_new_session=True)
+                Program.running.append(self)
+            finally:
+                Program.starting = False
+        if Program.told_to_end:
+            sys.exit(INTERRUPTED)
+
+    @staticmethod
+    def told(*_):
+        """What signals do that ask for the end."""
+        Program.told_to_end = True
+        if not Program.starting:
+            sys.exit(INTERRUPTED)
+
+    @staticmethod
+    def end_all():
+        """Those too that were being started or ended when the end came."""
+        for program in Program.running:
+            program.process.kill()
+            program.process.wait()
+            shutil.rmtree(f"/var/run/dpdk/{program.prefix}", ignore_errors=True)
 
     def tail(self):
         return self.log.read_text(errors="replace")[-1500:]
@@ -62,6 +89,7 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.process.send_signal(number)
         self.process.wait()
+        Program.running.remove(self)
         self.process.stdin.close()
         shutil.rmtree(f"/var/run/dpdk/{self.prefix}", ignore_errors=True)
 
