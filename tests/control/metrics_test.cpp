@@ -2,7 +2,6 @@
 // A scrape against the table of metrics, and what a piece of it costs.
 #include "control/metrics_text.hpp"
 
-#include "control/health_keeper.hpp"
 #include "control/load_keeper.hpp"
 #include "control/metric_families.hpp"
 #include "control/node.hpp"
@@ -79,15 +78,7 @@ class MetricsTest : public testing::Test {
   }
   void start(unsigned backends) {
     node = std::make_unique<Node>(*fast_path_, many(backends));
-    health = HealthKeeper::open({.loop = *loop,
-                                 .events = node->events,
-                                 .signals = {},
-                                 .active = {},
-                                 .changed = {},
-                                 .driver_saw = {}},
-                                "/nonexistent/sluice")
-                 .value();
-    health->follow(node->model->running(), {}, node->model->reaches(), node->model->ports());
+    health = node->health_keeper(*loop);
   }
   [[nodiscard]] Scene scene() const {
     return {.model = *node->model,

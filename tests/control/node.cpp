@@ -77,4 +77,17 @@ http::Response Node::ask(const std::string& method, const std::string& path,
   return {.status = 0, .body = "deferred", .headers = {}};
 }
 
+std::unique_ptr<HealthKeeper> Node::health_keeper(EventLoop& loop) {
+  auto health = HealthKeeper::open({.loop = loop,
+                                    .events = events,
+                                    .signals = {},
+                                    .active = {},
+                                    .changed = {},
+                                    .driver_saw = {}},
+                                   "/nonexistent/sluice")
+                    .value();
+  health->follow(model->running(), {}, model->reaches(), model->ports());
+  return health;
+}
+
 }  // namespace sluice::control

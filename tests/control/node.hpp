@@ -3,6 +3,7 @@
 #pragma once
 
 #include "control/api.hpp"
+#include "control/health_keeper.hpp"
 #include "control/sample.hpp"
 
 #include <memory>
@@ -21,6 +22,8 @@ class Node {
   /// Asks the API; `path` may have a query of plain key=value pairs.
   http::Response ask(const std::string& method, const std::string& path,
                      const std::string& body = {});
+  /// Keeps the health of its backends, of which nobody is told.
+  [[nodiscard]] std::unique_ptr<HealthKeeper> health_keeper(EventLoop& loop);
 
   FastPath& fast_path_;
   std::unique_ptr<Model> model;

@@ -2,7 +2,6 @@
 // Answers about every backend of a large node: made in pieces, and yet one answer of one moment.
 #include "control/view_backends.hpp"
 
-#include "control/health_keeper.hpp"
 #include "control/node.hpp"
 #include "http/served.hpp"
 
@@ -43,15 +42,7 @@ class ViewBackendsTest : public http::HttpServerTest {
     else
       configuration.services[0].pool = "pool-0";
     node = std::make_unique<Node>(*fast_path, configuration);
-    health = HealthKeeper::open({.loop = *loop,
-                                 .events = node->events,
-                                 .signals = {},
-                                 .active = {},
-                                 .changed = {},
-                                 .driver_saw = {}},
-                                "/nonexistent/sluice")
-                 .value();
-    health->follow(node->model->running(), {}, node->model->reaches(), node->model->ports());
+    health = node->health_keeper(*loop);
     handler = [this](const http::Request& request) { return node->api->answer(request); };
   }
   [[nodiscard]] Scene scene() const {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/view_stats.hpp"
 
-#include "control/health_keeper.hpp"
 #include "control/node.hpp"
 
 #include <gtest/gtest.h>
@@ -67,15 +66,7 @@ TEST_F(ViewStatsTest, PiecesMakeOneAnswerAndEachHasAFewBackends) {
   node.reset();
   node = std::make_unique<Node>(*fast_path, configuration);
   const auto loop = EventLoop::open().value();
-  const auto health = HealthKeeper::open({.loop = *loop,
-                                          .events = node->events,
-                                          .signals = {},
-                                          .active = {},
-                                          .changed = {},
-                                          .driver_saw = {}},
-                                         "/nonexistent/sluice")
-                          .value();
-  health->follow(node->model->running(), {}, node->model->reaches(), node->model->ports());
+  const auto health = node->health_keeper(*loop);
   const Scene scene{*node->model, node->fast_path_, node->standing, health.get()};
   StatsText text(scene, node->events, {});
   std::string whole;
