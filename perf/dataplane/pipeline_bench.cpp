@@ -38,9 +38,9 @@ void register_flows() {
         if (mode != Forwarding::kNat || flows <= kNatSessions / 2)
           add(fmt::format("BM_Pipeline/{}/v{}", name, family), BM_Pipeline,
               {.forwarding = mode, .family = family, .flows = flows});
-      if (family == 4 && flows <= kNatSessions / 2)
-        add("BM_Pipeline/nat/v4/answers", BM_Pipeline,
-            {.forwarding = Forwarding::kNat, .flows = flows, .answers = true});
+      if (flows <= kNatSessions / 2)
+        add(fmt::format("BM_Pipeline/nat/v{}/answers", family), BM_Pipeline,
+            {.forwarding = Forwarding::kNat, .family = family, .flows = flows, .answers = true});
       add_with_floor("ipip", "/zipf", {.family = family, .flows = flows, .zipf = true});
     }
 }

@@ -29,7 +29,7 @@ struct Case {
   bool zipf = false;      ///< Drawn by a zipf law (1.1); else each in turn, in random order.
   std::size_t size = 64;  ///< Of a frame, its checksum included, as lines and papers count it.
   Mix mix = Mix::kKnown;
-  bool answers = false;  ///< Of nat: the backends' packets instead of the clients'. IPv4.
+  bool answers = false;  ///< Of nat: the backends' packets instead of the clients'.
   snapshot::Policy policy = snapshot::Policy::kMaglev;
   std::size_t services = 1;
   std::size_t pools = 1;       ///< That the services are dealt to in turn.

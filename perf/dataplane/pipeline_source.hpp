@@ -32,6 +32,8 @@ inline constexpr std::size_t kZipfPackets = 1U << 21;
 /// 60 bytes, with IPv6 of 80: TCP segments without data, and what a longer frame has behind them.
 class Source {
  public:
+  using Frame = std::array<std::byte, 96>;  ///< The beginning of one.
+
   /// @param with_buffers  false: packets are always somebody else's, fill_into() writes them.
   explicit Source(const Case& of, bool with_buffers = true)
       : v4_(of.family == 4), mix_(of.mix), flows_(list(of)) {
@@ -64,22 +66,29 @@ class Source {
   /// Makes the next packets of buffers that somebody else has received.
   void fill_into(rte_mbuf* const* packets, std::uint16_t count) noexcept {
     v4_ ? fill<60, kIp + offsetof(wire::Ipv4, source), kIp + sizeof(wire::Ipv4)>(packets, count)
-        : fill<80, kIp + offsetof(wire::Ipv6, source) + 12, kIp + sizeof(wire::Ipv6)>(packets,
-                                                                                      count);
+        : fill<80, kIp + kLastWord6, kIp + sizeof(wire::Ipv6)>(packets, count);
   }
 
   /// From now on sends what would answer these packets, which were translated: ends swapped.
-  void answer(std::span<const std::array<std::byte, 60>> frames) {
+  void answer(std::span<const Frame> frames) {
+    if (asking_.empty()) asking_ = flows_;
     flows_.clear();
     flow_ = 0;
-    for (const auto& frame : frames) {
-      const auto* ip = frame.data() + kIp;
-      const auto* tcp = ip + sizeof(wire::Ipv4);
-      flows_.push_back({wire::load<Be32>(ip + offsetof(wire::Ipv4, destination)),
-                        wire::load<Be32>(ip + offsetof(wire::Ipv4, source)),
-                        wire::load<Be16>(tcp + offsetof(wire::Tcp, destination_port)),
-                        wire::load<Be16>(tcp + offsetof(wire::Tcp, source_port))});
-    }
+    const std::size_t source = kIp + (v4_ ? offsetof(wire::Ipv4, source) : kLastWord6);
+    const std::size_t destination = source + (v4_ ? 4 : 16);
+    const std::size_t tcp = kIp + (v4_ ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6));
+    for (const Frame& frame : frames)
+      flows_.push_back(
+          {wire::load<Be32>(frame.data() + destination), wire::load<Be32>(frame.data() + source),
+           wire::load<Be16>(frame.data() + tcp + offsetof(wire::Tcp, destination_port)),
+           wire::load<Be16>(frame.data() + tcp + offsetof(wire::Tcp, source_port))});
+    if (!v4_) swap_addresses(frames.front());
+  }
+  /// From now on sends clients' packets again.
+  void ask() {
+    flows_ = asking_;
+    flow_ = 0;
+    if (!v4_) set_addresses6();
   }
 
   /// TCP flags of the packets of known flows to come; new flows have SYN, and kNewAck ACK.
@@ -88,7 +97,7 @@ class Source {
 
  private:
   static constexpr std::size_t kIp = sizeof(wire::Ethernet);
-  using Frame = std::array<std::byte, 96>;
+  static constexpr std::size_t kLastWord6 = offsetof(wire::Ipv6, source) + 12;
   struct Flow {
     Be32 source;
     Be32 destination;  // of IPv6 addresses the last word
@@ -188,16 +197,36 @@ class Source {
       ip.version_class_label = Be32::from_host(6U << 28);
       ip.next_header = wire::kIpProtoTcp;
       ip.hop_limit = 64;
-      ip.source[0] = std::byte{0x20};
-      const auto vip = vip_of(6, 0);
-      std::ranges::copy(std::as_bytes(std::span(vip.bytes())), ip.destination.begin());
       wire::store(known_.data() + kIp, ip);
+      set_addresses6();
       tcp_at += sizeof ip;
     }
     wire::Tcp tcp{};
     tcp.data_offset = 5 << 4;
     tcp.flags = wire::kTcpAck;
+    tcp.acknowledgement = Be32::from_host(1);  // of a SYN-ACK that is as all else here: its is 0
     wire::store(known_.data() + tcp_at, tcp);
+  }
+
+  /// Clients' addresses but for the last word, and those of the services.
+  void set_addresses6() noexcept {
+    std::array<std::byte, 16> source{std::byte{0x20}};
+    const auto vip = vip_of(6, 0);
+    for (Frame* frame : {&known_, &syn_}) {
+      wire::store(frame->data() + kIp + offsetof(wire::Ipv6, source), source);
+      std::ranges::copy(std::as_bytes(std::span(vip.bytes())),
+                        frame->data() + kIp + offsetof(wire::Ipv6, destination));
+    }
+  }
+  /// Likewise those of answers to a frame.
+  void swap_addresses(const Frame& of) noexcept {
+    using Address = std::array<std::byte, 16>;
+    constexpr std::size_t kSource = kIp + offsetof(wire::Ipv6, source);
+    constexpr std::size_t kDestination = kIp + offsetof(wire::Ipv6, destination);
+    for (Frame* frame : {&known_, &syn_}) {
+      wire::store(frame->data() + kSource, wire::load<Address>(of.data() + kDestination));
+      wire::store(frame->data() + kDestination, wire::load<Address>(of.data() + kSource));
+    }
   }
 
   void set_lengths() noexcept {
@@ -215,6 +244,7 @@ class Source {
   Mix mix_;
   std::uint16_t length_ = 0;
   std::vector<Flow> flows_;
+  std::vector<Flow> asking_;  ///< The clients', once answer() was called.
   Frame known_{};
   Frame syn_{};
   rte_mempool* pool_ = nullptr;

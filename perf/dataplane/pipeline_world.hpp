@@ -65,12 +65,13 @@ struct World {
         counters(services.span(), backends.span()) {
     source.set_mix(Mix::kKnown);
     source.set_flags(wire::kTcpSyn);
+    if (wanted.forwarding == snapshot::Forwarding::kNat) establish();
     const std::size_t round = wanted.zipf ? kZipfPackets : wanted.flows;
     for (std::size_t sent = 0; sent < 2 * round || sent < 2 * kBuffers; sent += kBurst) {
       run_forwarded();
       if (sent + kBurst >= round) source.set_flags(wire::kTcpAck);
     }
-    if (wanted.answers) answer();
+    if (wanted.answers) answer(wire::kTcpAck);
     source.set_mix(wanted.mix);
   }
 
@@ -110,17 +111,25 @@ struct World {
   Counters counters;
 
  private:
-  /// The source sends what backends would answer.
-  void answer() {
-    std::vector<std::array<std::byte, 60>> translated;
+  /// The source sends what backends would answer, each packet twice.
+  void answer(std::uint8_t flags) {
+    std::vector<Source::Frame> translated;
     for (std::size_t sent = 0; sent < of.flows; sent += kBurst) {
       const Burst b = run_forwarded();
       for (std::uint16_t i = 0; i < b.size; ++i)
         std::memcpy(translated.emplace_back().data(), rte_pktmbuf_mtod(b.packet[i], std::byte*),
-                    60);
+                    sizeof(Source::Frame));
     }
     source.answer(translated);
+    source.set_flags(flags);
     for (std::size_t sent = 0; sent < 2 * of.flows; sent += kBurst) run_forwarded();
+  }
+
+  /// A handshake of each NAT session, whose packets have to come behind one.
+  void establish() {
+    answer(wire::kTcpSyn | wire::kTcpAck);
+    source.ask();
+    source.set_flags(wire::kTcpAck);
   }
 
   WorkerMemory memory() noexcept {
