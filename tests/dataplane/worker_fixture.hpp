@@ -5,6 +5,7 @@
 
 #include "dataplane/port.hpp"
 #include "dataplane/rig.hpp"
+#include "dataplane/site.hpp"
 #include "dataplane/worker.hpp"
 #include "snapshot/input.hpp"
 
@@ -18,7 +19,7 @@
 
 namespace sluice::dataplane {
 
-inline constexpr const char* kVip = "203.0.113.10";
+using test::kVip;
 inline constexpr std::uint16_t kIn = 0;  // index in the configuration, not DPDK's number
 inline constexpr std::uint16_t kOut = 1;
 inline constexpr std::uint16_t kHostSide = 2;  // no port of the node: stands for a TAP device
