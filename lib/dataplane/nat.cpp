@@ -3,6 +3,7 @@
 
 #include "dataplane/encapsulate.hpp"
 #include "dataplane/nat_client_address.hpp"
+#include "dataplane/nat_current.hpp"
 #include "dataplane/nat_rewrite.hpp"
 #include "dataplane/nat_signals.hpp"
 
@@ -50,31 +51,6 @@ std::size_t tcp_bytes(const Parsed& p, const std::byte* tcp) noexcept {
   return (std::to_integer<std::size_t>(tcp[offsetof(wire::Tcp, data_offset)]) >> 4U) * 4;
 }
 
-/// Whether the backend of the session has that address: word by word, which costs a tenth of a call
-/// to compare 16 bytes.
-bool is_at(const NatSession& s, const snapshot::NatTarget& target) noexcept {
-  if (target.family != s.family || target.address[0] != s.word0[flow::kNatBackend]) return false;
-  if (s.family == 4) return true;
-  const auto& rest = s.rest[flow::kNatBackend];
-  return target.address[1] == rest[0] && target.address[2] == rest[1] &&
-         target.address[3] == rest[2];
-}
-
-/// The session's backend is still what it was when the session began.
-bool is_there(const NatSession& s, const snapshot::Snapshot& now) noexcept {
-  if (s.backend >= now.backends.size()) return false;
-  const Backend& to = now.backends[s.backend];
-  if (to.state == snapshot::State::kAbsent || to.forwarding != snapshot::Forwarding::kNat)
-    return false;
-  const auto& target = now.nat.target(s.backend);
-  return is_at(s, target) && (target.port == 0 || target.port == s.port[flow::kNatBackend]);
-}
-
-/// Likewise, and it keeps its flows.
-bool is_current(const NatSession& s, const snapshot::Snapshot& now) noexcept {
-  return is_there(s, now) && snapshot::keeps_flows(now.backends[s.backend].state);
-}
-
 /// Whether the client of a session that is not current learns from an RST that it is over.
 bool is_to_be_reset(const NatSession& s, const Parsed& p) noexcept {
   return !s.is_embryonic() && is_tcp(p) && !p.fragmented && !opens(p) &&
@@ -117,7 +93,7 @@ std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
 void Nat::translate(Burst& b, const snapshot::Snapshot& now, flow::Tick tick, std::uint64_t cycles,
                     Signals& signals) noexcept {
   if (!now.nat.any()) return;
-  timeouts_ = {.tcp = now.tcp_timeout, .udp = now.udp_timeout};
+  adopt(now);
   std::array<std::uint16_t, kBurst> packet;
   std::array<std::uint64_t, kBurst> hash;
   std::array<NatSide, kBurst> side;

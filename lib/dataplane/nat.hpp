@@ -69,6 +69,10 @@ class Nat {
     if (held_.size() != 0) held_.release(datagram_hash(p));
   }
 
+  /// Takes over how long sessions live; translate() does so itself.
+  void adopt(const snapshot::Snapshot& now) noexcept {
+    timeouts_ = {.tcp = now.tcp_timeout, .udp = now.udp_timeout};
+  }
   /// Ends sessions past their time; call it about every millisecond: the table is swept in 5 s.
   void sweep(flow::Tick tick) noexcept {
     table_.sweep(table_.capacity() / 5000 + 1, tick, timeouts_);

@@ -4,6 +4,7 @@
 #include "dataplane/admit.hpp"
 #include "dataplane/answer.hpp"
 #include "dataplane/encapsulate.hpp"
+#include "dataplane/nat_short_way.hpp"
 #include "dataplane/short_way.hpp"
 
 #include <rte_mbuf.h>
@@ -26,18 +27,21 @@ Verdict rewritten(Burst& b, std::uint16_t i, const snapshot::Backend& to,
   return encapsulate(*b.packet[i], b.parsed[i], to, b.hash[i], device_sums);
 }
 
-/// Takes some packets of a burst through the stages, as a burst of their own, and back to their
+/// A way that a burst may take.
+using Way = void (*)(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
+
+/// Takes some packets of a burst on by another way, as a burst of their own, and back to their
 /// places.
 /// @param left  bit i: packet i.
 [[gnu::noinline]] void process_left(Burst& b, std::uint32_t left, const snapshot::Snapshot& now,
-                                    WorkerState& state) noexcept {
+                                    WorkerState& state, Way way) noexcept {
   Burst part;
   part.port = b.port;
   part.taken = b.taken;
   part.overdue = b.overdue;
   for (std::uint16_t i = 0; i < b.size; ++i)
     if ((left >> i & 1U) != 0) part.packet[part.size++] = b.packet[i];
-  process_by_stages(part, now, state);
+  way(part, now, state);
   std::uint32_t gone = 0;
   std::uint16_t from = 0;  // the order stays, so who is not next is gone
   for (std::uint16_t i = 0; i < b.size; ++i) {
@@ -130,11 +134,31 @@ void process_by_stages(Burst& b, const snapshot::Snapshot& now, WorkerState& sta
   answer(b, now, state);
 }
 
-void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
-  const std::uint32_t left = take_short_way(b, now, state);
+namespace {
+
+/// What a short way leaves goes on by `next`.
+template <auto kTake>
+[[gnu::always_inline]] inline void process_by(Burst& b, const snapshot::Snapshot& now,
+                                              WorkerState& state, Way next) noexcept {
+  const std::uint32_t left = kTake(b, now, state);
   if (left == 0) return;
-  if (std::popcount(left) == b.size) return process_by_stages(b, now, state);
-  process_left(b, left, now, state);
+  if (std::popcount(left) == b.size) return next(b, now, state);
+  process_left(b, left, now, state, next);
+}
+
+/// What one short way has left goes by the other, if the node translates, and then by the stages.
+template <auto kTake>
+void process_on(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  process_by<kTake>(b, now, state, process_by_stages);
+}
+
+}  // namespace
+
+void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  if (!now.nat.any()) return process_by<take_short_way>(b, now, state, process_by_stages);
+  if (begins_with_nat(b, now))
+    return process_by<take_nat_short_way>(b, now, state, process_on<take_short_way>);
+  process_by<take_short_way>(b, now, state, process_on<take_nat_short_way>);
 }
 
 void count(const Burst& b, Counters& counters) noexcept {

@@ -216,7 +216,7 @@ void NatTable::fill(NatSession& s, const NatRequest& r, const Lease& l, Tick now
 
 void NatTable::track(NatSession& s, NatSide side, std::uint8_t flags, std::uint32_t sequence,
                      std::uint32_t acknowledgement, Tick now) noexcept {
-  if (s.tick != now) put(s.tick, now);
+  pass(s, now);
   const bool client = side == NatSide::kClient;
   if (s.protocol == wire::kIpProtoUdp) {
     if (!client && s.state == NatState::kNew) settle(s, NatState::kEstablished);

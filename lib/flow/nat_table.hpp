@@ -91,6 +91,7 @@ class NatTable {
   NatTable(const NatTable&) = delete;
   NatTable& operator=(const NatTable&) = delete;
 
+  [[nodiscard]] const HashKey& secret() const noexcept { return secret_; }
   /// Hash of a key of either side.
   [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept {
     return flow_hash(key, secret_);
@@ -110,6 +111,14 @@ class NatTable {
   [[nodiscard]] NatSession* find(NatSide side, const FlowKey& key,
                                  std::uint64_t hash) const noexcept;
 
+  /// What find() is likely to return, for a caller that compares the key himself; null: unknown.
+  /// Reads the index line alone.
+  [[nodiscard]] NatSession* guess(NatSide side, std::uint64_t hash) const noexcept {
+    const std::uint32_t entry = index_.guess(hash);
+    const bool likely = entry != 0 && (entry & 1U) == static_cast<std::uint32_t>(side);
+    return likely ? &sessions_[number_of(entry)] : nullptr;
+  }
+
   /// Opens a session for a client's key that find() does not know, in the state kNew, with the
   /// first free local port. Where there is no port or no memory left, the oldest session that is
   /// not established gives way; an established or closing one never does. A client can hold only as
@@ -125,6 +134,12 @@ class NatTable {
   /// packet renews the 60 s: a forged RST ends only a connection that has nothing more to say.
   void track(NatSession& session, NatSide side, std::uint8_t tcp_flags, std::uint32_t sequence,
              std::uint32_t acknowledgement, Tick now) noexcept;
+
+  /// Likewise a packet that says no more than that the session is alive: TCP without SYN, FIN and
+  /// RST where it is established, or UDP of a session that has been answered, or of the client.
+  static void pass(NatSession& session, Tick now) noexcept {
+    if (session.tick != now) detail::put(session.tick, now);
+  }
 
   /// Whether an acknowledgement of the client's can be that of the backend's SYN in this session,
   /// which is not established. Else it is that of another session of the same client and port.
