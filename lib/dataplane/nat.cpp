@@ -82,7 +82,9 @@ Verdict verdict_of(flow::NatOutcome o) noexcept {
 
 std::uint32_t& Nat::Job::way() const noexcept { return b.packet[i]->hash.usr; }
 
-std::byte* Nat::Job::frame() const noexcept { return rte_pktmbuf_mtod(b.packet[i], std::byte*); }
+[[gnu::always_inline]] inline std::byte* Nat::Job::frame() const noexcept {
+  return rte_pktmbuf_mtod(b.packet[i], std::byte*);
+}
 
 std::uint64_t Nat::datagram_hash(const Parsed& p) const noexcept {
   return table_.hash(datagram_key(p)) | 1U;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 namespace sluice {
 
@@ -21,13 +22,17 @@ class ChecksumDelta {
   }
   /// Words that were not there before. `bytes`: an even number.
   void insert(std::span<const std::byte> bytes) noexcept { sum_ += checksum_sum(bytes); }
-  /// Writes `value` (of an even size) at `at` and notes the change.
+  /// Writes `value` (of an even size) at `at` and notes the change, by words as wide as fit: a sum
+  /// of wider ones folds to the same (RFC 1071, section 2).
   template <class T>
   void store(std::byte* at, const T& value) noexcept {
-    static_assert(sizeof(T) % 2 == 0);
+    using Word = std::conditional_t<sizeof(T) % 4 == 0, std::uint32_t, std::uint16_t>;
+    static_assert(sizeof(T) % sizeof(Word) == 0);
     const auto* words = reinterpret_cast<const std::byte*>(&value);
-    for (std::size_t i = 0; i < sizeof(T); i += 2)
-      change(wire::load<Be16>(at + i), wire::load<Be16>(words + i));
+    for (std::size_t i = 0; i < sizeof(T); i += sizeof(Word)) {
+      sum_ += static_cast<Word>(~wire::load<Word>(at + i));
+      sum_ += wire::load<Word>(words + i);
+    }
     wire::store(at, value);
   }
   void add(const ChecksumDelta& other) noexcept { sum_ += other.sum_; }
