@@ -80,6 +80,7 @@ class Nat {
   void sweep_all(flow::Tick tick) noexcept { table_.sweep(table_.capacity(), tick, timeouts_); }
 
   [[nodiscard]] const flow::NatTable& table() const noexcept { return table_; }
+  [[nodiscard]] flow::NatTable& table() noexcept { return table_; }  ///< For the short way.
   [[nodiscard]] HandOver* hand_over() const noexcept { return hand_over_; }
 
  private:

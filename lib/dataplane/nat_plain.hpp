@@ -164,11 +164,15 @@ template <bool kV4>
   return kPlainL4<kV4> - kPlainIp + tcp_header_bytes(frame + kPlainL4<kV4>) < length;
 }
 
+/// The number that a TCP packet acknowledges, in host order.
+[[nodiscard]] inline std::uint32_t acknowledgement(const std::byte* tcp) noexcept {
+  return wire::load<Be32>(tcp + offsetof(wire::Tcp, acknowledgement)).to_host();
+}
+
 /// Whether a client's packet may be one that its address is put into.
 [[nodiscard]] inline bool may_insert(const flow::NatSession& s, const std::byte* tcp) noexcept {
   if ((s.flags & flow::kNatProxy) != 0) return (s.flags & flow::kNatProxyArrived) == 0;
-  const auto number = wire::load<Be32>(tcp + offsetof(wire::Tcp, acknowledgement)).to_host();
-  return number == s.backend_isn + 1;
+  return acknowledgement(tcp) == s.backend_isn + 1;
 }
 
 }  // namespace sluice::dataplane

@@ -281,9 +281,9 @@ class NatBurst {
       if (goes) [[likely]]
         continue;
       left |= bit;
+      left_ = left;
       hold_back(i);
     }
-    left_ = left;
     state_.flows.pass(settled_);
   }
 
@@ -294,8 +294,10 @@ class NatBurst {
     if ((headers_.hashed & mask_of(i)) != 0) {
       held_flows_.add(pair_of_lines(flow_hash_of(i)));
       for (const NatSide side : {NatSide::kClient, NatSide::kBackend})
-        if (const NatSession* s = table_.find(side, key(i), session_hash_of(i)); s != nullptr)
+        if (const NatSession* s = table_.find(side, key(i), session_hash_of(i)); s != nullptr) {
           held_sessions_.add(table_.number(*s));
+          held_flows_.add(pair_of_lines(client_hash(*s)));  // what is noted of it goes by that, too
+        }
     } else if (may_change(rte_pktmbuf_mtod(&m, const std::byte*), m.data_len)) {
       held_sessions_.add_all();
     }
@@ -314,25 +316,37 @@ class NatBurst {
     return held_sessions_.may_have(table_.number(*s)) ? nullptr : s;
   }
 
+  /// Some packet before this one was left: it may open a session, and end one for that which is not
+  /// established.
+  [[nodiscard]] bool is_behind(std::uint16_t i) const noexcept {
+    return (left_ & (mask_of(i) - 1)) != 0;
+  }
+
+  template <bool kV4>
+  [[nodiscard]] bool has_data(std::uint16_t i) const noexcept {
+    return (headers_.udp & mask_of(i)) != 0 || carries_data<kV4>(frames_.at[i], headers_.length[i]);
+  }
+
+  [[nodiscard]] std::uint64_t client_hash(const NatSession& s) const noexcept {
+    return flow_hash(nat_key(s, NatSide::kClient), now_.hash_key);
+  }
+
   /// @return whether the packet was translated; else it is as it was.
   template <bool kV4>
   [[gnu::always_inline]] bool from_client(std::uint16_t i) noexcept {
     auto* const frame = const_cast<std::byte*>(frames_.at[i]);
     NatSession* const s = session<kV4>(i, NatSide::kClient, frame);
-    const bool udp = (headers_.udp & mask_of(i)) != 0;
-    if (s == nullptr || (s->is_embryonic() && !udp)) return false;
+    if (s == nullptr) return false;
     std::byte* const l4 = frame + kPlainL4<kV4>;
-    // The first data are of note.
-    if ((s->flags & flow::kNatAsked) == 0 && (udp || carries_data<kV4>(frame, headers_.length[i])))
-        [[unlikely]]
-      return false;
     if ((s->flags & (flow::kNatProxy | flow::kNatToa)) != 0 && may_insert(*s, l4)) return false;
     const bool settled = (unsettled_ & mask_of(i)) == 0;
-    if (!goes_to(i, s->backend, settled, udp)) return false;
+    if (!goes_to(i, s->backend, settled)) return false;
     const Backend& to = now_.backends[s->backend];
     if (to.pool != b_.service[i]->pool || !to.reachable || headers_.length[i] > to.mtu ||
         !is_current(*s, now_) || !is_path(s->path, frame, b_.port))
       return false;
+    if ((s->flags & flow::kNatAsked) == 0 || s->is_embryonic()) [[unlikely]]
+      if (!begins<kV4>(i, *s, l4)) return false;
     if (settled)
       ++settled_;
     else
@@ -346,33 +360,49 @@ class NatBurst {
     return true;
   }
 
+  /// Follows and notes a client's packet that accepts its handshake or may carry the first data.
+  /// @return false when it is the stages', and nothing was done.
+  template <bool kV4>
+  [[gnu::noinline]] bool begins(std::uint16_t i, NatSession& s, const std::byte* l4) noexcept {
+    const bool handshake = s.is_embryonic() && (headers_.udp & mask_of(i)) == 0;
+    if (s.is_embryonic() && is_behind(i)) return false;
+    if (handshake && !flow::NatTable::accepts(s, acknowledgement(l4))) return false;
+    if ((s.flags & flow::kNatAsked) == 0 && has_data<kV4>(i)) {
+      s.flags |= flow::kNatAsked;
+      state_.signals.requested(flow_hash_of(i), s.backend, state_.cycles);
+    }
+    if (handshake)
+      table_.track(s, NatSide::kClient, wire::kTcpAck, 0, acknowledgement(l4), state_.tick);
+    return true;
+  }
+
   /// Whether the cache leads a client's packet to its session's backend, too.
   [[gnu::always_inline, nodiscard]] bool goes_to(std::uint16_t i, flow::BackendNumber backend,
-                                                 bool settled, bool udp) noexcept {
+                                                 bool settled) noexcept {
     const std::uint64_t hash = flow_hash_of(i);
     if (held_flows_.may_have(pair_of_lines(hash))) [[unlikely]]
       return false;
     if (settled) [[likely]]
       return b_.backend[i] == backend && backend < now_.backends.size();
+    const bool udp = (headers_.udp & mask_of(i)) != 0;
     b_.found[i] = state_.flows.find(hash, state_.tick, udp ? now_.udp_timeout : now_.tcp_timeout);
     b_.backend[i] = backend;
     return b_.found[i].hit && b_.found[i].backend == backend && backend < now_.backends.size();
   }
 
-  /// Likewise an answer.
+  /// As from_client(), an answer.
   template <bool kV4>
   [[gnu::always_inline]] bool from_backend(std::uint16_t i) noexcept {
     auto* const frame = const_cast<std::byte*>(frames_.at[i]);
     NatSession* const s = session<kV4>(i, NatSide::kBackend, frame);
-    if (s == nullptr || s->is_embryonic()) return false;
-    constexpr std::uint8_t kNoted = flow::kNatAsked | flow::kNatResponded;
-    // The first data behind the client's are of note.
-    if ((s->flags & flow::kNatDetached) != 0 || (s->flags & kNoted) == flow::kNatAsked ||
-        (s->flags & (flow::kNatProxy | flow::kNatProxyArrived)) == flow::kNatProxy)
-      return false;
+    if (s == nullptr || (s->flags & flow::kNatDetached) != 0) return false;
+    if ((s->flags & (flow::kNatProxy | flow::kNatProxyArrived)) == flow::kNatProxy) return false;
     if (s->path.tags != 0 || headers_.length[i] > now_.mtu_of_port(s->path.port)) return false;
     const Service* const service = service_of(*s);
     if (service == nullptr || !is_there(*s, now_)) return false;
+    constexpr std::uint8_t kNoted = flow::kNatAsked | flow::kNatResponded;
+    if ((s->flags & kNoted) == flow::kNatAsked || s->is_embryonic()) [[unlikely]]
+      if (!responds<kV4>(i, *s)) return false;
     flow::NatTable::pass(*s, state_.tick);
     std::byte* const l4 = frame + kPlainL4<kV4>;
     if ((s->flags & flow::kNatProxy) != 0) [[unlikely]]
@@ -385,6 +415,21 @@ class NatBurst {
                   offsetof(flow::NatPath, own_mac) == 6);
     std::memcpy(frame, &s->path, kMacs);
     translate_plain<kV4>(frame, *s, NatSide::kBackend, decrement, headers_.aged[i]);
+    return true;
+  }
+
+  /// As begins(), of an answer that may be the first or its data.
+  template <bool kV4>
+  [[gnu::noinline]] bool responds(std::uint16_t i, NatSession& s) noexcept {
+    const std::uint64_t hash = client_hash(s);
+    if (held_flows_.may_have(pair_of_lines(hash)) || (s.is_embryonic() && is_behind(i)))
+      return false;
+    constexpr std::uint8_t kNoted = flow::kNatAsked | flow::kNatResponded;
+    if ((s.flags & kNoted) == flow::kNatAsked && has_data<kV4>(i)) {
+      s.flags |= flow::kNatResponded;
+      state_.signals.responded(hash, s.backend, state_.cycles);
+    }
+    if (s.is_embryonic()) table_.track(s, NatSide::kBackend, 0, 0, 0, state_.tick);
     return true;
   }
 
@@ -404,7 +449,7 @@ class NatBurst {
   Burst& b_;
   const snapshot::Snapshot& now_;
   WorkerState& state_;
-  const flow::NatTable& table_;
+  flow::NatTable& table_;
   PlainHeaders headers_;
   Frames frames_;
   std::array<std::uint64_t, kBurst> hash_;   ///< By which sessions are found.

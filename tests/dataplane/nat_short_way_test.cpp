@@ -5,7 +5,6 @@
 
 #include "dataplane/both_ways.hpp"
 #include "dataplane/nat_family.hpp"
-#include "dataplane/nat_plain.hpp"
 #include "dataplane/nat_traffic.hpp"
 #include "dataplane/stages.hpp"
 
@@ -133,96 +132,17 @@ TEST(ShortWayOfNat, DoesTheSameWithWhatAnotherWorkerHandsOver) {
   for (unsigned n = 0; n < 2; ++n) test::expect_same_counts(short_way.worker[n], stages.worker[n]);
 }
 
-/// Both ways side by side.
-struct Beside {
-  explicit Beside(std::size_t flows) : short_way(flows), stages(flows) { stages.by_stages = true; }
-
-  std::vector<test::Handled> burst(const snapshot::Snapshot& now, std::span<const Bytes> packets) {
-    auto out = short_way.burst(now, packets);
-    test::expect_same_outcomes(out, stages.burst(now, packets));
-    test::expect_same_sessions(short_way.nat(), stages.nat());
-    test::expect_same_flows(short_way.cache(), stages.cache());
-    return out;
-  }
-  Bytes one(const snapshot::Snapshot& now, const Bytes& packet) {
-    return burst(now, {&packet, 1}).at(0).bytes;
-  }
-
-  Rig short_way;
-  Rig stages;
-};
-
-/// Client ports whose flows have one pair of lines of a cache of 1024 flows.
-std::vector<std::uint16_t> ports_of_a_pair(const NatFamily& f, const snapshot::Snapshot& now,
-                                           std::size_t count) {
-  std::vector<std::uint16_t> ports;
-  for (std::uint16_t port = 1024; ports.size() < count; ++port) {
-    const Bytes frame = f.from_client().tcp(port, 443);
-    const FlowKey key = f.v4() ? plain_key<true>(frame.data()) : plain_key<false>(frame.data());
-    if ((flow_hash(key, now.hash_key) >> 1 & 63U) == 5) ports.push_back(port);
-  }
-  return ports;
-}
-
-TEST(ShortWayOfNat, WaitsForAFlowThatMayPushItsOwnOutOfTheCache) {
-  const NatFamily f(4);
-  const auto now = test::built(f.input());
-  for (const bool tagged : {false, true}) {
-    Beside both(1024);
-    const auto ports = ports_of_a_pair(f, *now, 17);
-    const auto client = [&](std::size_t n, std::uint8_t flags, std::uint32_t number) {
-      return f.from_client().tcp(ports[n], 443, flags).sequence(number).acknowledgement(1);
-    };
-    const auto local = test::source_port(both.one(*now, client(0, wire::kTcpSyn, 10)));
-    both.one(*now, f.from_backend().tcp(test::kListens, local, test::kSynAck).acknowledgement(11));
-    both.one(*now, client(0, wire::kTcpAck, 11));
-    for (std::size_t n = 1; n < 16; ++n) {  // both lines are full
-      both.one(*now, client(n, wire::kTcpSyn, 10));
-      both.one(*now, client(n, wire::kTcpAck, 11));
-    }
-    // The first to go is the flow whose client has finished, and goes on to acknowledge.
-    both.one(*now, client(0, wire::kTcpFin | wire::kTcpAck, 11));
-    Packet opens = f.from_client(tagged ? Packet().eth().vlan(5) : Packet().eth());
-    both.burst(*now, std::vector<Bytes>{opens.tcp(ports[16], 443, wire::kTcpSyn),
-                                        client(0, wire::kTcpAck, 12)});
-  }
-}
-
-TEST(ShortWayOfNat, WaitsUntilAProxyHeaderHasArrived) {
-  const NatFamily f(4);
-  const auto now = test::built(f.input(snapshot::ClientAddress::kProxyV2));
-  Beside both(1024);
-  const auto client = [&](std::uint8_t flags, std::uint32_t number) {
-    return f.from_client().tcp(40000, 443, flags).sequence(number).acknowledgement(1);
-  };
-  const auto local = test::source_port(both.one(*now, client(wire::kTcpSyn, 10)));
-  const auto backend = [&](std::uint8_t flags, std::uint32_t number) {
-    return f.from_backend().tcp(test::kListens, local, flags).acknowledgement(number);
-  };
-  both.one(*now, backend(test::kSynAck, 11));
-  both.one(*now, client(wire::kTcpAck, 11));
-  // An error about the SYN is of numbers before the header: they move once it has arrived.
-  Packet syn = f.ip(f.hosts.local, f.hosts.backend, Packet());
-  syn.tcp(local, test::kListens, wire::kTcpSyn).sequence(10);
-  both.burst(*now, std::vector<Bytes>{f.from_backend().icmp(3, 3).quote(syn),
-                                      backend(wire::kTcpAck, 11 + 28).sequence(1)});
-}
-
 /// A connection or UDP flow that has been established, and the packets that follow.
 class NatEstablished : public testing::TestWithParam<std::tuple<int, bool>> {
  protected:
   void establish(snapshot::ClientAddress how = snapshot::ClientAddress::kNone) {
     now = test::built(f.input(how));
-    const auto at_client = [&](std::uint8_t flags, std::size_t bytes) {
-      return state_run(asked(flags, bytes));
-    };
-    const Bytes first = at_client(wire::kTcpSyn, 8);
-    port = test::source_port(first);
-    state_run(answered(wire::kTcpSyn | wire::kTcpAck, 8, kIsn + 1));
-    at_client(wire::kTcpAck, 0);  // with a PROXY header, where one is due
-    at_client(wire::kTcpAck, 8);
-    state_run(answered(wire::kTcpAck, 8, kIsn + 1 + 60));
-    at_client(wire::kTcpAck, 8);
+    port = test::source_port(by_stages(asked(wire::kTcpSyn, 8)));
+    by_stages(answered(wire::kTcpSyn | wire::kTcpAck, 8, kIsn + 1));
+    by_stages(asked(wire::kTcpAck, 0));  // with a PROXY header, where one is due
+    by_stages(asked(wire::kTcpAck, 8));
+    by_stages(answered(wire::kTcpAck, 8, kIsn + 1 + 60));
+    by_stages(asked(wire::kTcpAck, 8));
   }
 
   [[nodiscard]] Bytes asked(std::uint8_t flags, std::size_t bytes) const {
@@ -244,7 +164,7 @@ class NatEstablished : public testing::TestWithParam<std::tuple<int, bool>> {
         .payload(opens ? 0 : bytes);
   }
 
-  Bytes state_run(const Bytes& packet) {
+  Bytes by_stages(const Bytes& packet) {
     Burst b = burst_of({&packet, 1});
     process_by_stages(b, *now, state);
     EXPECT_EQ(b.verdict[0], Verdict::kForward);
@@ -287,6 +207,19 @@ TEST_P(NatEstablished, TakesTheShortWayBothWays) {
   EXPECT_EQ(taken(packets), 0xfU);
   state.tick = 3;  // the flow is not settled: its entry gets a new tick
   EXPECT_EQ(taken(packets), 0xfU);
+}
+
+TEST_P(NatEstablished, HasTakenItSinceTheHandshake) {
+  now = test::built(f.input());
+  port = test::source_port(by_stages(asked(wire::kTcpSyn, 8)));
+  if (udp) {
+    EXPECT_EQ(taken(std::vector<Bytes>{answered(0, 8, 0), asked(0, 8)}), 3U);
+    return;
+  }
+  by_stages(answered(wire::kTcpSyn | wire::kTcpAck, 0, kIsn + 1));
+  EXPECT_EQ(taken(std::vector<Bytes>{asked(wire::kTcpAck, 0), asked(wire::kTcpAck, 8),
+                                     answered(wire::kTcpAck, 8, kIsn + 9)}),
+            7U);
 }
 
 TEST_P(NatEstablished, WaitsForTheStagesBehindWhatTheyDecide) {
