@@ -3,19 +3,18 @@
 
 #include "base/assert.hpp"
 
-#include <smmintrin.h>
-
 #include <bit>
 
 namespace sluice::flow {
 namespace {
+
+using detail::handshake_tag;
 
 constexpr unsigned kAwaitedShift = 14;
 constexpr unsigned kRepeatShift = 12;
 constexpr unsigned kMostRepeats = 3;
 constexpr std::uint16_t kNumberMask = (1U << kRepeatShift) - 1;
 constexpr unsigned kAllWays = (1U << kHandshakesInLine) - 1;
-static_assert(kHandshakesInLine == 5, "four and one are compared below");
 
 std::uint16_t mark_of(Awaited what, std::uint32_t sequence) noexcept {
   const auto number = what == Awaited::kHandshake ? sequence & kNumberMask : 0U;
@@ -38,10 +37,7 @@ unsigned free_ways(const HandshakeLine& line) noexcept {
 
 /// The first entry of a tag among those that are not `free`, or kHandshakesInLine.
 unsigned way_of(const HandshakeLine& line, std::uint32_t tag, unsigned free) noexcept {
-  const auto tags = _mm_load_si128(reinterpret_cast<const __m128i*>(line.tag));
-  const auto equal = _mm_cmpeq_epi32(tags, _mm_set1_epi32(static_cast<std::int32_t>(tag)));
-  const auto four = static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(equal)));
-  const unsigned all = (four | (line.tag[4] == tag ? 16U : 0U)) & ~free;
+  const unsigned all = detail::matches(line, tag) & ~free;
   return all == 0 ? kHandshakesInLine : static_cast<unsigned>(std::countr_zero(all));
 }
 
@@ -49,21 +45,12 @@ unsigned way_of(const HandshakeLine& line, std::uint32_t tag) noexcept {
   return way_of(line, tag, free_ways(line));
 }
 
-/// The oldest entry if it has had its time, or kHandshakesInLine. In a flood none has.
-unsigned late_way(const HandshakeLine& line, Micros now) noexcept {
-  const auto patience = _mm_set1_epi32(kHandshakePatience);
-  const auto since = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line.since));
-  const auto ages = _mm_sub_epi32(_mm_set1_epi32(static_cast<std::int32_t>(now)), since);
-  const auto early = _mm_cmpeq_epi32(_mm_max_epu32(ages, patience), patience);
-  if (_mm_movemask_epi8(early) == 0xffff && now - line.since[4] <= kHandshakePatience)
-    return kHandshakesInLine;
+unsigned oldest_way(const HandshakeLine& line, Micros now) noexcept {
   unsigned way = 0;
   for (unsigned w = 1; w < kHandshakesInLine; ++w)
     if (now - line.since[w] > now - line.since[way]) way = w;
   return way;
 }
-
-std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
 
 }  // namespace
 
@@ -72,15 +59,19 @@ Handshakes::Handshakes(std::span<HandshakeLine> lines) noexcept
   SLUICE_ASSERT(std::has_single_bit(lines.size()), "handshakes have a power of two of lines");
 }
 
-bool Handshakes::begin(std::uint64_t hash, Awaited what, BackendNumber backend,
+bool Handshakes::enter(std::uint64_t hash, Awaited what, BackendNumber backend,
                        std::uint32_t sequence, Micros now) noexcept {
   HandshakeLine& line = line_of(hash);
   const unsigned free = free_ways(line);
-  unsigned way = way_of(line, tag_of(hash), free);
-  if (way == kHandshakesInLine)
-    way = free != 0 ? static_cast<unsigned>(std::countr_zero(free)) : late_way(line, now);
-  if (way == kHandshakesInLine) return false;
-  line.tag[way] = tag_of(hash);
+  unsigned way = way_of(line, handshake_tag(hash), free);
+  if (way == kHandshakesInLine && free != 0) way = static_cast<unsigned>(std::countr_zero(free));
+  if (way == kHandshakesInLine) {
+    way = oldest_way(line, now);
+    line.closed_until = line.since[way] + kHandshakePatience;
+    if (now - line.since[way] <= kHandshakePatience) return false;
+    line.closed_until = 0;
+  }
+  line.tag[way] = handshake_tag(hash);
   line.since[way] = now;
   line.backend[way] = backend;
   line.mark[way] = mark_of(what, sequence);
@@ -90,7 +81,7 @@ bool Handshakes::begin(std::uint64_t hash, Awaited what, BackendNumber backend,
 unsigned Handshakes::repeat(std::uint64_t hash, BackendNumber backend, std::uint32_t sequence,
                             Micros now) noexcept {
   HandshakeLine& line = line_of(hash);
-  const unsigned way = way_of(line, tag_of(hash));
+  const unsigned way = way_of(line, handshake_tag(hash));
   if (way == kHandshakesInLine) return 0;
   std::uint16_t& mark = line.mark[way];
   const Micros age = now - line.since[way];
@@ -109,11 +100,12 @@ unsigned Handshakes::repeat(std::uint64_t hash, BackendNumber backend, std::uint
 std::optional<Micros> Handshakes::finish(std::uint64_t hash, Awaited what, BackendNumber backend,
                                          std::uint32_t sequence, Micros now) noexcept {
   HandshakeLine& line = line_of(hash);
-  const unsigned way = way_of(line, tag_of(hash));
+  const unsigned way = way_of(line, handshake_tag(hash));
   if (way == kHandshakesInLine || !is_same(line.mark[way], what, sequence) ||
       line.backend[way] != backend)
     return std::nullopt;
   line.mark[way] = 0;
+  line.closed_until = 0;
   const Micros took = now - line.since[way];
   if (took > kLongestWait) return std::nullopt;
   return took;

@@ -120,8 +120,6 @@ TEST_F(OneLine, AFlowHasOneEntry) {
 
 // Floods.
 
-/// Ten seconds of 200,000 forged SYNs a second, which nobody ever answers, and 1,000 clients a
-/// second whose handshake takes 30 ms at backend 1 and never comes about at backend 2.
 /// The entry that a slow loop gives to a flow: its own, a free one, the oldest past its time, none.
 unsigned place_of(const HandshakeLine& line, std::uint32_t tag, Micros now) {
   const auto used = [&](unsigned way) { return line.mark[way] >> 14 != 0; };
@@ -151,6 +149,7 @@ TEST_F(OneLine, EntriesAreGivenAsASlowLoopGivesThemWhateverTheLineHolds) {
       lines[0].mark[way] = static_cast<std::uint16_t>(random() | (round % 4 < 3 ? 1U << 14 : 0U));
       lines[0].backend[way] = static_cast<BackendNumber>(random());
     }
+    lines[0].closed_until = 0;
     const auto before = lines[0];
     const unsigned tag = static_cast<unsigned>(random() % 16);
     const unsigned way = place_of(before, tag, now);
@@ -160,10 +159,21 @@ TEST_F(OneLine, EntriesAreGivenAsASlowLoopGivesThemWhateverTheLineHolds) {
       ASSERT_EQ(lines[0].tag[w], w == way ? tag : before.tag[w]) << round;
       ASSERT_EQ(lines[0].since[w], w == way ? now : before.since[w]) << round;
     }
+    // What the line has noted of itself by now changes nothing.
+    const auto later = static_cast<Micros>(now + random() % 5'000'000);
+    const unsigned other = static_cast<unsigned>(random() % 16);
+    const unsigned next = place_of(lines[0], other, later);
+    ASSERT_EQ(begin(other, later), next != kHandshakesInLine) << round;
+    if (next != kHandshakesInLine) {
+      ASSERT_EQ(lines[0].tag[next], other) << round;
+      ASSERT_EQ(lines[0].since[next], later) << round;
+    }
   }
   for (const unsigned times : given) EXPECT_GT(times, 500U);
 }
 
+/// Ten seconds of 200,000 forged SYNs a second, which nobody ever answers, and 1,000 clients a
+/// second whose handshake takes 30 ms at backend 1 and never comes about at backend 2.
 TEST(Flood, LeavesASampleInWhichEveryBackendIsSeenAsItIs) {
   std::vector<HandshakeLine> lines(1024);
   Handshakes table(lines);
