@@ -4,20 +4,28 @@
 // Threads: lives on one worker's stack.
 #pragma once
 
+#include "dataplane/plain_headers.hpp"
 #include "flow/cache.hpp"
 #include "packet/parse.hpp"
 #include "packet/verdict.hpp"
 #include "snapshot/snapshot.hpp"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 
 struct rte_mbuf;
 
 namespace sluice::dataplane {
 
-inline constexpr std::uint16_t kBurst = 32;  ///< Packets per receive call.
-inline constexpr std::uint16_t kAhead = 4;   ///< Packets prefetched ahead while parsing.
+inline constexpr std::uint16_t kAhead = 4;  ///< Packets prefetched ahead while parsing.
+
+/// Masks of packets: bit i is packet i.
+[[nodiscard]] constexpr std::uint32_t bit_of(std::uint16_t i) noexcept { return 1U << i; }
+void each_bit(std::uint32_t mask, auto&& f) noexcept {
+  static_assert(kBurst <= 32);
+  for (; mask != 0; mask &= mask - 1) f(static_cast<std::uint16_t>(std::countr_zero(mask)));
+}
 
 /// Left uninitialised on purpose: a stage writes a column before a later one reads it.
 struct Burst {
@@ -25,6 +33,7 @@ struct Burst {
   std::uint16_t port = 0;  ///< Index of the port that the packets came from.
   bool taken = false;      ///< Another worker received them and handed them over.
   bool overdue = false;  ///< Kept for longer than a first fragment is waited for: judged for good.
+  bool read = false;     ///< read_ahead() has filled `plain`.
   std::array<rte_mbuf*, kBurst> packet;
   std::array<std::uint32_t, kBurst> length;  ///< Bytes as received, for the counters.
   std::array<Parsed, kBurst> parsed;
@@ -35,6 +44,7 @@ struct Burst {
   std::array<bool, kBurst> new_flow;
   std::array<std::uint16_t, kBurst> egress;  ///< Index of the port, of packets that are sent.
   std::array<Verdict, kBurst> verdict;       ///< kForward, or why a stage gave up on the packet.
+  PlainBurst plain;                          ///< Read of the headers alone.
 
   /// Calls f(i) for every packet that no stage has given up on.
   void each_live(auto&& f) noexcept {
@@ -61,7 +71,6 @@ struct Burst {
   /// Takes packets out that somebody else has now, as if they had not been received here.
   /// @param gone  bit i: packet i; called between stages, from steer on.
   [[gnu::noinline]] void take_out(std::uint32_t gone) noexcept {
-    static_assert(kBurst <= 32);
     std::uint16_t to = 0;
     for (std::uint16_t i = 0; i < size; ++i) {
       if ((gone >> i & 1U) != 0) continue;

@@ -97,14 +97,14 @@ Verdict encapsulate(rte_mbuf& packet, const Parsed& parsed, const snapshot::Back
                            : 0};
   if (to.outer_family == 4) {
     if (gue)
-      write_outer<true, true>(packet, frame, inner, to, leave);
+      write_outer<true, true>(packet, frame, inner, to, to.overhead, leave);
     else
-      write_outer<true, false>(packet, frame, inner, to, leave);
+      write_outer<true, false>(packet, frame, inner, to, to.overhead, leave);
   } else {
     if (gue)
-      write_outer<false, true>(packet, frame, inner, to, leave);
+      write_outer<false, true>(packet, frame, inner, to, to.overhead, leave);
     else
-      write_outer<false, false>(packet, frame, inner, to, leave);
+      write_outer<false, false>(packet, frame, inner, to, to.overhead, leave);
   }
   return Verdict::kForward;
 }

@@ -52,13 +52,17 @@ template <std::size_t kFixed>
 }
 
 /// Writes Ethernet and outer headers at `frame`, where the packet begins once `to.overhead` bytes
-/// were put before it. @param leave  whether the device makes the checksum of gue.
+/// were put before it.
+/// @param overhead  to.overhead, which the compiler would load again behind each store.
+/// @param leave  whether the device makes the checksum of gue.
 template <bool kOuterV4, bool kGue>
 [[gnu::always_inline]] inline void write_outer(rte_mbuf& packet, std::byte* frame,
                                                const InnerPacket& inner,
-                                               const snapshot::Backend& to, bool leave) noexcept {
+                                               const snapshot::Backend& to, std::uint8_t overhead,
+                                               bool leave) noexcept {
   constexpr std::size_t kIp = kOuterV4 ? sizeof(wire::Ipv4) : sizeof(wire::Ipv6);
   constexpr std::size_t kFixed = kIp + (kGue ? sizeof(wire::Udp) : 0);
+  const std::uint16_t outer_sum = to.outer_sum;
   std::byte* outer = copy_headers<kFixed>(frame, inner.l3_offset, to);
   const std::uint8_t inner_protocol = inner.v4 ? wire::kIpProtoIpip : wire::kIpProtoIpv6;
   const snapshot::Inner differing{.length = inner.length,
@@ -66,7 +70,7 @@ template <bool kOuterV4, bool kGue>
                                   .fragment = inner.fragment,
                                   .protocol = kGue ? wire::kIpProtoUdp : inner_protocol};
   if constexpr (kGue) {
-    const std::size_t gue_bytes = to.overhead - kFixed;
+    const std::size_t gue_bytes = overhead - kFixed;
     std::byte* udp = outer + kIp;
     if (gue_bytes != 0)
       std::memcpy(udp + sizeof(wire::Udp), to.header.data() + snapshot::kEthernetBytes + kFixed,
@@ -76,9 +80,9 @@ template <bool kOuterV4, bool kGue>
     if (leave) leave_checksum(packet, udp, to.udp_sum, inner.l3_offset, kOuterV4);
   }
   if constexpr (kOuterV4)
-    snapshot::finish_ipv4(outer, to.outer_sum, to.overhead, differing);
+    snapshot::finish_ipv4(outer, outer_sum, overhead, differing);
   else
-    snapshot::finish_ipv6(outer, to.overhead, differing);
+    snapshot::finish_ipv6(outer, overhead, differing);
 }
 
 }  // namespace sluice::dataplane

@@ -76,6 +76,7 @@ void read_plain(const Frames& frames, unsigned count, const HashKey& secret, con
     const std::uint32_t bit = 1U << i;
     out.hashed |= bit;
     out.hash[i] = flow_hash(key, secret);
+    out.tag[i] = flow::Cache::tag_of(out.hash[i]);
     frames.flows->prefetch(out.hash[i]);
     Parsed p;
     const Verdict verdict = parse_frame({frame, frames.length[i]}, frames.length[i], p);

@@ -5,15 +5,18 @@
 // Threads: pure functions; called by workers once a burst.
 #pragma once
 
-#include "dataplane/burst.hpp"
 #include "flow/cache.hpp"
 #include "packet/flow_key.hpp"
+#include "packet/headers.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace sluice::dataplane {
+
+inline constexpr std::uint16_t kBurst = 32;  ///< Packets per receive call.
 
 /// Bytes of a frame that are read; a shorter one is not plain. Frames of 60 bytes, the least that
 /// Ethernet has, are long enough but for IPv6, whose TCP ends behind them anyway.
@@ -47,8 +50,25 @@ struct Target {
   friend bool operator==(const Target&, const Target&) noexcept = default;
 };
 
-/// Bit i of a mask and entry i of a column are of frame i. `hash` holds for the frames of `hashed`,
-/// all other columns for those of `plain`.
+/// Where a frame of the family goes, were it plain.
+[[nodiscard]] inline Target target_of(const std::byte* frame, bool v4) noexcept {
+  const std::byte* ip = frame + kPlainIp;
+  using wire::load;
+  Target to{};
+  if (v4) {
+    to.address[0] = load<std::uint32_t>(ip + offsetof(wire::Ipv4, destination));
+    to.protocol = load<std::uint8_t>(ip + offsetof(wire::Ipv4, protocol));
+    to.port = load<std::uint16_t>(frame + kPlainL4v4 + offsetof(wire::Udp, destination_port));
+  } else {
+    std::memcpy(to.address.data(), ip + offsetof(wire::Ipv6, destination), sizeof to.address);
+    to.protocol = load<std::uint8_t>(ip + offsetof(wire::Ipv6, next_header));
+    to.port = load<std::uint16_t>(frame + kPlainL4v6 + offsetof(wire::Udp, destination_port));
+  }
+  return to;
+}
+
+/// Bit i of a mask and entry i of a column are of frame i. `hash` and `tag` hold for the frames of
+/// `hashed`, all other columns for those of `plain`.
 struct PlainHeaders {
   /// TCP or UDP right behind an IP header that is right behind the Ethernet header, an IPv4 header
   /// without options: `hash` is that of its flow. Nothing else was looked at: it may be a fragment.
@@ -60,12 +80,23 @@ struct PlainHeaders {
   std::uint32_t udp = 0;   ///< Of `plain`: UDP.
   std::uint32_t like = 0;  ///< Of `plain`: for the target that was asked for.
   alignas(32) std::array<std::uint64_t, kBurst> hash;
+  alignas(32) std::array<std::uint32_t, kBurst> tag;     ///< flow::Cache::tag_of() the hash.
   alignas(32) std::array<std::uint32_t, kBurst> length;  ///< IP header and payload, bytes.
   /// TOS or traffic class; in the upper half, as it stands in a packet, the fragment word of an
   /// IPv4 header with the same don't-fragment (IPv6: set).
   alignas(32) std::array<std::uint32_t, kBurst> look;
   /// IPv4: the four bytes from the TTL on, TTL less one, the checksum right for that. IPv6: 0.
   alignas(32) std::array<std::uint32_t, kBurst> aged;
+};
+
+/// What is read of a burst before its turn: no more than its headers say.
+struct PlainBurst {
+  std::uint32_t all = 0;  ///< A bit for each packet of the burst.
+  std::uint32_t v6 = 0;   ///< Those of `headers.hashed` that are IPv6.
+  bool first_v6;          ///< The first packet's family.
+  Target like;            ///< Where the first packet goes, were it plain.
+  Frames frames;
+  PlainHeaders headers;
 };
 
 /// Reads `count` frames of one family.

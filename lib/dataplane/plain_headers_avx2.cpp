@@ -126,12 +126,18 @@ SLUICE_LANES __m256i finish(__m256i h) noexcept {
   return _mm256_xor_si256(h, _mm256_srli_epi64(h, 31));
 }
 
-SLUICE_LANES void store_hashes(std::uint64_t* to, const Sums& sums) noexcept {
+/// Also their tags: the upper half, but the last bit of the lower one.
+SLUICE_LANES void store_hashes(PlainHeaders& out, unsigned first, const Sums& sums) noexcept {
   const __m256i even = finish(sums.even);
   const __m256i odd = finish(sums.odd);
+  const __m256i upper = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+  const __m256i lower = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  const __m256i last = all(1);
+  store(&out.tag[first],
+        _mm256_or_si256(_mm256_andnot_si256(last, upper), _mm256_and_si256(last, lower)));
   const __m256i low = _mm256_unpacklo_epi64(even, odd);   // lanes 0 1 4 5
   const __m256i high = _mm256_unpackhi_epi64(even, odd);  // lanes 2 3 6 7
-  auto* at = reinterpret_cast<__m256i*>(to);
+  auto* at = reinterpret_cast<__m256i*>(&out.hash[first]);
   _mm256_store_si256(at, _mm256_permute2x128_si256(low, high, 0x20));
   _mm256_store_si256(at + 1, _mm256_permute2x128_si256(low, high, 0x31));
 }
@@ -225,7 +231,7 @@ SLUICE_LANES void read_eight_v4(const Frames& frames, unsigned first, const Hash
             _mm256_set1_epi64x(static_cast<long long>(secret.tail))};
   add_pair(sums, source, secret.word[0], destination, secret.word[1]);
   add_pair(sums, ports, secret.word[2], _mm256_or_si256(protocol, all(4U << 8)), secret.word[3]);
-  store_hashes(&out.hash[first], sums);
+  store_hashes(out, first, sums);
   for (unsigned lane = 0; lane < kLanes; ++lane) frames.flows->prefetch(out.hash[first + lane]);
 
   store(&out.length[first], total);
@@ -291,7 +297,7 @@ SLUICE_LANES void read_eight_v6(const Frames& frames, unsigned first, const Hash
   add_pair(sums, source[1], secret.word[4], destination[1], secret.word[5]);
   add_pair(sums, source[2], secret.word[6], destination[2], secret.word[7]);
   add_pair(sums, source[3], secret.word[8], destination[3], secret.word[9]);
-  store_hashes(&out.hash[first], sums);
+  store_hashes(out, first, sums);
   for (unsigned lane = 0; lane < kLanes; ++lane) frames.flows->prefetch(out.hash[first + lane]);
 
   store(&out.length[first], total);

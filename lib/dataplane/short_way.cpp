@@ -2,6 +2,7 @@
 #include "dataplane/short_way.hpp"
 
 #include "dataplane/outer_header.hpp"
+#include "dataplane/read_ahead.hpp"
 #include "packet/checksum.hpp"
 #include "packet/headers.hpp"
 
@@ -11,6 +12,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <utility>
 
 namespace sluice::dataplane {
 namespace {
@@ -19,51 +22,44 @@ using snapshot::Backend;
 using snapshot::Service;
 using wire::load;
 
-constexpr std::size_t kLanes = 8;  // frames that are read at a time
-
-constexpr std::uint32_t bit_of(std::uint16_t i) noexcept { return 1U << i; }
-
-void each(std::uint32_t mask, auto&& f) noexcept {
-  for (; mask != 0; mask &= mask - 1) f(static_cast<std::uint16_t>(std::countr_zero(mask)));
-}
-
-/// Flows by bits of their hash that tell their line in the cache, too: those of two lines side by
-/// side are the same, since a flow may have its entry in either.
-class FlowSet {
+/// What the packets until now mean to those behind them, by a few bits of a flow's hash: those of
+/// two lines of the cache side by side have one place, since a flow may have its entry in either.
+class FlowNotes {
  public:
-  void add(std::uint64_t hash) noexcept { bits_ |= std::uint64_t{1} << (hash >> 1 & 63U); }
-  void add_all() noexcept { bits_ = ~std::uint64_t{0}; }
-  friend FlowSet operator|(FlowSet a, FlowSet b) noexcept {
-    a.bits_ |= b.bits_;
-    return a;
+  static constexpr std::uint8_t kHeld = 1;     ///< Behind a packet that was left.
+  static constexpr std::uint8_t kChanged = 2;  ///< The cache was written there: look again.
+
+  /// @param lines  of the cache.
+  explicit FlowNotes(std::size_t lines) noexcept : places_(std::min(kPlaces, lines / 2)) {}
+
+  void add(std::uint64_t hash, std::uint8_t what) noexcept {
+    if (!any_) clear();
+    std::uint8_t& at = of_[place(hash)];
+    at = static_cast<std::uint8_t>(at | what);
   }
-  [[nodiscard]] bool may_have(std::uint64_t hash) const noexcept {
-    return (bits_ >> (hash >> 1 & 63U) & 1U) != 0;
+  void add_all(std::uint8_t what) noexcept {
+    if (!any_) clear();
+    for (std::size_t i = 0; i < places_; ++i) of_[i] = static_cast<std::uint8_t>(of_[i] | what);
+  }
+  [[nodiscard]] std::uint8_t of(std::uint64_t hash) const noexcept {
+    return any_ ? of_[place(hash)] : std::uint8_t{0};
   }
 
  private:
-  std::uint64_t bits_ = 0;
-};
+  static constexpr std::size_t kPlaces = 512;
 
-/// Where a frame of the family goes, were it plain.
-Target target_of(const std::byte* frame, bool v4) noexcept {
-  const std::byte* ip = frame + kPlainIp;
-  Target to{};
-  if (v4) {
-    to.address[0] = load<std::uint32_t>(ip + offsetof(wire::Ipv4, destination));
-    to.protocol = load<std::uint8_t>(ip + offsetof(wire::Ipv4, protocol));
-    to.port = load<std::uint16_t>(frame + kPlainL4v4 + offsetof(wire::Udp, destination_port));
-  } else {
-    std::memcpy(to.address.data(), ip + offsetof(wire::Ipv6, destination), sizeof to.address);
-    to.protocol = load<std::uint8_t>(ip + offsetof(wire::Ipv6, next_header));
-    to.port = load<std::uint16_t>(frame + kPlainL4v6 + offsetof(wire::Udp, destination_port));
+  [[nodiscard]] std::size_t place(std::uint64_t hash) const noexcept {
+    return hash >> 1 & (places_ - 1);
   }
-  return to;
-}
+  [[gnu::noinline]] void clear() noexcept {
+    std::memset(of_.data(), 0, places_);
+    any_ = true;
+  }
 
-bool is_v6(const std::byte* frame) noexcept {
-  return load<Be16>(frame + offsetof(wire::Ethernet, type)) == Be16::from_host(wire::kEtherIpv6);
-}
+  bool any_ = false;  ///< Else `of_` is not yet set: most bursts need none.
+  std::size_t places_;
+  std::array<std::uint8_t, kPlaces> of_;
+};
 
 /// Whether a packet whose flow is not known may be of one that the cache knows. ICMP errors are of
 /// some, but change none.
@@ -76,96 +72,18 @@ bool may_change_flows(const std::byte* frame, std::size_t length) noexcept {
   return protocol == wire::kIpProtoTcp || protocol == wire::kIpProtoUdp;
 }
 
-/// What the loops know of a burst. They copy what they need into locals: a store into a frame may
-/// be one into this, for all that the compiler knows.
+/// What the loops know of a burst besides its headers. They copy what they need into locals: a
+/// store into a frame may be one into this, for all that the compiler knows.
 struct Sorting {
-  Frames frames;
-  PlainHeaders headers;
-  Target like;                  ///< Where the first packet goes.
-  bool first_v6;                ///< Its family.
-  std::uint32_t all;            ///< A bit for each packet of the burst.
-  std::uint32_t v6 = 0;         ///< Those of `headers.hashed` that are IPv6.
-  std::uint32_t left = 0;       ///< For the stages.
-  std::uint32_t unread = 0;     ///< Those of them that were left for their headers.
-  std::uint32_t unsettled = 0;  ///< SYNs, and those whose flow the cache does not call settled.
-  std::uint32_t absent = 0;     ///< Those of them whose flow it does not know.
-  FlowSet held;                 ///< What is behind a packet that was left.
-  FlowSet changed;              ///< Lines of the cache that were written: look again.
+  explicit Sorting(std::size_t lines) noexcept : notes(lines) {}
+
+  std::uint32_t left = 0;      ///< For the stages.
+  std::uint32_t unread = 0;    ///< Those of them that were left for their headers.
+  std::uint32_t fresh = 0;     ///< Flows that the cache does not know, and that go by a table.
+  std::uint32_t doubtful = 0;  ///< SYNs of others, and others whose flow is not settled.
+  FlowNotes notes;
+  std::array<const maglev::Slot*, kBurst> slot;  ///< Of those that are fresh.
 };
-
-/// Shorter than what is read, or in several segments, or cut off: not plain.
-[[gnu::noinline]] void drop_frames(const Burst& b, std::size_t least, Frames& frames) noexcept {
-  for (std::uint16_t i = 0; i < b.size; ++i)
-    if (b.packet[i]->data_len < least || b.packet[i]->data_len != b.packet[i]->pkt_len)
-      frames.at[i] = no_frame();
-}
-
-/// The device has just written the buffers' heads, but this core has not seen the frames.
-void take_frames(Burst& b, const flow::Cache& flows, Sorting& s) noexcept {
-  std::uint32_t differing = 0;
-  std::uint32_t shortest = ~std::uint32_t{0};
-  const std::size_t size = b.size;
-  for (std::size_t i = 0; i < size; ++i) {
-    const rte_mbuf& m = *b.packet[i];
-    const auto* frame = rte_pktmbuf_mtod(&m, const std::byte*);
-    rte_prefetch0(frame);
-    s.frames.at[i] = frame;
-    b.length[i] = m.pkt_len;
-    const std::uint32_t here = m.data_len;
-    differing |= m.pkt_len ^ here;
-    shortest = std::min(shortest, here);
-  }
-  for (std::size_t i = size; i % kLanes != 0; ++i) s.frames.at[i] = no_frame();
-  s.frames.length = b.length.data();
-  s.frames.flows = &flows;
-  if (differing != 0 || shortest < kPlainBytes4) [[unlikely]]
-    drop_frames(b, kPlainBytes4, s.frames);
-}
-
-[[gnu::noinline]] void read_other_family(const Burst& b, const snapshot::Snapshot& now,
-                                         const PlainReaders& readers, Sorting& s) noexcept {
-  std::uint32_t others = 0;
-  each(s.all & ~s.headers.hashed, [&](std::uint16_t i) {
-    if (is_v6(s.frames.at[i]) != s.first_v6) others |= bit_of(i);
-  });
-  if (others == 0) return;
-  PlainHeaders other;
-  Frames frames = s.frames;
-  if (!s.first_v6) drop_frames(b, kPlainBytes6, frames);
-  (s.first_v6 ? readers.v4 : readers.v6)(frames, b.size, now.hash_key, s.like, other);
-  if (!s.first_v6) s.v6 = other.hashed;
-  s.headers.hashed |= other.hashed;
-  s.headers.plain |= other.plain;
-  s.headers.syn |= other.syn;
-  s.headers.udp |= other.udp;
-  each(other.hashed, [&](std::uint16_t i) {
-    s.headers.hash[i] = other.hash[i];
-    s.headers.length[i] = other.length[i];
-    s.headers.look[i] = other.look[i];
-    s.headers.aged[i] = other.aged[i];
-  });
-}
-
-/// By the reader of the first packet's family, which mostly is that of all.
-void read_headers(const Burst& b, const snapshot::Snapshot& now, const PlainReaders& readers,
-                  Sorting& s) noexcept {
-  s.first_v6 = is_v6(s.frames.at[0]);
-  if (s.first_v6) {
-    std::uint32_t shortest = ~std::uint32_t{0};
-    for (std::size_t i = 0; i < b.size; ++i) shortest = std::min(shortest, b.length[i]);
-    Frames frames = s.frames;
-    if (shortest < kPlainBytes6) drop_frames(b, kPlainBytes6, frames);
-    s.like = target_of(frames.at[0], false);
-    readers.v6(frames, b.size, now.hash_key, s.like, s.headers);
-    s.v6 = s.headers.hashed;
-  } else {
-    s.like = target_of(s.frames.at[0], true);
-    readers.v4(s.frames, b.size, now.hash_key, s.like, s.headers);
-  }
-  if (s.headers.hashed != s.all) [[unlikely]]
-    read_other_family(b, now, readers, s);
-  s.left = s.unread = s.all & ~s.headers.plain;
-}
 
 const Service* find_service(const Target& target, bool v6, const snapshot::Snapshot& now) noexcept {
   FlowKey key{};
@@ -179,49 +97,75 @@ const Service* find_service(const Target& target, bool v6, const snapshot::Snaps
 
 /// Looks the first packet's service up for all that are like it.
 void find_services(Burst& b, const snapshot::Snapshot& now, Sorting& s) noexcept {
-  const std::uint32_t unlike = s.headers.plain & ~s.headers.like;
+  const PlainHeaders& headers = b.plain.headers;
+  const std::uint32_t unlike = headers.plain & ~headers.like;
   const Service* const service =
-      s.headers.like != 0 ? find_service(s.like, s.first_v6, now) : nullptr;
-  if (service == nullptr) s.left |= s.headers.like;
+      headers.like != 0 ? find_service(b.plain.like, b.plain.first_v6, now) : nullptr;
+  if (service == nullptr) s.left |= headers.like;
   std::fill_n(b.service.begin(), b.size, service);
-  each(unlike, [&](std::uint16_t i) {
-    const bool v6 = (s.v6 & bit_of(i)) != 0;
-    b.service[i] = find_service(target_of(s.frames.at[i], !v6), v6, now);
+  each_bit(unlike, [&](std::uint16_t i) {
+    const bool v6 = (b.plain.v6 & bit_of(i)) != 0;
+    b.service[i] = find_service(target_of(b.plain.frames.at[i], !v6), v6, now);
     if (b.service[i] == nullptr) s.left |= bit_of(i);
   });
 }
 
-/// Where a flow goes that is not known.
-const maglev::Slot* slot_of(const Service& service, std::uint64_t hash,
-                            const snapshot::Snapshot& now) noexcept {
+/// The table by which new flows of a service go; empty when they go by a policy or have no backend.
+std::span<const maglev::Slot> table_of(const Service& service,
+                                       const snapshot::Snapshot& now) noexcept {
   const snapshot::Pool& pool = now.pools[service.pool];
-  if (pool.policy != nullptr || pool.slots.empty()) return nullptr;
-  return &pool.slots[maglev::Table::index(hash, static_cast<std::uint32_t>(pool.slots.size()))];
+  return pool.policy == nullptr ? pool.slots : std::span<const maglev::Slot>();
 }
 
-/// Looks a flow up for good; what is not known goes by its slot.
+const maglev::Slot* slot_of(std::span<const maglev::Slot> table, std::uint64_t hash) noexcept {
+  return &table[maglev::Table::index(hash, static_cast<std::uint32_t>(table.size()))];
+}
+
+flow::Tick timeout_of(const Burst& b, std::uint16_t i, const snapshot::Snapshot& now) noexcept {
+  return (b.plain.headers.udp & bit_of(i)) != 0 ? now.udp_timeout : now.tcp_timeout;
+}
+
+/// Looks a flow up for good.
 [[gnu::noinline]] void find_flow(Burst& b, std::uint16_t i, const snapshot::Snapshot& now,
-                                 const WorkerState& state, const Sorting& s) noexcept {
-  const std::uint64_t hash = s.headers.hash[i];
-  const flow::Tick timeout = (s.headers.udp & bit_of(i)) != 0 ? now.udp_timeout : now.tcp_timeout;
-  b.found[i] = state.flows.find(hash, state.tick, timeout);
-  if (b.found[i].hit) {
-    b.backend[i] = b.found[i].backend;
-    rte_prefetch0(now.backends.data() + b.backend[i]);
-  } else if (const maglev::Slot* slot = slot_of(*b.service[i], hash, now); slot != nullptr) {
-    rte_prefetch0(slot);
-  }
+                                 const WorkerState& state) noexcept {
+  b.found[i] = state.flows.find(b.plain.headers.hash[i], state.tick, timeout_of(b, i, now));
+  if (b.found[i].hit) rte_prefetch0(now.backends.data() + b.found[i].backend);
+}
+
+/// Starts the loads of what flows need that the cache does not know.
+[[gnu::noinline]] void find_slots(const Burst& b, const snapshot::Snapshot& now,
+                                  const WorkerState& state, std::uint32_t absent,
+                                  Sorting& s) noexcept {
+  const Service* last = nullptr;
+  std::span<const maglev::Slot> table;
+  each_bit(absent, [&](std::uint16_t i) {
+    if (b.service[i] != last) {
+      last = b.service[i];
+      table = table_of(*last, now);
+    }
+    if (table.empty()) {
+      s.doubtful |= bit_of(i);
+      return;
+    }
+    const std::uint64_t hash = b.plain.headers.hash[i];
+    s.slot[i] = slot_of(table, hash);
+    rte_prefetch0(s.slot[i]);
+    state.signals.prefetch(hash);
+  });
+  s.fresh = absent & ~s.doubtful;
 }
 
 /// Looks the flows up, and starts the loads of their backends.
 void find_flows(Burst& b, const snapshot::Snapshot& now, const WorkerState& state,
                 Sorting& s) noexcept {
+  const PlainHeaders& headers = b.plain.headers;
   const flow::Tick tick = state.tick;
   const Backend* const backends = now.backends.data();
-  std::uint32_t unsettled = s.headers.syn & ~s.left;  // they may begin a connection anew
+  std::uint32_t unsettled = headers.syn & ~s.left;  // they may begin a connection anew
   std::uint32_t absent = 0;
-  each(s.all & ~s.left, [&](std::uint16_t i) {
-    const flow::Glance seen = state.flows.glance(s.headers.hash[i], tick, b.backend[i]);
+  each_bit(b.plain.all & ~s.left, [&](std::uint16_t i) {
+    const flow::Glance seen =
+        state.flows.glance(headers.hash[i], headers.tag[i], tick, b.backend[i]);
     if (seen == flow::Glance::kSettled) [[likely]] {
       rte_prefetch0(backends + b.backend[i]);
     } else {
@@ -229,15 +173,17 @@ void find_flows(Burst& b, const snapshot::Snapshot& now, const WorkerState& stat
       if (seen == flow::Glance::kAbsent) absent |= bit_of(i);
     }
   });
-  s.unsettled = unsettled;
-  s.absent = absent;
-  each(absent, [&](std::uint16_t i) {
-    const std::uint64_t hash = s.headers.hash[i];
-    if (const maglev::Slot* slot = slot_of(*b.service[i], hash, now); slot != nullptr)
-      rte_prefetch0(slot);
-    state.signals.prefetch(hash);
+  s.doubtful = unsettled & ~absent;
+  if (absent != 0) find_slots(b, now, state, absent, s);
+  each_bit(s.doubtful, [&](std::uint16_t i) { find_flow(b, i, now, state); });
+}
+
+/// The backends of flows that the cache does not know, once their slots have come.
+void read_slots(Burst& b, const snapshot::Snapshot& now, const Sorting& s) noexcept {
+  each_bit(s.fresh, [&](std::uint16_t i) {
+    b.backend[i] = *s.slot[i];
+    rte_prefetch0(now.backends.data() + b.backend[i]);
   });
-  each(unsettled & ~absent, [&](std::uint16_t i) { find_flow(b, i, now, state, s); });
 }
 
 /// Whether the packet may go to that backend as it is.
@@ -246,76 +192,63 @@ bool may_go(const rte_mbuf& m, const Service& service, const Backend& to,
   return to.pool == service.pool && length <= to.longest && m.data_off >= to.overhead;
 }
 
-std::uint32_t sequence(const Sorting& s, std::uint16_t i) noexcept {
-  const std::size_t l4 = (s.v6 & bit_of(i)) == 0 ? kPlainL4v4 : kPlainL4v6;
-  return load<Be32>(s.frames.at[i] + l4 + offsetof(wire::Tcp, sequence)).to_host();
+std::uint32_t sequence(const Burst& b, std::uint16_t i) noexcept {
+  const std::size_t l4 = (b.plain.v6 & bit_of(i)) == 0 ? kPlainL4v4 : kPlainL4v6;
+  return load<Be32>(b.plain.frames.at[i] + l4 + offsetof(wire::Tcp, sequence)).to_host();
 }
 
 /// Notes the packet of a flow that is known, as steer() does.
-void note_known(const Burst& b, std::uint16_t i, WorkerState& state, const Sorting& s) noexcept {
-  const std::uint64_t hash = s.headers.hash[i];
-  const bool udp = (s.headers.udp & bit_of(i)) != 0;
+void note_known(const Burst& b, std::uint16_t i, WorkerState& state) noexcept {
+  const std::uint64_t hash = b.plain.headers.hash[i];
+  const bool udp = (b.plain.headers.udp & bit_of(i)) != 0;
   if (state.flows.touch(hash, b.found[i], state.tick, /*closing=*/false) && !udp)
-    state.signals.accepted(hash, b.backend[i], sequence(s, i) - 1, state.cycles);
+    state.signals.accepted(hash, b.backend[i], sequence(b, i) - 1, state.cycles);
 }
 
-/// Notes the first packet of a flow, as steer() does.
-void note_new(Burst& b, std::uint16_t i, const snapshot::Snapshot& now, WorkerState& state,
-              Sorting& s) noexcept {
-  const std::uint64_t hash = s.headers.hash[i];
+/// Notes the first packet of a flow that the cache has been told of, as steer() does.
+[[gnu::always_inline]] inline void note_new(Burst& b, std::uint16_t i, WorkerState& state,
+                                            Sorting& s) noexcept {
+  const std::uint64_t hash = b.plain.headers.hash[i];
   const flow::BackendNumber number = b.backend[i];
-  const bool udp = (s.headers.udp & bit_of(i)) != 0;
-  const bool syn = (s.headers.syn & bit_of(i)) != 0;
-  constexpr flow::Found kNotFound{false, flow::kNoWay, flow::State::kFree, 0};
-  state.flows.assign(hash, kNotFound, number, state.tick, udp ? now.udp_timeout : now.tcp_timeout,
-                     /*established=*/false);
-  s.changed.add(hash);
-  if (!udp && !syn) return;  // met in its middle
+  const bool syn = (b.plain.headers.syn & bit_of(i)) != 0;
+  s.notes.add(hash, FlowNotes::kChanged);
+  if (!syn && (b.plain.headers.udp & bit_of(i)) == 0) return;  // met in its middle
   b.new_flow[i] = true;
   state.signals.opened(number);
-  if (syn) state.signals.asked_for(hash, number, sequence(s, i), state.cycles);
+  if (syn) state.signals.asked_for(hash, number, sequence(b, i), state.cycles);
 }
 
-/// Whether the cache still does not know a packet's flow, after what came before it.
-bool is_absent(std::uint16_t i, const WorkerState& state, const Sorting& s) noexcept {
-  if ((s.absent & bit_of(i)) == 0) return false;
-  const std::uint64_t hash = s.headers.hash[i];
-  flow::BackendNumber backend;
-  return !s.changed.may_have(hash) ||
-         state.flows.glance(hash, state.tick, backend) == flow::Glance::kAbsent;
-}
-
-/// All that is not a packet of a settled flow with nothing before it in the burst that matters to
-/// it.
+/// All that is neither of a settled flow nor of one that the cache does not know, with nothing
+/// before it in the burst that matters to it.
 /// @return whether it goes the short way, to backend[i]; the cache knows of it then.
 [[gnu::noinline]] bool settle(Burst& b, std::uint16_t i, const snapshot::Snapshot& now,
                               WorkerState& state, Sorting& s) noexcept {
-  const std::uint64_t hash = s.headers.hash[i];
-  if (s.held.may_have(hash)) return false;
-  bool known = false;
-  if (!is_absent(i, state, s)) {
-    // What was absent is looked up now, what was settled or found once more if that may have
-    // changed.
-    if (s.changed.may_have(hash) || ((s.unsettled & ~s.absent) & bit_of(i)) == 0)
-      find_flow(b, i, now, state, s);
-    known = b.found[i].hit;
-  }
+  const std::uint64_t hash = b.plain.headers.hash[i];
+  const std::uint8_t before = s.notes.of(hash);
+  if ((before & FlowNotes::kHeld) != 0) return false;
+  // What was looked up is looked up again if that may have changed.
+  if ((before & FlowNotes::kChanged) != 0 || (s.doubtful & bit_of(i)) == 0)
+    find_flow(b, i, now, state);
+  const flow::Found& found = b.found[i];
   const Service& service = *b.service[i];
-  if (known) {
-    if ((s.headers.syn & bit_of(i)) != 0) return false;  // it may be a new connection
-    b.backend[i] = b.found[i].backend;
+  if (found.hit) {
+    if ((b.plain.headers.syn & bit_of(i)) != 0) return false;  // it may be a new connection
+    b.backend[i] = found.backend;
   } else {
-    const maglev::Slot* const slot = slot_of(service, hash, now);
-    if (slot == nullptr) return false;
-    b.backend[i] = *slot;
+    const auto table = table_of(service, now);
+    if (table.empty()) return false;
+    b.backend[i] = *slot_of(table, hash);
   }
   if (b.backend[i] >= now.backends.size() ||
-      !may_go(*b.packet[i], service, now.backends[b.backend[i]], s.headers.length[i]))
+      !may_go(*b.packet[i], service, now.backends[b.backend[i]], b.plain.headers.length[i]))
     return false;
-  if (known)
-    note_known(b, i, state, s);
-  else
-    note_new(b, i, now, state, s);
+  if (found.hit) {
+    note_known(b, i, state);
+  } else {
+    state.flows.assign(hash, found, b.backend[i], state.tick, timeout_of(b, i, now),
+                       /*established=*/false);
+    note_new(b, i, state, s);
+  }
   return true;
 }
 
@@ -348,8 +281,9 @@ template <bool kV4, bool kOuterV4, bool kGue>
     }
   }
   rte_mbuf& m = *l.packet;
-  const std::uint32_t length = l.length + l.to->overhead + static_cast<std::uint32_t>(kPlainIp);
-  m.data_off = static_cast<std::uint16_t>(m.data_off - l.to->overhead);
+  const std::uint8_t overhead = l.to->overhead;  // once: stores may be to it, for the compiler
+  const std::uint32_t length = l.length + overhead + static_cast<std::uint32_t>(kPlainIp);
+  m.data_off = static_cast<std::uint16_t>(m.data_off - overhead);
   m.pkt_len = length;
   m.data_len = static_cast<std::uint16_t>(length);
   const InnerPacket inner{.l3_offset = kPlainIp,
@@ -359,22 +293,22 @@ template <bool kV4, bool kOuterV4, bool kGue>
                           .v4 = kV4,
                           .hash = l.hash,
                           .sum = sum};
-  write_outer<kOuterV4, kGue>(m, l.frame - l.to->overhead, inner, *l.to, device_sums);
+  write_outer<kOuterV4, kGue>(m, l.frame - overhead, inner, *l.to, overhead, device_sums);
 }
 
 template <bool kV4>
 [[gnu::always_inline]] inline void rewrite(const Leaving& l, std::uint32_t udp_sum_ports) noexcept {
   using Way = snapshot::ShortWay;
-  const bool device_sums = (udp_sum_ports >> l.to->port & 1U) != 0;
+  const auto device_sums = [&] { return (udp_sum_ports >> l.to->port & 1U) != 0; };
   switch (l.to->short_way) {
     case Way::kIpip4:
       return tunnel<kV4, true, false>(l, false);
     case Way::kIpip6:
       return tunnel<kV4, false, false>(l, false);
     case Way::kGue4:
-      return tunnel<kV4, true, true>(l, device_sums);
+      return tunnel<kV4, true, true>(l, device_sums());
     case Way::kGue6:
-      return tunnel<kV4, false, true>(l, device_sums);
+      return tunnel<kV4, false, true>(l, device_sums());
     case Way::kL2dsr:
       std::memcpy(l.frame, l.to->header.data(), kMacBytes);
       return;
@@ -386,84 +320,91 @@ template <bool kV4>
 /// A packet that is left holds back those behind it that may be of its flow.
 [[gnu::noinline]] void hold_back(const Burst& b, std::uint16_t i, Sorting& s) noexcept {
   const rte_mbuf& m = *b.packet[i];
-  if (((s.headers.hashed | ~s.unread) & bit_of(i)) != 0)
-    s.held.add(s.headers.hash[i]);
+  if (((b.plain.headers.hashed | ~s.unread) & bit_of(i)) != 0)
+    s.notes.add(b.plain.headers.hash[i], FlowNotes::kHeld);
   else if (may_change_flows(rte_pktmbuf_mtod(&m, const std::byte*), m.data_len))
-    s.held.add_all();
+    s.notes.add_all(FlowNotes::kHeld);
 }
 
 /// Sends the packets, in order; those that are left have their turn too, for what they hold back.
 void send(Burst& b, const snapshot::Snapshot& now, WorkerState& state, Sorting& s) noexcept {
+  const PlainHeaders& headers = b.plain.headers;
   const Backend* const backends = now.backends.data();
   const std::size_t extent = now.backends.size();
   const std::uint32_t udp_sum_ports = state.udp_sum_ports;
   const std::uint32_t unread = s.unread;
-  const std::uint32_t v6 = s.v6;
+  const std::uint32_t v6 = b.plain.v6;
+  const std::uint32_t fresh = s.fresh;
+  const std::uint32_t doubtful = s.doubtful;
   std::uint32_t left = s.left;
-  FlowSet watched;  // held or changed
-  std::uint32_t unsettled = s.unsettled;
-  std::uint64_t settled = 0;
-  for (std::uint32_t rest = unread != 0 ? s.all : s.all & ~left; rest != 0; rest &= rest - 1) {
+  const std::uint32_t odd = left | fresh | doubtful;
+  std::uint32_t unsettled = 0;  // of those that go
+  for (std::uint32_t rest = unread != 0 ? b.plain.all : b.plain.all & ~left; rest != 0;
+       rest &= rest - 1) {
     const auto i = static_cast<std::uint16_t>(std::countr_zero(rest));
     const std::uint32_t bit = bit_of(i);
-    const std::uint64_t hash = s.headers.hash[i];
-    if ((left & bit) != 0) [[unlikely]] {
-      if ((unread & bit) == 0) continue;  // its whole service is left
-      hold_back(b, i, s);
-      watched = s.held | s.changed;
-      continue;
-    }
-    const bool known = (unsettled & bit) == 0 && !watched.may_have(hash);
-    if (!known) [[unlikely]] {
-      const bool goes = settle(b, i, now, state, s);
-      if (!goes) s.held.add(hash);
-      watched = s.held | s.changed;
-      if (!goes) {
+    const std::uint64_t hash = headers.hash[i];
+    bool sure = true;
+    if ((odd & bit) != 0 || s.notes.of(hash) != 0) [[unlikely]] {
+      if ((left & bit) != 0) {
+        if ((unread & bit) != 0) hold_back(b, i, s);  // else its whole service is left
+        continue;
+      }
+      sure = (doubtful & bit) == 0 && s.notes.of(hash) == 0;
+      if (!sure && !settle(b, i, now, state, s)) {
         left |= bit;
+        s.notes.add(hash, FlowNotes::kHeld);
         continue;
       }
     }
     const std::size_t number = b.backend[i];
     rte_mbuf* const m = b.packet[i];
-    const std::uint32_t length = s.headers.length[i];
-    if (known && (number >= extent || !may_go(*m, *b.service[i], backends[number], length)))
-        [[unlikely]] {
-      left |= bit;
-      s.held.add(hash);
-      watched.add(hash);
-      continue;
+    const std::uint32_t length = headers.length[i];
+    if (sure) [[likely]] {
+      if (number >= extent || !may_go(*m, *b.service[i], backends[number], length)) [[unlikely]] {
+        left |= bit;
+        s.notes.add(hash, FlowNotes::kHeld);
+        continue;
+      }
+      if ((fresh & bit) != 0) [[unlikely]] {
+        state.flows.add(hash, headers.tag[i], b.backend[i], state.tick);
+        note_new(b, i, state, s);
+      }
     }
-    settled += known ? 1 : 0;
+    unsettled |= sure ? fresh & bit : bit;
     b.egress[i] = backends[number].port;
     const Leaving leaving{.packet = m,
-                          .frame = const_cast<std::byte*>(s.frames.at[i]),
+                          .frame = const_cast<std::byte*>(b.plain.frames.at[i]),
                           .to = backends + number,
                           .hash = hash,
                           .length = length,
-                          .look = s.headers.look[i],
-                          .aged = s.headers.aged[i]};
+                          .look = headers.look[i],
+                          .aged = headers.aged[i]};
     if ((v6 & bit) == 0)
       rewrite<true>(leaving, udp_sum_ports);
     else
       rewrite<false>(leaving, udp_sum_ports);
   }
-  state.flows.pass(settled);
+  const std::uint32_t gone = b.plain.all & ~left;
+  state.flows.pass(static_cast<unsigned>(std::popcount(gone & ~unsettled)));
   s.left = left;
 }
 
 }  // namespace
 
-std::uint32_t take_short_way(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
-  Sorting s;
-  s.all = static_cast<std::uint32_t>((std::uint64_t{1} << b.size) - 1);
-  // Checksums are the stages' business, and so is what other workers have handed over.
-  if (b.size == 0 || now.verify_checksums || b.taken) return s.all;
-  take_frames(b, state.flows, s);
-  read_headers(b, now, state.readers, s);
-  if (s.left == s.all) return s.all;
+std::uint32_t take_short_way(Burst& b, const snapshot::Snapshot& now, WorkerState& state,
+                             Burst* behind) noexcept {
+  if (!b.read) read_ahead(b, now, state);
+  if (!std::exchange(b.read, false))
+    return static_cast<std::uint32_t>((std::uint64_t{1} << b.size) - 1);
+  Sorting s(state.flows.lines());
+  s.left = s.unread = b.plain.all & ~b.plain.headers.plain;
+  if (s.left == b.plain.all) return s.left;
   find_services(b, now, s);
-  if (s.left == s.all) return s.all;
+  if (s.left == b.plain.all) return s.left;
   find_flows(b, now, state, s);
+  if (behind != nullptr) read_ahead(*behind, now, state);
+  read_slots(b, now, s);
   b.verdict.fill(Verdict::kForward);
   b.new_flow.fill(false);
   send(b, now, state, s);

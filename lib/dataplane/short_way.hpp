@@ -19,9 +19,11 @@ namespace sluice::dataplane {
 ///
 /// @param b  size, port and packet are set. Of packets that were taken all columns are written that
 ///   count() and transmit need: not `parsed`, `hash` and `found`.
+/// @param behind  a burst that is processed next, if one has come: it is read ahead while what this
+///   one needs is loaded.
 /// @return bit i: packet i is left.
 /// Cost: docs/performance.md.
 [[nodiscard]] std::uint32_t take_short_way(Burst& b, const snapshot::Snapshot& now,
-                                           WorkerState& state) noexcept;
+                                           WorkerState& state, Burst* behind = nullptr) noexcept;
 
 }  // namespace sluice::dataplane

@@ -136,29 +136,34 @@ void process_by_stages(Burst& b, const snapshot::Snapshot& now, WorkerState& sta
 
 namespace {
 
-/// What a short way leaves goes on by `next`.
-template <auto kTake>
-[[gnu::always_inline]] inline void process_by(Burst& b, const snapshot::Snapshot& now,
-                                              WorkerState& state, Way next) noexcept {
-  const std::uint32_t left = kTake(b, now, state);
+/// What a short way has left goes on by `next`.
+[[gnu::always_inline]] inline void go_on(Burst& b, std::uint32_t left, const snapshot::Snapshot& now,
+                                         WorkerState& state, Way next) noexcept {
   if (left == 0) return;
   if (std::popcount(left) == b.size) return next(b, now, state);
   process_left(b, left, now, state, next);
 }
 
-/// What one short way has left goes by the other, if the node translates, and then by the stages.
-template <auto kTake>
-void process_on(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
-  process_by<kTake>(b, now, state, process_by_stages);
+/// What NAT's short way has left.
+void process_behind_nat(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  go_on(b, take_short_way(b, now, state), now, state, process_by_stages);
+}
+
+/// What the short way has left where the node translates.
+void process_with_nat(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
+  go_on(b, take_nat_short_way(b, now, state), now, state, process_by_stages);
 }
 
 }  // namespace
 
-void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept {
-  if (!now.nat.any()) return process_by<take_short_way>(b, now, state, process_by_stages);
-  if (begins_with_nat(b, now))
-    return process_by<take_nat_short_way>(b, now, state, process_on<take_short_way>);
-  process_by<take_short_way>(b, now, state, process_on<take_nat_short_way>);
+void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state, Burst* behind) noexcept {
+  const bool translates = now.nat.any();
+  if (translates && begins_with_nat(b, now)) {
+    b.read = false;  // it reads with a secret of its own
+    return go_on(b, take_nat_short_way(b, now, state), now, state, process_behind_nat);
+  }
+  go_on(b, take_short_way(b, now, state, behind), now, state,
+        translates ? process_with_nat : process_by_stages);
 }
 
 namespace {

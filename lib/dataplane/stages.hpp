@@ -19,8 +19,11 @@ namespace sluice::dataplane {
 /// @param now  the snapshot of this burst; pointers into it stay in `b`.
 /// @param state  with its clocks set. Some packets may be gone from the burst on return: whoever
 ///             takes them, take_held() or another worker, judges them by another process().
+/// @param behind  a burst that was received after this one, and is processed next and with the same
+///             snapshot; null: none has come. Nothing of it is judged, but loads are started.
 /// Cost: see docs/performance.md. No allocation, no lock, no system call.
-void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept;
+void process(Burst& b, const snapshot::Snapshot& now, WorkerState& state,
+             Burst* behind = nullptr) noexcept;
 
 /// The same without the short way, packet for packet; for what that does not take, and to judge it
 /// by. `parsed` and `hash` are written of all packets that came this way, and of no other.

@@ -63,7 +63,7 @@ struct Found {
 /// What Cache::glance() sees.
 enum class Glance : std::uint8_t {
   kSettled,  ///< find() finds it established, and touch() without `closing` would write nothing.
-  kAbsent,   ///< find() does not find it.
+  kAbsent,   ///< find() does not find it, and its line has a free place.
   kOther,    ///< Either.
 };
 
@@ -111,7 +111,12 @@ class Cache {
   }
 
   /// Starts the load of a flow's line; call it a burst ahead of find().
-  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&line_of(hash)); }
+  /// Not into the first level: the misses of a burst would take all places in which a core keeps
+  /// track of them, and what is at hand in the second level would wait for those from memory.
+  void prefetch(std::uint64_t hash) const noexcept {
+    constexpr int kToSecondLevel = 2;
+    __builtin_prefetch(&line_of(hash), 0, kToSecondLevel);
+  }
 
   /// Looks a flow up. An entry whose last packet is more than `timeout` ticks before `now` (more
   /// than kClosingTicks, when closing) is no hit. Writes nothing.
@@ -122,8 +127,14 @@ class Cache {
   [[nodiscard]] Found find(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
   /// What can be said of a flow at once, which is enough for most packets; find() tells the rest.
-  /// @param backend  set to the flow's if kSettled.   Cost: 15 instructions.
-  [[nodiscard]] Glance glance(std::uint64_t hash, Tick now, BackendNumber& backend) const noexcept;
+  /// @param tag      tag_of(hash), which a caller may have of many flows at once.
+  /// @param backend  set to the flow's if kSettled.
+  /// Cost: 15 instructions.
+  [[nodiscard]] Glance glance(std::uint64_t hash, std::uint32_t tag, Tick now,
+                              BackendNumber& backend) const noexcept;
+  [[nodiscard]] Glance glance(std::uint64_t hash, Tick now, BackendNumber& backend) const noexcept {
+    return glance(hash, tag_of(hash), now, backend);
+  }
   /// Counts packets of flows that were found settled, as touch() would.
   void pass(std::uint64_t packets) noexcept { stats_.hits.add(packets); }
 
@@ -142,6 +153,10 @@ class Cache {
   /// The state is kNew, or kEstablished when `established` (a flow that was met in its middle).
   void assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now, Tick timeout,
               bool established) noexcept;
+
+  /// assign() of a flow that glance() has called absent, when none was assigned to its line or the
+  /// one beside since: there is a free place. The state is kNew.   Cost: 25 instructions.
+  void add(std::uint64_t hash, std::uint32_t tag, BackendNumber backend, Tick now) noexcept;
 
   /// Frees entries past their time in the next `count` lines (at most all), round robin. The caller
   /// paces it so that the whole cache is swept within 2^13 ticks, before a tick can be mistaken for
@@ -164,6 +179,9 @@ class Cache {
   /// find() in the line beside, for a flow that is not on its own, which was full.
   [[nodiscard]] Found find_beside(std::uint64_t hash, Tick now, Tick timeout) const noexcept;
 
+  /// Enters a flow as the first of the ways that `free` has two bits for.
+  void enter(Line& line, unsigned free, std::uint32_t tag, BackendNumber backend,
+             std::uint16_t mark) noexcept;
   /// assign() where the flow has an entry, or its line none that is free.
   void assign_over(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
                    Tick timeout, bool established) noexcept;
@@ -263,9 +281,10 @@ inline Found Cache::find(std::uint64_t hash, Tick now, Tick timeout) const noexc
   return find_beside(hash, now, timeout);
 }
 
-inline Glance Cache::glance(std::uint64_t hash, Tick now, BackendNumber& backend) const noexcept {
+inline Glance Cache::glance(std::uint64_t hash, std::uint32_t tag, Tick now,
+                            BackendNumber& backend) const noexcept {
   const Line& line = line_of(hash);
-  const unsigned matching = detail::matches(line, tag_of(hash));
+  const unsigned matching = detail::matches(line, tag);
   if (matching == 0) [[unlikely]]
     return detail::was_full(line) ? Glance::kOther : Glance::kAbsent;
   const auto way = static_cast<unsigned>(std::countr_zero(matching));
@@ -273,6 +292,17 @@ inline Glance Cache::glance(std::uint64_t hash, Tick now, BackendNumber& backend
     return Glance::kOther;
   backend = line.backend[way];
   return Glance::kSettled;
+}
+
+inline void Cache::enter(Line& line, unsigned free, std::uint32_t tag, BackendNumber backend,
+                         std::uint16_t mark) noexcept {
+  stats_.misses.add(1);
+  stats_.inserts.add(1);
+  if (active_ != nullptr) active_->add(backend);
+  const auto way = static_cast<unsigned>(std::countr_zero(free)) / 2;
+  detail::put(line.tag[way], tag);
+  detail::put(line.backend[way], backend);
+  detail::put(line.mark[way], mark);
 }
 
 inline void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber backend, Tick now,
@@ -283,14 +313,14 @@ inline void Cache::assign(std::uint64_t hash, const Found& found, BackendNumber 
   // By far the most: no entry of its own, and its line has had room ever since.
   if (found.hit || free == 0 || detail::matches(line, tag) != 0) [[unlikely]]
     return assign_over(hash, found, backend, now, timeout, established);
-  stats_.misses.add(1);
-  stats_.inserts.add(1);
-  if (active_ != nullptr) active_->add(backend);
-  const auto way = static_cast<unsigned>(std::countr_zero(free)) / 2;
-  detail::put(line.tag[way], tag);
-  detail::put(line.backend[way], backend);
-  detail::put(line.mark[way],
-              detail::mark_of(established ? State::kEstablished : State::kNew, now));
+  enter(line, free, tag, backend,
+        detail::mark_of(established ? State::kEstablished : State::kNew, now));
+}
+
+inline void Cache::add(std::uint64_t hash, std::uint32_t tag, BackendNumber backend,
+                       Tick now) noexcept {
+  Line& line = line_of(hash);
+  enter(line, detail::untouched(line), tag, backend, detail::mark_of(State::kNew, now));
 }
 
 inline bool Cache::touch(std::uint64_t hash, const Found& found, Tick now, bool closing) noexcept {

@@ -75,12 +75,21 @@ struct World {
     source.set_mix(wanted.mix);
   }
 
-  /// A burst from the source to its verdicts.
-  void run(Burst& b) noexcept {
+  void receive(Burst& b) noexcept {
     source.fill(b);
     b.port = 0;
+  }
+
+  /// What was received to its verdicts. @param behind  received since.
+  void run_received(Burst& b, Burst* behind = nullptr) noexcept {
     state.cycles += kCyclesOfBurst;
-    process(b, *now, state);
+    process(b, *now, state, behind);
+  }
+
+  /// A burst from the source to its verdicts.
+  void run(Burst& b) noexcept {
+    receive(b);
+    run_received(b);
   }
 
   /// Likewise; every packet must be forwarded.

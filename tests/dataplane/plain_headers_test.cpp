@@ -82,6 +82,8 @@ void expect_same(const PlainHeaders& a, const PlainHeaders& b) {
   for (std::uint32_t rest = a.hashed & b.hashed; rest != 0; rest &= rest - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(rest));
     EXPECT_EQ(a.hash[i], b.hash[i]) << i;
+    EXPECT_EQ(a.tag[i], flow::Cache::tag_of(a.hash[i])) << i;
+    EXPECT_EQ(b.tag[i], a.tag[i]) << i;
     if ((a.plain >> i & 1U) == 0) continue;
     EXPECT_EQ(a.length[i], b.length[i]) << i;
     EXPECT_EQ(a.look[i], b.look[i]) << i;

@@ -82,8 +82,7 @@ Rig::~Rig() {
   EXPECT_EQ(buffers_in_use(), in_use_before_) << "packet buffers were lost";
 }
 
-std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const Bytes> packets) {
-  dataplane::Burst b;
+void Rig::receive(dataplane::Burst& b, std::span<const Bytes> packets) const {
   std::memset(static_cast<void*>(&b), 0xa5, sizeof b);  // whoever reads before writing shows
   b.size = static_cast<std::uint16_t>(packets.size());
   for (std::size_t i = 0; i < packets.size(); ++i)
@@ -91,7 +90,26 @@ std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const B
   b.port = port;
   b.taken = false;
   b.overdue = false;
+  b.read = false;
+}
+
+std::vector<Handled> Rig::burst(const snapshot::Snapshot& now, std::span<const Bytes> packets) {
+  dataplane::Burst b;
+  receive(b, packets);
   return handle(b, now);
+}
+
+std::vector<Handled> Rig::two_bursts(const snapshot::Snapshot& now, std::span<const Bytes> packets,
+                                     std::span<const Bytes> behind) {
+  std::array<dataplane::Burst, 2> b;
+  receive(b[0], packets);
+  receive(b[1], behind);
+  state_->tick = tick;
+  state_->cycles = cycles;
+  std::vector<Handled> outcomes;
+  judge(b[0], now, outcomes, &b[1]);
+  std::ranges::move(handle(b[1], now), std::back_inserter(outcomes));
+  return outcomes;
 }
 
 std::vector<Handled> Rig::taken(const snapshot::Snapshot& now, unsigned from) {
@@ -103,6 +121,7 @@ std::vector<Handled> Rig::taken(const snapshot::Snapshot& now, unsigned from) {
   b.port = b.size != 0 ? b.packet[0]->port : std::uint16_t{0};
   b.taken = true;
   b.overdue = false;
+  b.read = false;
   return handle(b, now);
 }
 
@@ -115,9 +134,12 @@ std::vector<Handled> Rig::handle(dataplane::Burst& b, const snapshot::Snapshot& 
   return outcomes;
 }
 
-void Rig::judge(dataplane::Burst& b, const snapshot::Snapshot& now,
-                std::vector<Handled>& outcomes) {
-  (by_stages ? dataplane::process_by_stages : dataplane::process)(b, now, *state_);
+void Rig::judge(dataplane::Burst& b, const snapshot::Snapshot& now, std::vector<Handled>& outcomes,
+                dataplane::Burst* behind) {
+  if (by_stages)
+    dataplane::process_by_stages(b, now, *state_);
+  else
+    dataplane::process(b, now, *state_, behind);
   counters_.rx_packets.add(b.size);
   dataplane::count(b, counters_);
   for (std::uint16_t i = 0; i < b.size; ++i) {

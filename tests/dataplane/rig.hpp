@@ -70,6 +70,9 @@ class Rig {
   /// One burst of at most 32 packets, and behind it what NAT had kept and is to be judged now. What
   /// it keeps from now on is in no result yet, and in no book.
   std::vector<Handled> burst(const snapshot::Snapshot& now, std::span<const Bytes> packets);
+  /// Two bursts, of which the second has come before the first one's turn.
+  std::vector<Handled> two_bursts(const snapshot::Snapshot& now, std::span<const Bytes> packets,
+                                  std::span<const Bytes> behind);
   /// Any number of packets, in bursts of 32.
   std::vector<Handled> run(const snapshot::Snapshot& now, std::span<const Bytes> packets);
   Handled one(const snapshot::Snapshot& now, const Bytes& packet);
@@ -97,8 +100,10 @@ class Rig {
   bool by_stages = false;                ///< Likewise: none of them takes the short way.
 
  private:
+  void receive(dataplane::Burst& b, std::span<const Bytes> packets) const;
   std::vector<Handled> handle(dataplane::Burst& b, const snapshot::Snapshot& now);
-  void judge(dataplane::Burst& b, const snapshot::Snapshot& now, std::vector<Handled>& outcomes);
+  void judge(dataplane::Burst& b, const snapshot::Snapshot& now, std::vector<Handled>& outcomes,
+             dataplane::Burst* behind = nullptr);
 
   dataplane::HeapMemory memory_;
   std::optional<dataplane::WorkerState> state_;

@@ -415,6 +415,7 @@ std::vector<Bytes> Stages::run(std::span<const Arrival> arrivals) {
   b.port = 0;
   b.taken = false;
   b.overdue = false;
+  b.read = false;
   std::array<const rte_mbuf*, dataplane::kBurst> packet;
   for (std::size_t i = 0; i < arrivals.size(); ++i)
     packet[i] = b.packet[i] = packet_of(pool_, arrivals[i]);
