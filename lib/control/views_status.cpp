@@ -27,14 +27,15 @@ std::size_t count_operator_changes(const OperatorState& state) {
 Json view_books(const FastPath& fast_path) {
   const auto books = fast_path.books();
   const auto in_flight = books.in_flight();
-  return {{"rx", books.rx},
-          {"forward", books.total(Outcome::kForward)},
-          {"host", books.total(Outcome::kHost)},
-          {"answer", books.total(Outcome::kAnswer)},
-          {"drop", books.total(Outcome::kDrop)},
-          {"in_flight", in_flight},
-          // More than one burst a worker cannot be under way.
-          {"balanced", in_flight <= std::uint64_t{dataplane::kBurst} * fast_path.workers().size()}};
+  return {
+      {"rx", books.rx},
+      {"forward", books.total(Outcome::kForward)},
+      {"host", books.total(Outcome::kHost)},
+      {"answer", books.total(Outcome::kAnswer)},
+      {"drop", books.total(Outcome::kDrop)},
+      {"in_flight", in_flight},
+      // More than a worker has at hand cannot be under way.
+      {"balanced", in_flight <= std::uint64_t{dataplane::kAtHand} * fast_path.workers().size()}};
 }
 
 Json port(const Scene& scene, std::size_t i) {

@@ -183,11 +183,12 @@ void Worker::keep_time(std::uint64_t tsc) noexcept {
 }
 
 std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
-  Burst b;
+  std::array<Burst, 2> bursts;
+  Burst& b = bursts[0];
   std::uint32_t received = 0;
   const snapshot::Snapshot& now = reader.current();
   longest_timeout_ = std::max(now.tcp_timeout, now.udp_timeout);
-  for (const Queue& queue : settings_.queues) received += poll_queue(queue, b, now);
+  for (const Queue& queue : settings_.queues) received += poll_queue(queue, bursts, now);
   if (settings_.hand_over != nullptr && settings_.hand_over->rung(settings_.number))
     received += poll_hand_over(b, now);
   if (state_->holds_any()) received += poll_held(b, now);
@@ -199,15 +200,28 @@ std::uint32_t Worker::poll(snapshot::Reader& reader) noexcept {
   return received;
 }
 
-std::uint16_t Worker::poll_queue(const Queue& queue, Burst& b,
-                                 const snapshot::Snapshot& now) noexcept {
+void Worker::receive(const Queue& queue, Burst& b) noexcept {
   b.size = rte_eth_rx_burst(settings_.ports[queue.port].id, queue.queue, b.packet.data(), kBurst);
-  const std::uint16_t received = b.size;
-  if (received == 0) return 0;
   b.port = queue.port;
   b.taken = false;
   b.overdue = false;
-  handle(b, now);
+}
+
+// Behind a full burst there mostly is another: it is received first, so that its flows are on their
+// way from memory while the first one is worked on. Under low load nothing waits for anything.
+std::uint32_t Worker::poll_queue(const Queue& queue, std::array<Burst, 2>& bursts,
+                                 const snapshot::Snapshot& now) noexcept {
+  std::uint32_t received = 0;
+  std::size_t at = 0;
+  receive(queue, bursts[at]);
+  for (unsigned n = 1; bursts[at].size != 0; ++n) {
+    Burst& next = bursts[at ^ 1];
+    next.size = 0;
+    if (bursts[at].size == kBurst && n < kBurstsOfPoll) receive(queue, next);
+    received += bursts[at].size;
+    handle(bursts[at], now, next.size != 0 ? &next : nullptr);
+    at ^= 1;
+  }
   return received;
 }
 
@@ -243,13 +257,14 @@ std::uint16_t Worker::poll_held(Burst& b, const snapshot::Snapshot& now) noexcep
   return received;
 }
 
-void Worker::handle(Burst& b, const snapshot::Snapshot& now) noexcept {
+/// @param behind  received since; it is handled next.
+void Worker::handle(Burst& b, const snapshot::Snapshot& now, Burst* behind) noexcept {
   state_->cycles = rte_rdtsc();
   // Acquire: who sees the tap sees its slots. Pairs with the store in capture_to().
   CaptureTap* const tap = tap_.load(std::memory_order_acquire);
   if (tap != nullptr) [[unlikely]]
     tap->before(b, state_->cycles);
-  process(b, now, *state_);
+  process(b, now, *state_, behind);
   if (tap != nullptr) [[unlikely]]
     tap->after(b);
   // Packets that process() has handed to another worker are received there.

@@ -39,6 +39,12 @@ struct WorkerPort {
   std::optional<std::uint16_t> exception = {};
 };
 
+/// Bursts that one poll takes from a queue at most: other queues have their turn, and old snapshots
+/// their end, some microseconds later.
+inline constexpr unsigned kBurstsOfPoll = 4;
+/// Packets that a worker has received and not yet counted, at most: one burst behind another.
+inline constexpr unsigned kAtHand = 2 * kBurst;
+
 struct WorkerSettings {
   unsigned number = 0;
   unsigned workers = 1;  ///< Of the node: what each may do of a rate.
@@ -70,8 +76,8 @@ class Worker {
   void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
   void join() noexcept;
 
-  /// Polls every queue once: receives at most kBurst packets from each, and sends on or frees every
-  /// one of them. @return packets received.
+  /// Polls every queue: receives a burst from each, and more of them while they are full, at most
+  /// kBurstsOfPoll, and sends on or frees every packet. @return packets received.
   std::uint32_t poll(snapshot::Reader& reader) noexcept;
 
   /// What the loop does over and over: poll(), then the clocks and the heartbeat.
@@ -108,10 +114,12 @@ class Worker {
   [[nodiscard]] Result<void> allocate();
   static int run_on_lcore(void* self) noexcept;
   void run() noexcept;
-  std::uint16_t poll_queue(const Queue& queue, Burst& b, const snapshot::Snapshot& now) noexcept;
+  void receive(const Queue& queue, Burst& b) noexcept;
+  std::uint32_t poll_queue(const Queue& queue, std::array<Burst, 2>& bursts,
+                           const snapshot::Snapshot& now) noexcept;
   std::uint16_t poll_hand_over(Burst& b, const snapshot::Snapshot& now) noexcept;
   std::uint16_t poll_held(Burst& b, const snapshot::Snapshot& now) noexcept;
-  void handle(Burst& b, const snapshot::Snapshot& now) noexcept;
+  void handle(Burst& b, const snapshot::Snapshot& now, Burst* behind = nullptr) noexcept;
   bool transmit_whole(Burst& b) noexcept;
   void transmit(Burst& b) noexcept;
   void settle_unsent(Burst& b) noexcept;

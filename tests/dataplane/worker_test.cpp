@@ -9,9 +9,11 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <set>
+#include <span>
 #include <thread>
 
 namespace sluice::dataplane {
@@ -75,13 +77,27 @@ TEST_F(WorkerTest, PollOfEmptyQueuesIsCountedAsSuch) {
   EXPECT_EQ(worker_->counters().empty_polls.value(), 1U);
 }
 
-TEST_F(WorkerTest, OnePollTakesABurstAndLeavesTheRestForTheNext) {
+TEST_F(WorkerTest, OnePollTakesSomeBurstsWhileTheyAreFullAndLeavesTheRestForTheNext) {
   start(tables(1));
-  arrive(std::vector<Bytes>(kBurst + 5, syn(0)));
-  EXPECT_EQ(poll(), kBurst);
+  arrive(std::vector<Bytes>(kBurstsOfPoll * kBurst + 5, syn(0)));
+  EXPECT_EQ(poll(), kBurstsOfPoll * kBurst);
   EXPECT_EQ(poll(), 5U);
   EXPECT_EQ(poll(), 0U);
-  EXPECT_EQ(take(kOut).size(), kBurst + 5U);
+  EXPECT_EQ(take(kOut).size(), kBurstsOfPoll * kBurst + 5U);
+  EXPECT_EQ(worker_->counters().bursts.value(), kBurstsOfPoll + 1U);
+}
+
+TEST_F(WorkerTest, PacketsOfSeveralBurstsOfAPollLeaveInTheirOrder) {
+  start(tables(1));
+  std::vector<Bytes> packets;
+  for (unsigned i = 0; i < 3 * kBurst + 7; ++i) packets.push_back(syn(i % 5 == 0 ? 0 : i));
+  arrive(packets);
+  EXPECT_EQ(poll(), packets.size()) << "the last burst is not full, and ends the poll";
+  const auto sent = take(kOut);
+  ASSERT_EQ(sent.size(), packets.size());
+  for (std::size_t i = 0; i < sent.size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(std::span(sent[i]).last(20), std::span(packets[i]).last(20)))
+        << i;
 }
 
 TEST_F(WorkerTest, EveryQueueIsPolled) {
