@@ -137,8 +137,9 @@ void process_by_stages(Burst& b, const snapshot::Snapshot& now, WorkerState& sta
 namespace {
 
 /// What a short way has left goes on by `next`.
-[[gnu::always_inline]] inline void go_on(Burst& b, std::uint32_t left, const snapshot::Snapshot& now,
-                                         WorkerState& state, Way next) noexcept {
+[[gnu::always_inline]] inline void go_on(Burst& b, std::uint32_t left,
+                                         const snapshot::Snapshot& now, WorkerState& state,
+                                         Way next) noexcept {
   if (left == 0) return;
   if (std::popcount(left) == b.size) return next(b, now, state);
   process_left(b, left, now, state, next);
