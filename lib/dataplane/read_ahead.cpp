@@ -51,7 +51,7 @@ void take_frames(Burst& b, const flow::Cache& flows) noexcept {
     drop_frames(b, kPlainBytes4, p.frames);
 }
 
-[[gnu::noinline]] void read_other_family(Burst& b, const snapshot::Snapshot& now,
+[[gnu::noinline]] void read_other_family(Burst& b, const HashKey& secret,
                                          const PlainReaders& readers) noexcept {
   PlainBurst& p = b.plain;
   std::uint32_t others = 0;
@@ -62,7 +62,7 @@ void take_frames(Burst& b, const flow::Cache& flows) noexcept {
   PlainHeaders other;
   Frames frames = p.frames;
   if (!p.first_v6) drop_frames(b, kPlainBytes6, frames);
-  (p.first_v6 ? readers.v4 : readers.v6)(frames, b.size, now.hash_key, p.like, other);
+  (p.first_v6 ? readers.v4 : readers.v6)(frames, b.size, secret, p.like, other);
   if (!p.first_v6) p.v6 = other.hashed;
   p.headers.hashed |= other.hashed;
   p.headers.plain |= other.plain;
@@ -78,7 +78,7 @@ void take_frames(Burst& b, const flow::Cache& flows) noexcept {
 }
 
 /// By the reader of the first packet's family, which mostly is that of all.
-void read_headers(Burst& b, const snapshot::Snapshot& now, const PlainReaders& readers) noexcept {
+void read_headers(Burst& b, const HashKey& secret, const PlainReaders& readers) noexcept {
   PlainBurst& p = b.plain;
   p.first_v6 = is_v6(p.frames.at[0]);
   if (p.first_v6) {
@@ -87,25 +87,31 @@ void read_headers(Burst& b, const snapshot::Snapshot& now, const PlainReaders& r
     Frames frames = p.frames;
     if (shortest < kPlainBytes6) drop_frames(b, kPlainBytes6, frames);
     p.like = target_of(frames.at[0], false);
-    readers.v6(frames, b.size, now.hash_key, p.like, p.headers);
+    readers.v6(frames, b.size, secret, p.like, p.headers);
     p.v6 = p.headers.hashed;
   } else {
     p.like = target_of(p.frames.at[0], true);
-    readers.v4(p.frames, b.size, now.hash_key, p.like, p.headers);
+    readers.v4(p.frames, b.size, secret, p.like, p.headers);
   }
   if (p.headers.hashed != p.all) [[unlikely]]
-    read_other_family(b, now, readers);
+    read_other_family(b, secret, readers);
 }
 
 }  // namespace
 
+void read_plain(Burst& b, const HashKey& secret, const flow::Cache& flows,
+                const PlainReaders& readers) noexcept {
+  b.plain.all = static_cast<std::uint32_t>((std::uint64_t{1} << b.size) - 1);
+  b.plain.v6 = 0;
+  take_frames(b, flows);
+  read_headers(b, secret, readers);
+  b.read = false;
+}
+
 void read_ahead(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept {
   // Checksums are the stages' business, and so is what other workers have handed over.
   if (b.size == 0 || now.verify_checksums || b.taken) return;
-  b.plain.all = static_cast<std::uint32_t>((std::uint64_t{1} << b.size) - 1);
-  b.plain.v6 = 0;
-  take_frames(b, state.flows);
-  read_headers(b, now, state.readers);
+  read_plain(b, now.hash_key, state.flows, state.readers);
   b.read = true;
 }
 

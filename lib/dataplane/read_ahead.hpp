@@ -19,4 +19,9 @@ namespace sluice::dataplane {
 /// Cost: 85 instructions a packet.
 void read_ahead(Burst& b, const snapshot::Snapshot& now, const WorkerState& state) noexcept;
 
+/// The same of any burst that is not empty, with hashes by a secret of the caller's, whose lines of
+/// `flows` are loaded; for whoever reads `plain` himself: the burst does not count as read.
+void read_plain(Burst& b, const HashKey& secret, const flow::Cache& flows,
+                const PlainReaders& readers) noexcept;
+
 }  // namespace sluice::dataplane
