@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/nat_short_way.hpp"
 
+#include "dataplane/nat_arrivals.hpp"
 #include "dataplane/nat_client_address.hpp"
 #include "dataplane/nat_current.hpp"
 #include "dataplane/nat_plain.hpp"
@@ -20,14 +21,7 @@ using flow::NatSide;
 using snapshot::Backend;
 using snapshot::Service;
 
-constexpr std::size_t kReadAtOnce = 8;  // frames
-constexpr std::size_t kMacs = 12;       // bytes of both addresses
-
-void each_of(std::uint32_t mask, auto&& f) noexcept {
-  for (; mask != 0; mask &= mask - 1) f(static_cast<std::uint16_t>(std::countr_zero(mask)));
-}
-
-constexpr std::uint32_t mask_of(std::uint16_t i) noexcept { return 1U << i; }
+constexpr std::size_t kMacs = 12;  // bytes of both addresses
 
 /// Numbers by their last six bits: what it has not, was not added.
 class Few {
@@ -45,217 +39,63 @@ class Few {
 /// Of a flow hash, what both lines have in common that its flow may be in.
 constexpr std::uint64_t pair_of_lines(std::uint64_t hash) noexcept { return hash >> 1; }
 
-Target target_of_plain(const std::byte* frame, bool v4) noexcept {
-  const FlowKey key = v4 ? plain_key<true>(frame) : plain_key<false>(frame);
-  return {.address = std::to_array(key.destination),
-          .port = key.destination_port,
-          .protocol = key.protocol};
-}
-
-FlowKey key_to(const Target& target, bool v4) noexcept {
-  FlowKey key{};
-  std::ranges::copy(target.address, key.destination);
-  key.destination_port = target.port;
-  key.protocol = target.protocol;
-  key.family = v4 ? 4 : 6;
-  return key;
-}
-
-Be16 ether_type(const std::byte* frame) noexcept {
-  return wire::load<Be16>(frame + offsetof(wire::Ethernet, type));
-}
-
-/// Whose a plain packet is.
-struct Whose {
-  const Service* service = nullptr;  ///< Of NAT and without rules: the packet is a client's.
-  bool back = false;                 ///< It goes to a NAT address.
-};
-
-Whose whose(const Target& target, bool v4, const snapshot::Snapshot& now) noexcept {
-  const FlowKey key = key_to(target, v4);
-  const Service* service = now.find(key);
-  if (service == nullptr) return {.back = now.nat.is_return(key)};
-  return {.service = service->short_way || service->rules != nullptr ? nullptr : service};
-}
-
 /// Whether a packet whose flow is not known may change a flow or a session. ICMP errors do not.
 bool may_change(const std::byte* frame, std::size_t length) noexcept {
   if (length < kPlainIp + sizeof(wire::Ipv4)) return false;
-  const auto type = ether_type(frame).to_host();
+  const auto type = wire::load<Be16>(frame + offsetof(wire::Ethernet, type)).to_host();
   if (type == wire::kEtherVlan || type == wire::kEtherQinq || type == wire::kEtherIpv6) return true;
   if (type != wire::kEtherIpv4) return false;
   const auto protocol = wire::load<std::uint8_t>(frame + kPlainIp + offsetof(wire::Ipv4, protocol));
   return protocol == wire::kIpProtoTcp || protocol == wire::kIpProtoUdp;
 }
 
-/// Two lines for the readers to load while the flow cache is not asked.
-std::array<flow::Line, 2> no_lines{};
-const flow::Cache kNoCache(no_lines);
-
 /// One burst on the short way. Its loops copy what they need into locals: a store into a frame may
 /// be one into this, for all that the compiler knows.
 class NatBurst {
  public:
   NatBurst(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept
-      : b_(b), now_(now), state_(state), table_(state.nat.table()) {}
+      : b_(b),
+        now_(now),
+        state_(state),
+        table_(state.nat.table()),
+        in_(b, now, state),
+        headers_(b.plain.headers),
+        frames_(b.plain.frames) {}
 
   [[nodiscard]] std::uint32_t take() noexcept {
-    all_ = static_cast<std::uint32_t>((std::uint64_t{1} << b_.size) - 1);
-    take_frames();
-    read_headers();
-    if (left_ == all_) return all_;
-    tell_whose();
-    if (left_ == all_) return all_;
+    if (in_.left == in_.all) return in_.all;
     find_sessions();
     b_.verdict.fill(Verdict::kForward);
     b_.new_flow.fill(false);
     translate();
-    return left_;
+    return in_.left;
   }
 
  private:
-  /// The device has just written the buffers' heads, but this core has not seen the frames.
-  void take_frames() noexcept {
-    std::uint32_t differing = 0;
-    const std::size_t size = b_.size;
-    for (std::size_t i = 0; i < size; ++i) {
-      const rte_mbuf& m = *b_.packet[i];
-      const auto* frame = rte_pktmbuf_mtod(&m, const std::byte*);
-      rte_prefetch0(frame);
-      frames_.at[i] = frame;
-      b_.length[i] = m.pkt_len;
-      const std::uint32_t here = m.data_len;
-      differing |= m.pkt_len ^ here;
-      shortest_ = std::min(shortest_, here);
-    }
-    for (std::size_t i = size; i % kReadAtOnce != 0; ++i) frames_.at[i] = no_frame();
-    frames_.length = b_.length.data();
-    if (differing != 0 || shortest_ < kPlainBytes4) [[unlikely]]
-      drop_frames(kPlainBytes4, frames_);
-  }
-
-  /// Shorter than what is read, or in several segments, or cut off: not plain.
-  [[gnu::noinline]] void drop_frames(std::size_t least, Frames& frames) const noexcept {
-    for (std::uint16_t i = 0; i < b_.size; ++i)
-      if (b_.packet[i]->data_len < least || b_.packet[i]->data_len != b_.packet[i]->pkt_len)
-        frames.at[i] = no_frame();
-  }
-
-  /// By the reader of the first packet's family, with the secret that the first packet is looked up
-  /// by: mostly both are those of all.
-  void read_headers() noexcept {
-    first_v4_ = ether_type(frames_.at[0]) != Be16::from_host(wire::kEtherIpv6);
-    if (!first_v4_ && shortest_ < kPlainBytes6 && b_.packet[0]->data_len < kPlainBytes6)
-      first_v4_ = true;  // it is not plain, whatever it is
-    like_ = target_of_plain(frames_.at[0], first_v4_);
-    first_ = whose(like_, first_v4_, now_);
-    frames_.flows = first_.back ? &kNoCache : &state_.flows;
-    read(first_v4_, headers_);
-    if (!first_v4_) v6_ = headers_.hashed;
-    if (headers_.hashed != all_) [[unlikely]]
-      read_other_family();
-    unread_ = all_ & (~headers_.plain | headers_.syn);
-    left_ = unread_;
-  }
-
-  void read(bool v4, PlainHeaders& out) const noexcept {
-    const HashKey& secret = first_.back ? table_.secret() : now_.hash_key;
-    if (v4) return state_.readers.v4(frames_, b_.size, secret, like_, out);
-    if (shortest_ >= kPlainBytes6) [[likely]]
-      return state_.readers.v6(frames_, b_.size, secret, like_, out);
-    Frames frames = frames_;
-    drop_frames(kPlainBytes6, frames);
-    state_.readers.v6(frames, b_.size, secret, like_, out);
-  }
-
-  [[gnu::noinline]] void read_other_family() noexcept {
-    std::uint32_t others = 0;
-    each_of(all_ & ~headers_.hashed, [&](std::uint16_t i) {
-      const bool v4 = ether_type(frames_.at[i]) != Be16::from_host(wire::kEtherIpv6);
-      if (v4 != first_v4_) others |= mask_of(i);
-    });
-    if (others == 0) return;
-    PlainHeaders other;
-    read(!first_v4_, other);
-    if (first_v4_) v6_ = other.hashed;
-    headers_.hashed |= other.hashed;
-    headers_.plain |= other.plain;
-    headers_.syn |= other.syn;
-    headers_.udp |= other.udp;
-    each_of(other.hashed, [&](std::uint16_t i) {
-      headers_.hash[i] = other.hash[i];
-      headers_.length[i] = other.length[i];
-      headers_.aged[i] = other.aged[i];
-    });
-  }
-
-  [[nodiscard]] bool is_v4(std::uint16_t i) const noexcept { return (v6_ & mask_of(i)) == 0; }
-
-  [[nodiscard]] FlowKey key(std::uint16_t i) const noexcept {
-    return is_v4(i) ? plain_key<true>(frames_.at[i]) : plain_key<false>(frames_.at[i]);
-  }
-
-  /// Hashes of a packet that the readers know: of the cache, and of the sessions.
-  [[nodiscard]] std::uint64_t flow_hash_of(std::uint16_t i) const noexcept {
-    return first_.back ? flow_hash(key(i), now_.hash_key) : headers_.hash[i];
-  }
-  [[nodiscard]] std::uint64_t session_hash_of(std::uint16_t i) const noexcept {
-    return first_.back ? headers_.hash[i] : table_.hash(key(i));
-  }
-
-  /// Services of clients' packets, and which packets are backends'. What has the target or the NAT
-  /// address of the packet before it needs no look-up.
-  void tell_whose() noexcept {
-    const std::uint32_t like = headers_.like & ~left_;
-    std::fill_n(b_.service.begin(), b_.size, first_.service);
-    if (first_.back)
-      back_ |= like;
-    else if (first_.service == nullptr)
-      left_ |= like;
-    Target last = like_;
-    bool last_v4 = first_v4_;
-    Whose of = first_;
-    each_of(all_ & ~left_ & ~like, [&](std::uint16_t i) {
-      const bool v4 = is_v4(i);
-      const Target target = target_of_plain(frames_.at[i], v4);
-      const bool same = v4 == last_v4 && target.address == last.address;
-      if (!same || (!of.back && (target.port != last.port || target.protocol != last.protocol))) {
-        of = whose(target, v4, now_);
-        last = target;
-        last_v4 = v4;
-      }
-      b_.service[i] = of.service;
-      if (of.back)
-        back_ |= mask_of(i);
-      else if (of.service == nullptr)
-        left_ |= mask_of(i);
-    });
-  }
-
   /// Finds what the third loop needs, and starts the loads of sessions and backends.
   void find_sessions() noexcept {
-    const std::uint32_t taken = all_ & ~left_;
-    const std::uint32_t back = back_;
-    each_of(taken, [&](std::uint16_t i) {
-      hash_[i] = session_hash_of(i);
+    const std::uint32_t taken = in_.all & ~in_.left;
+    const std::uint32_t back = in_.back;
+    each_bit(taken, [&](std::uint16_t i) {
+      hash_[i] = in_.session_hash_of(i);
       table_.prefetch(hash_[i]);
     });
-    if (first_.back)
-      each_of(taken & ~back, [&](std::uint16_t i) { state_.flows.prefetch(flow_hash_of(i)); });
+    if (in_.begins_with_backend())
+      each_bit(taken & ~back, [&](std::uint16_t i) { state_.flows.prefetch(in_.flow_hash_of(i)); });
     std::uint32_t unsettled = 0;
-    each_of(taken, [&](std::uint16_t i) {
-      const bool from_backend = (back & mask_of(i)) != 0;
+    each_bit(taken, [&](std::uint16_t i) {
+      const bool from_backend = (back & bit_of(i)) != 0;
       NatSession* const s =
           table_.guess(from_backend ? NatSide::kBackend : NatSide::kClient, hash_[i]);
       session_[i] = s;
       if (s != nullptr) rte_prefetch0(s);
-      if (s != nullptr && v6_ != 0) rte_prefetch0(&s->rest);
+      if (s != nullptr && in_.plain().v6 != 0) rte_prefetch0(&s->rest);
       if (from_backend) return;
-      if (state_.flows.glance(flow_hash_of(i), state_.tick, b_.backend[i]) ==
+      if (state_.flows.glance(in_.flow_hash_of(i), state_.tick, b_.backend[i]) ==
           flow::Glance::kSettled) [[likely]]
         rte_prefetch0(now_.backends.data() + b_.backend[i]);
       else
-        unsettled |= mask_of(i);
+        unsettled |= bit_of(i);
     });
     unsettled_ = unsettled;
   }
@@ -263,13 +103,14 @@ class NatBurst {
   /// Translates the packets, in order; those that are left have their turn too, for what they hold
   /// back.
   void translate() noexcept {
-    const std::uint32_t unread = unread_;
-    const std::uint32_t back = back_;
-    const std::uint32_t v6 = v6_;
-    std::uint32_t left = left_;
-    for (std::uint32_t rest = unread != 0 ? all_ : all_ & ~left; rest != 0; rest &= rest - 1) {
+    const std::uint32_t unread = in_.unread;
+    const std::uint32_t back = in_.back;
+    const std::uint32_t v6 = in_.plain().v6;
+    std::uint32_t left = in_.left;
+    for (std::uint32_t rest = unread != 0 ? in_.all : in_.all & ~left; rest != 0;
+         rest &= rest - 1) {
       const auto i = static_cast<std::uint16_t>(std::countr_zero(rest));
-      const std::uint32_t bit = mask_of(i);
+      const std::uint32_t bit = bit_of(i);
       bool goes = false;
       if ((left & bit) != 0) [[unlikely]] {
         if ((unread & bit) == 0) continue;  // not of NAT
@@ -281,7 +122,7 @@ class NatBurst {
       if (goes) [[likely]]
         continue;
       left |= bit;
-      left_ = left;
+      in_.left = left;
       hold_back(i);
     }
     state_.flows.pass(settled_);
@@ -291,10 +132,11 @@ class NatBurst {
   /// cache or its session.
   [[gnu::noinline]] void hold_back(std::uint16_t i) noexcept {
     const rte_mbuf& m = *b_.packet[i];
-    if ((headers_.hashed & mask_of(i)) != 0) {
-      held_flows_.add(pair_of_lines(flow_hash_of(i)));
+    if ((headers_.hashed & bit_of(i)) != 0) {
+      held_flows_.add(pair_of_lines(in_.flow_hash_of(i)));
       for (const NatSide side : {NatSide::kClient, NatSide::kBackend})
-        if (const NatSession* s = table_.find(side, key(i), session_hash_of(i)); s != nullptr) {
+        if (const NatSession* s = table_.find(side, in_.key(i), in_.session_hash_of(i));
+            s != nullptr) {
           held_sessions_.add(table_.number(*s));
           held_flows_.add(pair_of_lines(client_hash(*s)));  // what is noted of it goes by that, too
         }
@@ -319,12 +161,12 @@ class NatBurst {
   /// Some packet before this one was left: it may open a session, and end one for that which is not
   /// established.
   [[nodiscard]] bool is_behind(std::uint16_t i) const noexcept {
-    return (left_ & (mask_of(i) - 1)) != 0;
+    return (in_.left & (bit_of(i) - 1)) != 0;
   }
 
   template <bool kV4>
   [[nodiscard]] bool has_data(std::uint16_t i) const noexcept {
-    return (headers_.udp & mask_of(i)) != 0 || carries_data<kV4>(frames_.at[i], headers_.length[i]);
+    return in_.is_udp(i) || carries_data<kV4>(frames_.at[i], headers_.length[i]);
   }
 
   [[nodiscard]] std::uint64_t client_hash(const NatSession& s) const noexcept {
@@ -339,7 +181,7 @@ class NatBurst {
     if (s == nullptr) return false;
     std::byte* const l4 = frame + kPlainL4<kV4>;
     if ((s->flags & (flow::kNatProxy | flow::kNatToa)) != 0 && may_insert(*s, l4)) return false;
-    const bool settled = (unsettled_ & mask_of(i)) == 0;
+    const bool settled = (unsettled_ & bit_of(i)) == 0;
     if (!goes_to(i, s->backend, settled)) return false;
     const Backend& to = now_.backends[s->backend];
     if (to.pool != b_.service[i]->pool || !to.reachable || headers_.length[i] > to.mtu ||
@@ -350,7 +192,7 @@ class NatBurst {
     if (settled)
       ++settled_;
     else
-      state_.flows.touch(flow_hash_of(i), b_.found[i], state_.tick, /*closing=*/false);
+      state_.flows.touch(in_.flow_hash_of(i), b_.found[i], state_.tick, /*closing=*/false);
     flow::NatTable::pass(*s, state_.tick);
     if ((s->flags & flow::kNatProxy) != 0) [[unlikely]]
       shift_sequence(*s, l4);
@@ -364,12 +206,12 @@ class NatBurst {
   /// @return false when it is the stages', and nothing was done.
   template <bool kV4>
   [[gnu::noinline]] bool begins(std::uint16_t i, NatSession& s, const std::byte* l4) noexcept {
-    const bool handshake = s.is_embryonic() && (headers_.udp & mask_of(i)) == 0;
+    const bool handshake = s.is_embryonic() && !in_.is_udp(i);
     if (s.is_embryonic() && is_behind(i)) return false;
     if (handshake && !flow::NatTable::accepts(s, acknowledgement(l4))) return false;
     if ((s.flags & flow::kNatAsked) == 0 && has_data<kV4>(i)) {
       s.flags |= flow::kNatAsked;
-      state_.signals.requested(flow_hash_of(i), s.backend, state_.cycles);
+      state_.signals.requested(in_.flow_hash_of(i), s.backend, state_.cycles);
     }
     if (handshake)
       table_.track(s, NatSide::kClient, wire::kTcpAck, 0, acknowledgement(l4), state_.tick);
@@ -379,12 +221,12 @@ class NatBurst {
   /// Whether the cache leads a client's packet to its session's backend, too.
   [[gnu::always_inline, nodiscard]] bool goes_to(std::uint16_t i, flow::BackendNumber backend,
                                                  bool settled) noexcept {
-    const std::uint64_t hash = flow_hash_of(i);
+    const std::uint64_t hash = in_.flow_hash_of(i);
     if (held_flows_.may_have(pair_of_lines(hash))) [[unlikely]]
       return false;
     if (settled) [[likely]]
       return b_.backend[i] == backend && backend < now_.backends.size();
-    const bool udp = (headers_.udp & mask_of(i)) != 0;
+    const bool udp = in_.is_udp(i);
     b_.found[i] = state_.flows.find(hash, state_.tick, udp ? now_.udp_timeout : now_.tcp_timeout);
     b_.backend[i] = backend;
     return b_.found[i].hit && b_.found[i].backend == backend && backend < now_.backends.size();
@@ -450,37 +292,23 @@ class NatBurst {
   const snapshot::Snapshot& now_;
   WorkerState& state_;
   flow::NatTable& table_;
-  PlainHeaders headers_;
-  Frames frames_;
+  NatArrivals in_;
+  const PlainHeaders& headers_;              ///< Of all packets,
+  const Frames& frames_;                     ///< and where they are.
   std::array<std::uint64_t, kBurst> hash_;   ///< By which sessions are found.
   std::array<NatSession*, kBurst> session_;  ///< What they are likely to be.
   Few held_flows_;                           ///< Behind a packet that was left: pairs of lines,
   Few held_sessions_;                        ///< and numbers of sessions.
   const NatSession* last_ = nullptr;         ///< Whose service is known.
   const Service* last_service_ = nullptr;
-  std::uint64_t settled_ = 0;                   ///< Packets of settled flows that were translated.
-  Whose first_;                                 ///< Whose the first packet is,
-  Target like_;                                 ///< where it goes,
-  bool first_v4_ = true;                        ///< and its family.
-  std::uint32_t shortest_ = ~std::uint32_t{0};  ///< Bytes of a frame.
-  std::uint32_t all_ = 0;                       ///< A bit for each packet of the burst.
-  std::uint32_t v6_ = 0;                        ///< Those of headers_.hashed that are IPv6.
-  std::uint32_t left_ = 0;                      ///< For the stages.
-  std::uint32_t unread_ = 0;                    ///< Of them, those left for their headers.
-  std::uint32_t back_ = 0;                      ///< From backends.
+  std::uint64_t settled_ = 0;    ///< Packets of settled flows that were translated.
   std::uint32_t unsettled_ = 0;  ///< Clients', of flows that the cache does not call settled.
 };
 
 }  // namespace
 
 bool begins_with_nat(const Burst& b, const snapshot::Snapshot& now) noexcept {
-  if (b.size == 0 || !now.nat.any()) return false;
-  const rte_mbuf& m = *b.packet[0];
-  const auto* frame = rte_pktmbuf_mtod(&m, const std::byte*);
-  if (m.data_len < kPlainBytes4) return false;
-  const bool v4 = ether_type(frame) != Be16::from_host(wire::kEtherIpv6);
-  if (!v4 && m.data_len < kPlainBytes6) return false;
-  const Whose first = whose(target_of_plain(frame, v4), v4, now);
+  const Whose first = now.nat.any() ? whose_first(b, now) : Whose{};
   return first.back || first.service != nullptr;
 }
 
