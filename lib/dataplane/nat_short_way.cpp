@@ -54,13 +54,7 @@ bool may_change(const std::byte* frame, std::size_t length) noexcept {
 class NatBurst {
  public:
   NatBurst(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept
-      : b_(b),
-        now_(now),
-        state_(state),
-        table_(state.nat.table()),
-        in_(b, now, state),
-        headers_(b.plain.headers),
-        frames_(b.plain.frames) {}
+      : b_(b), now_(now), state_(state), table_(state.nat.table()), in_(b, now, state) {}
 
   [[nodiscard]] std::uint32_t take() noexcept {
     if (in_.left == in_.all) return in_.all;
@@ -132,7 +126,7 @@ class NatBurst {
   /// cache or its session.
   [[gnu::noinline]] void hold_back(std::uint16_t i) noexcept {
     const rte_mbuf& m = *b_.packet[i];
-    if ((headers_.hashed & bit_of(i)) != 0) {
+    if ((b_.plain.headers.hashed & bit_of(i)) != 0) {
       held_flows_.add(pair_of_lines(in_.flow_hash_of(i)));
       for (const NatSide side : {NatSide::kClient, NatSide::kBackend})
         if (const NatSession* s = table_.find(side, in_.key(i), in_.session_hash_of(i));
@@ -166,7 +160,7 @@ class NatBurst {
 
   template <bool kV4>
   [[nodiscard]] bool has_data(std::uint16_t i) const noexcept {
-    return in_.is_udp(i) || carries_data<kV4>(frames_.at[i], headers_.length[i]);
+    return in_.is_udp(i) || carries_data<kV4>(b_.plain.frames.at[i], b_.plain.headers.length[i]);
   }
 
   [[nodiscard]] std::uint64_t client_hash(const NatSession& s) const noexcept {
@@ -176,7 +170,7 @@ class NatBurst {
   /// @return whether the packet was translated; else it is as it was.
   template <bool kV4>
   [[gnu::always_inline]] bool from_client(std::uint16_t i) noexcept {
-    auto* const frame = const_cast<std::byte*>(frames_.at[i]);
+    auto* const frame = const_cast<std::byte*>(b_.plain.frames.at[i]);
     NatSession* const s = session<kV4>(i, NatSide::kClient, frame);
     if (s == nullptr) return false;
     std::byte* const l4 = frame + kPlainL4<kV4>;
@@ -184,7 +178,7 @@ class NatBurst {
     const bool settled = (unsettled_ & bit_of(i)) == 0;
     if (!goes_to(i, s->backend, settled)) return false;
     const Backend& to = now_.backends[s->backend];
-    if (to.pool != b_.service[i]->pool || !to.reachable || headers_.length[i] > to.mtu ||
+    if (to.pool != b_.service[i]->pool || !to.reachable || b_.plain.headers.length[i] > to.mtu ||
         !is_current(*s, now_) || !is_path(s->path, frame, b_.port))
       return false;
     if ((s->flags & flow::kNatAsked) == 0 || s->is_embryonic()) [[unlikely]]
@@ -198,7 +192,7 @@ class NatBurst {
       shift_sequence(*s, l4);
     b_.egress[i] = to.port;
     std::memcpy(frame, to.header.data(), kMacs);
-    translate_plain<kV4>(frame, *s, NatSide::kClient, to.decrement_ttl, headers_.aged[i]);
+    translate_plain<kV4>(frame, *s, NatSide::kClient, to.decrement_ttl, b_.plain.headers.aged[i]);
     return true;
   }
 
@@ -235,11 +229,12 @@ class NatBurst {
   /// As from_client(), an answer.
   template <bool kV4>
   [[gnu::always_inline]] bool from_backend(std::uint16_t i) noexcept {
-    auto* const frame = const_cast<std::byte*>(frames_.at[i]);
+    auto* const frame = const_cast<std::byte*>(b_.plain.frames.at[i]);
     NatSession* const s = session<kV4>(i, NatSide::kBackend, frame);
     if (s == nullptr || (s->flags & flow::kNatDetached) != 0) return false;
     if ((s->flags & (flow::kNatProxy | flow::kNatProxyArrived)) == flow::kNatProxy) return false;
-    if (s->path.tags != 0 || headers_.length[i] > now_.mtu_of_port(s->path.port)) return false;
+    if (s->path.tags != 0 || b_.plain.headers.length[i] > now_.mtu_of_port(s->path.port))
+      return false;
     const Service* const service = service_of(*s);
     if (service == nullptr || !is_there(*s, now_)) return false;
     constexpr std::uint8_t kNoted = flow::kNatAsked | flow::kNatResponded;
@@ -256,7 +251,7 @@ class NatBurst {
     static_assert(offsetof(flow::NatPath, client_mac) == 0 &&
                   offsetof(flow::NatPath, own_mac) == 6);
     std::memcpy(frame, &s->path, kMacs);
-    translate_plain<kV4>(frame, *s, NatSide::kBackend, decrement, headers_.aged[i]);
+    translate_plain<kV4>(frame, *s, NatSide::kBackend, decrement, b_.plain.headers.aged[i]);
     return true;
   }
 
@@ -293,8 +288,6 @@ class NatBurst {
   WorkerState& state_;
   flow::NatTable& table_;
   NatArrivals in_;
-  const PlainHeaders& headers_;              ///< Of all packets,
-  const Frames& frames_;                     ///< and where they are.
   std::array<std::uint64_t, kBurst> hash_;   ///< By which sessions are found.
   std::array<NatSession*, kBurst> session_;  ///< What they are likely to be.
   Few held_flows_;                           ///< Behind a packet that was left: pairs of lines,
