@@ -5,6 +5,7 @@
 #include "dataplane/nat_client_address.hpp"
 #include "dataplane/nat_current.hpp"
 #include "dataplane/nat_plain.hpp"
+#include "dataplane/read_ahead.hpp"
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -38,16 +39,6 @@ class Few {
 
 /// Of a flow hash, what both lines have in common that its flow may be in.
 constexpr std::uint64_t pair_of_lines(std::uint64_t hash) noexcept { return hash >> 1; }
-
-/// Whether a packet whose flow is not known may change a flow or a session. ICMP errors do not.
-bool may_change(const std::byte* frame, std::size_t length) noexcept {
-  if (length < kPlainIp + sizeof(wire::Ipv4)) return false;
-  const auto type = wire::load<Be16>(frame + offsetof(wire::Ethernet, type)).to_host();
-  if (type == wire::kEtherVlan || type == wire::kEtherQinq || type == wire::kEtherIpv6) return true;
-  if (type != wire::kEtherIpv4) return false;
-  const auto protocol = wire::load<std::uint8_t>(frame + kPlainIp + offsetof(wire::Ipv4, protocol));
-  return protocol == wire::kIpProtoTcp || protocol == wire::kIpProtoUdp;
-}
 
 /// One burst on the short way. Its loops copy what they need into locals: a store into a frame may
 /// be one into this, for all that the compiler knows.
@@ -134,7 +125,7 @@ class NatBurst {
           held_sessions_.add(table_.number(*s));
           held_flows_.add(pair_of_lines(client_hash(*s)));  // what is noted of it goes by that, too
         }
-    } else if (may_change(rte_pktmbuf_mtod(&m, const std::byte*), m.data_len)) {
+    } else if (may_change_flows(rte_pktmbuf_mtod(&m, const std::byte*), m.data_len)) {
       held_sessions_.add_all();
     }
   }

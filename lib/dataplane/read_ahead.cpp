@@ -115,4 +115,13 @@ void read_ahead(Burst& b, const snapshot::Snapshot& now, const WorkerState& stat
   b.read = true;
 }
 
+bool may_change_flows(const std::byte* frame, std::size_t length) noexcept {
+  if (length < kPlainIp + sizeof(wire::Ipv4)) return false;
+  const auto type = load<Be16>(frame + offsetof(wire::Ethernet, type)).to_host();
+  if (type == wire::kEtherVlan || type == wire::kEtherQinq || type == wire::kEtherIpv6) return true;
+  if (type != wire::kEtherIpv4) return false;
+  const auto protocol = load<std::uint8_t>(frame + kPlainIp + offsetof(wire::Ipv4, protocol));
+  return protocol == wire::kIpProtoTcp || protocol == wire::kIpProtoUdp;
+}
+
 }  // namespace sluice::dataplane

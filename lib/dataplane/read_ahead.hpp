@@ -24,4 +24,9 @@ void read_ahead(Burst& b, const snapshot::Snapshot& now, const WorkerState& stat
 void read_plain(Burst& b, const HashKey& secret, const flow::Cache& flows,
                 const PlainReaders& readers) noexcept;
 
+/// Whether a packet that is not plain, and whose flow is not known, may change a flow or a session:
+/// ICMP errors do not.
+/// @param length  bytes that are at `frame`.
+[[nodiscard]] bool may_change_flows(const std::byte* frame, std::size_t length) noexcept;
+
 }  // namespace sluice::dataplane

@@ -61,17 +61,6 @@ class FlowNotes {
   std::array<std::uint8_t, kPlaces> of_;
 };
 
-/// Whether a packet whose flow is not known may be of one that the cache knows. ICMP errors are of
-/// some, but change none.
-bool may_change_flows(const std::byte* frame, std::size_t length) noexcept {
-  if (length < kPlainIp + sizeof(wire::Ipv4)) return false;
-  const auto type = load<Be16>(frame + offsetof(wire::Ethernet, type)).to_host();
-  if (type == wire::kEtherVlan || type == wire::kEtherQinq || type == wire::kEtherIpv6) return true;
-  if (type != wire::kEtherIpv4) return false;
-  const auto protocol = load<std::uint8_t>(frame + kPlainIp + offsetof(wire::Ipv4, protocol));
-  return protocol == wire::kIpProtoTcp || protocol == wire::kIpProtoUdp;
-}
-
 /// What the loops know of a burst besides its headers. They copy what they need into locals: a
 /// store into a frame may be one into this, for all that the compiler knows.
 struct Sorting {

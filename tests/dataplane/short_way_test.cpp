@@ -3,19 +3,16 @@
 // comes out and in all that is remembered.
 #include "dataplane/short_way.hpp"
 
+#include "dataplane/both_ways.hpp"
 #include "dataplane/rig.hpp"
 #include "snapshot/input.hpp"
-#include "support/dissect.hpp"
 #include "support/packet.hpp"
 
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
 
-#include <algorithm>
-#include <array>
 #include <random>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace sluice::dataplane {
@@ -143,64 +140,6 @@ class Arrivals {
   bool family_v6_ = false;
 };
 
-void expect_same(const std::vector<test::Handled>& a, const std::vector<test::Handled>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].verdict, b[i].verdict) << i;
-    // In words only when they differ: under sanitizers those took a third of the time.
-    EXPECT_TRUE(a[i].bytes == b[i].bytes)
-        << i << ": " << test::hex(a[i].bytes) << " and " << test::hex(b[i].bytes);
-    EXPECT_EQ(a[i].service, b[i].service) << i;
-    EXPECT_EQ(a[i].backend, b[i].backend) << i;
-    EXPECT_EQ(a[i].port, b[i].port) << i;
-    EXPECT_EQ(a[i].new_flow, b[i].new_flow) << i;
-  }
-}
-
-/// The same flows line by line, wherever in it they stand.
-void expect_same(const flow::Cache& a, const flow::Cache& b) {
-  using Flow = std::tuple<std::uint32_t, int, flow::Tick, flow::BackendNumber>;
-  const auto flows = [](const flow::Cache& of, std::size_t line) {
-    std::array<Flow, flow::kFlowsInLine> all{};
-    for (unsigned way = 0; way < flow::kFlowsInLine; ++way) {
-      const flow::Sample s = of.sample(line, way);
-      const int state = static_cast<int>(s.state);
-      all[way] = s.state == flow::State::kFree ? Flow{0, state, 0, 0}
-                                               : Flow{s.tag, state, s.tick, s.backend};
-    }
-    std::ranges::sort(all);
-    return all;
-  };
-  for (std::size_t line = 0; line < a.lines(); ++line)
-    ASSERT_EQ(flows(a, line), flows(b, line)) << line;
-}
-
-void expect_same(const Rig& a, const Rig& b) {
-  const auto same = [](const Counter& x, const Counter& y) { EXPECT_EQ(x.value(), y.value()); };
-  same(a.cache_stats().hits, b.cache_stats().hits);
-  same(a.cache_stats().misses, b.cache_stats().misses);
-  same(a.cache_stats().inserts, b.cache_stats().inserts);
-  same(a.cache_stats().evictions_new, b.cache_stats().evictions_new);
-  same(a.cache_stats().evictions_closing, b.cache_stats().evictions_closing);
-  same(a.cache_stats().evictions_established, b.cache_stats().evictions_established);
-  same(a.cache_stats().expired, b.cache_stats().expired);
-  EXPECT_EQ(a.books().verdicts, b.books().verdicts);
-  for (unsigned number = 0; number < 80; ++number) {
-    const auto& x = a.signals(number);
-    const auto& y = b.signals(number);
-    same(x.new_flows, y.new_flows);
-    same(x.syn_repeats, y.syn_repeats);
-    same(x.repeated_syns, y.repeated_syns);
-    same(x.handshakes, y.handshakes);
-    same(x.handshake_us, y.handshake_us);
-    for (const auto counter :
-         {&Traffic::packets, &Traffic::bytes, &Traffic::new_flows, &Traffic::unserved}) {
-      same(a.counters().by_backend[number].*counter, b.counters().by_backend[number].*counter);
-      same(a.counters().by_service[number].*counter, b.counters().by_service[number].*counter);
-    }
-  }
-}
-
 struct Load {
   std::size_t flows;  ///< Of the cache.
   unsigned clients;
@@ -240,15 +179,16 @@ TEST_P(BothWays, DoTheSame) {
         rig->first_segment = first;
       }
       if (behind.empty())
-        expect_same(short_way.burst(*now, packets), stages.burst(*now, packets));
+        test::expect_same_outcomes(short_way.burst(*now, packets), stages.burst(*now, packets));
       else
-        expect_same(short_way.two_bursts(*now, packets, behind),
-                    stages.two_bursts(*now, packets, behind));
-      if (burst % 32 == 0) expect_same(short_way.cache(), stages.cache());
+        test::expect_same_outcomes(short_way.two_bursts(*now, packets, behind),
+                                   stages.two_bursts(*now, packets, behind));
+      if (burst % 32 == 0) test::expect_same_flows(short_way.cache(), stages.cache());
       if (HasFailure()) FAIL() << "world " << seed << ", burst " << burst;
     }
-    expect_same(short_way.wait(*now, 100), stages.wait(*now, 100));  // fragments that were kept
-    expect_same(short_way, stages);
+    // Fragments that were kept.
+    test::expect_same_outcomes(short_way.wait(*now, 100), stages.wait(*now, 100));
+    test::expect_same_counts(short_way, stages);
     if (HasFailure()) FAIL() << "world " << seed;
     settled += short_way.cache_stats().hits.value();
   }
