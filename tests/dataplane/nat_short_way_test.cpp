@@ -65,12 +65,13 @@ TEST_P(NatBothWays, DoTheSame) {
         if (sweep) rig->sweep_nat();
       }
       test::expect_same_outcomes(short_way.burst(*now, packets), stages.burst(*now, packets));
-      test::expect_same_sessions(short_way.nat(), stages.nat());
+      if (burst % 4 == 0) test::expect_same_sessions(short_way.nat(), stages.nat());
       if (burst % 32 == 0) test::expect_same_flows(short_way.cache(), stages.cache());
       if (HasFailure()) FAIL() << "world " << seed << ", burst " << burst;
     }
     // Fragments that were kept.
     test::expect_same_outcomes(short_way.wait(*now, 100), stages.wait(*now, 100));
+    test::expect_same_sessions(short_way.nat(), stages.nat());
     test::expect_same_counts(short_way, stages);
     if (HasFailure()) FAIL() << "world " << seed;
     EXPECT_GT(short_way.books().verdicts[0], kBursts);
