@@ -14,6 +14,7 @@ its stream lacks a word of those that its usage tells, or its end.
 """
 import argparse
 import asyncio
+import errno
 import itertools
 import json
 import random
@@ -41,14 +42,25 @@ class OpenLoad:
         self.open = set()  # numbers
         self.errors, self.by_backend, self.waits = [], {}, []
 
+    def source(self, number, attempt=0):
+        return f"10.0.9.{HOSTS[number % len(HOSTS)]}", 20000 + (self.first + number + 4001 * attempt) % 40000
+
+    async def connect(self, number, attempt=0):
+        """A connection from the number's own port, or from another one where an earlier load still has that."""
+        try:
+            return await asyncio.open_connection(self.host, self.port, local_addr=self.source(number, attempt))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or attempt == 8:
+                raise
+        return await self.connect(number, attempt + 1)
+
     async def request(self, number):
-        source = (f"10.0.9.{HOSTS[number % len(HOSTS)]}", 20000 + (self.first + number) % 40000)
         self.sent += 1
         self.open.add(number)
         began = time.monotonic()
         try:
             async with asyncio.timeout(SILENCE) as limit:
-                reader, writer = await asyncio.open_connection(self.host, self.port, local_addr=source)
+                reader, writer = await self.connect(number)
                 try:
                     writer.write(HEAD + BODY)
                     backend, wait = await self.read(reader, began, limit)
@@ -58,7 +70,8 @@ class OpenLoad:
             self.failed += 1
             if len(self.errors) < 10:
                 what = f"{type(error).__name__} {error} after {time.monotonic() - began:.1f} s"
-                self.errors.append(f"{source[0]}:{source[1]}: {what}")
+                address, port = self.source(number)
+                self.errors.append(f"{address}:{port}: {what}")
             return
         finally:
             self.open.discard(number)
