@@ -37,15 +37,17 @@ class Few {
   std::uint64_t bits_ = 0;
 };
 
-/// Of a flow hash, what both lines have in common that its flow may be in.
-constexpr std::uint64_t pair_of_lines(std::uint64_t hash) noexcept { return hash >> 1; }
-
 /// One burst on the short way. Its loops copy what they need into locals: a store into a frame may
 /// be one into this, for all that the compiler knows.
 class NatBurst {
  public:
   NatBurst(Burst& b, const snapshot::Snapshot& now, WorkerState& state) noexcept
-      : b_(b), now_(now), state_(state), table_(state.nat.table()), in_(b, now, state) {}
+      : b_(b),
+        now_(now),
+        state_(state),
+        table_(state.nat.table()),
+        last_pair_(state.flows.lines() / 2 - 1),
+        in_(b, now, state) {}
 
   [[nodiscard]] std::uint32_t take() noexcept {
     if (in_.left == in_.all) return in_.all;
@@ -141,6 +143,11 @@ class NatBurst {
       if (s == nullptr) return nullptr;
     }
     return held_sessions_.may_have(table_.number(*s)) ? nullptr : s;
+  }
+
+  /// Of a flow hash, what both lines of the cache have in common that its flow may be in.
+  [[nodiscard]] std::uint64_t pair_of_lines(std::uint64_t hash) const noexcept {
+    return hash >> 1 & last_pair_;
   }
 
   /// Some packet before this one was left: it may open a session, and end one for that which is not
@@ -278,6 +285,7 @@ class NatBurst {
   const snapshot::Snapshot& now_;
   WorkerState& state_;
   flow::NatTable& table_;
+  std::uint64_t last_pair_;  ///< Of lines of the cache; a mask.
   NatArrivals in_;
   std::array<std::uint64_t, kBurst> hash_;   ///< By which sessions are found.
   std::array<NatSession*, kBurst> session_;  ///< What they are likely to be.

@@ -80,7 +80,8 @@ TEST_P(NatBothWays, DoTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(Caches, NatBothWays,
                          testing::Values(NatLoad{1U << 14, 2, true}, NatLoad{1U << 14, 20, true},
-                                         NatLoad{1024, 8, false}, NatLoad{1024, 100, false}));
+                                         NatLoad{64, 8, false}, NatLoad{1024, 8, false},
+                                         NatLoad{1024, 100, false}));
 
 /// Two workers, between whom packets go round until each is where its session is.
 struct TwoWorkers {
